@@ -1,0 +1,53 @@
+import eslint from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+/** What core may not know: SDKs belong to their adapters, the process and the terminal to the commands. */
+const sdks = {
+  elasticsearch: { group: ['@elastic/*'], message: 'Only src/core/elasticsearch talks to Elasticsearch.' },
+  mysql: { group: ['mysql2', 'mysql2/*'], message: 'Only src/core/tracking talks to MySQL.' },
+  s3: { group: ['@aws-sdk/*', '@smithy/*'], message: 'Only src/core/objects talks to S3.' },
+};
+const terminal = {
+  group: ['chalk', 'cli-progress', 'commander', 'pino', 'pino-pretty', '**/commands/**', '**/config/**'],
+  message: 'Core takes plain data and reports by events; the terminal belongs to src/commands.',
+};
+const allBut = (name) =>
+  Object.entries(sdks)
+    .filter(([key]) => key !== name)
+    .map(([, pattern]) => pattern);
+const coreImports = (files, ...patterns) => ({
+  files,
+  rules: { 'no-restricted-imports': ['error', { patterns: [...patterns, terminal] }] },
+});
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', 'coverage/'] },
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+    },
+  },
+  { files: ['**/*.{js,mjs}'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } } },
+  {
+    files: ['src/core/**'],
+    rules: {
+      'no-restricted-globals': ['error', 'process', 'console'],
+      'no-restricted-syntax': [
+        'error',
+        { selector: "ImportDeclaration[source.value=/^(node:)?process$/]", message: 'Core takes what it needs as arguments.' },
+      ],
+    },
+  },
+  coreImports(['src/core/**'], ...Object.values(sdks)),
+  coreImports(['src/core/elasticsearch/**'], ...allBut('elasticsearch')),
+  coreImports(['src/core/tracking/**'], ...allBut('mysql')),
+  coreImports(['src/core/objects/**'], ...allBut('s3')),
+);

@@ -1,0 +1,32 @@
+/**
+ * What went wrong, by what has to happen next. One place in the commands maps kinds to exit codes.
+ *
+ * - `usage`: flags, configuration or permission; nothing was touched; the user has to change something.
+ * - `unavailable`: a server was down for longer than `retryFor`; everything claimed has been released.
+ * - `busy`: somebody else holds what this run needs.
+ */
+export type ErrorKind = 'usage' | 'unavailable' | 'busy';
+
+/** An error a user can act on: one line that says what is wrong, one that says what to do. */
+export class MigrateError extends Error {
+  override readonly name = 'MigrateError';
+  readonly kind: ErrorKind;
+  /** What to do next, as an imperative sentence. */
+  readonly advice: string | undefined;
+
+  constructor(kind: ErrorKind, message: string, options: { advice?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.kind = kind;
+    this.advice = options.advice;
+  }
+}
+
+/** A `usage` error: see {@link ErrorKind}. */
+export function usage(message: string, advice?: string, cause?: unknown): MigrateError {
+  return new MigrateError('usage', message, { ...(advice && { advice }), cause });
+}
+
+/** True for an error a user can act on, also across two copies of this package. */
+export function isMigrateError(error: unknown): error is MigrateError {
+  return error instanceof Error && error.name === 'MigrateError' && 'kind' in error;
+}

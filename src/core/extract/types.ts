@@ -1,0 +1,46 @@
+/** A half-open interval of time, `from` inclusive, `to` exclusive, in milliseconds since the epoch, UTC. */
+export interface Interval {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ExtractOptions {
+  /** Resolved `--from`; undefined: the last completed job's `next_run_date`, else `startDate`. */
+  readonly from: number | undefined;
+  /** Resolved `--to`; undefined: now − settle. */
+  readonly to: number | undefined;
+  /** Resolved `startDate` of the configuration. */
+  readonly startDate: number | undefined;
+  /** Parallel readers of one window, 1 or more. */
+  readonly slices: number;
+  /** Count and show, write nothing. */
+  readonly dryRun: boolean;
+}
+
+export interface ExtractedJob {
+  readonly jobId: number;
+  readonly interval: Interval;
+  readonly status: 'running' | 'completed' | 'failed';
+  /** What Elasticsearch counted in the interval. */
+  readonly expected: number;
+  /** Messages this invocation added. */
+  readonly extracted: number;
+  /** Messages another job had already. */
+  readonly duplicates: number;
+  /** Batches this invocation added. */
+  readonly batches: number;
+  /** True where an earlier invocation had begun this job. */
+  readonly resumed: boolean;
+  /** Windows that could not be read whole, with the reason. */
+  readonly failedWindows: readonly { readonly interval: Interval; readonly reason: string }[];
+}
+
+export type ExtractOutcome =
+  | { readonly kind: 'done'; readonly jobs: readonly ExtractedJob[] }
+  /** Nothing lies between the last job's end and now − settle. */
+  | { readonly kind: 'nothing-new'; readonly interval: Interval }
+  | { readonly kind: 'dry-run'; readonly interval: Interval; readonly expected: number }
+  /** The same job is being extracted elsewhere. */
+  | { readonly kind: 'busy'; readonly jobId: number; readonly owner: string; readonly leaseExpiresAt: Date }
+  /** Stopped by the run's signal; what was read is kept, the job is unfinished. */
+  | { readonly kind: 'stopped'; readonly jobs: readonly ExtractedJob[] };

@@ -1,0 +1,47 @@
+/** The outside worlds, as they are named to users. */
+export type Server = 'Elasticsearch' | 'MySQL' | 'S3' | 'the target directory';
+
+/**
+ * A failed request to one of the outside worlds. Adapters throw nothing else but this and MigrateError
+ * (what no retry can help: credentials, permission, missing bucket, full disk).
+ *
+ * - `retriable`: the server is slow, restarting, overloaded or unreachable; the one retry policy (retry.ts)
+ *   tries again, and what it costs is time, never a message's attempt.
+ * - `request`: this request is refused however often it is repeated; others may succeed.
+ */
+export class Fault extends Error {
+  override readonly name = 'Fault';
+  readonly server: Server;
+  readonly class: 'retriable' | 'request';
+  /** The server's own name for it, such as `SlowDown`, `ER_LOCK_DEADLOCK`, `circuit_breaking_exception`. */
+  readonly code: string;
+  /** How long the server asked us to wait (`Retry-After`), in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    server: Server,
+    faultClass: 'retriable' | 'request',
+    code: string,
+    message: string,
+    options: { retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.server = server;
+    this.class = faultClass;
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+export function isFault(error: unknown): error is Fault {
+  return error instanceof Error && error.name === 'Fault' && 'server' in error && 'class' in error;
+}
+
+/** Reads a `Retry-After` header: seconds or an HTTP date. Undefined where it is absent or unreadable. */
+export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined || header.trim() === '') return undefined;
+  const seconds = Number(header);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+}

@@ -1,0 +1,29 @@
+export interface ProcessOptions {
+  /** Batches in flight, 1 or more. */
+  readonly concurrency: number;
+  /** Stop after this many batches. */
+  readonly maxBatches: number | undefined;
+  /** Claim nothing new after this many milliseconds. */
+  readonly maxRuntimeMs: number | undefined;
+  /** Wait for work instead of ending when none is left. */
+  readonly watch: boolean;
+  /** Requeue failed messages that have attempts left, at the start and, with `watch`, every few minutes. */
+  readonly retryFailed: boolean;
+}
+
+export interface ProcessOutcome {
+  /** Messages this run completed. */
+  readonly completed: number;
+  /** Messages this run saw fail. */
+  readonly failed: number;
+  /** Failed messages this run put back to pending. */
+  readonly requeued: number;
+  /** Messages still pending or in progress, of all jobs. */
+  readonly remaining: number;
+  /** Messages that stand as failed now, of all jobs. */
+  readonly failedInAll: number;
+  /** Batches that others hold under a live lease. */
+  readonly heldByOthers: number;
+  /** Why it ended. */
+  readonly ended: 'nothing-left' | 'max-batches' | 'max-runtime' | 'stopped';
+}

@@ -1,0 +1,40 @@
+/** What a run says about itself. Bars, log lines, metrics and tests are listeners. */
+export type RunEvent = LogEvent | ProgressEvent;
+
+export interface LogEvent {
+  readonly type: 'log';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  /** Details for machines; never a secret, never a document. */
+  readonly fields?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Where a stage stands. Sent often (once a page or batch); a listener decides how often to show it. */
+export interface ProgressEvent {
+  readonly type: 'progress';
+  readonly stage: 'extract' | 'process';
+  /** Messages done, in this stage and this run. */
+  readonly done: number;
+  /** Messages expected; may grow while the stage runs. */
+  readonly total: number;
+  /** Messages that failed, of those done. */
+  readonly failed: number;
+}
+
+export type Report = (event: RunEvent) => void;
+
+/** Time as core sees it, injected so that tests need not wait. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/** What every operation of core is handed besides its connections and its options. */
+export interface Run {
+  /** Aborted when the run is to stop: work in flight is finished or released, nothing new is begun. */
+  readonly stop: AbortSignal;
+  readonly report: Report;
+  readonly clock: Clock;
+}
+
+export const systemClock: Clock = { now: () => Date.now() };

@@ -1,0 +1,96 @@
+/**
+ * Everything a run is told, as plain data: already merged from flags, environment and file, checked,
+ * with defaults filled in. Core reads nothing else.
+ */
+export interface Settings {
+  readonly source: SourceSettings;
+  readonly tracking: TrackingSettings;
+  /** Absent for commands that write no objects. */
+  readonly target?: TargetSettings;
+  /** Where the first job starts when no `--from` is given: a bare date or an instant, as written. */
+  readonly startDate?: string;
+  /** How far behind now an open end stays, in milliseconds. */
+  readonly settleMs: number;
+  /** Messages per batch, 1 to 10,000. */
+  readonly batchSize: number;
+  /** Batches in flight per process, 1 or more. */
+  readonly concurrency: number;
+  /** How often one message may fail before it stays failed. */
+  readonly maxAttempts: number;
+  /** How long a claim lasts without a heartbeat, in seconds. */
+  readonly leaseSeconds: number;
+  /** How long one request is retried before its server counts as down, in milliseconds. */
+  readonly retryForMs: number;
+  readonly limits: LimitSettings;
+}
+
+export interface SourceSettings {
+  /** One URL per node, without credentials. */
+  readonly urls: readonly string[];
+  readonly auth?: { readonly apiKey: string } | { readonly username: string; readonly password: string };
+  /** PEM file with the certificate authority to trust instead of the system's. */
+  readonly caFile?: string;
+  /** True only where `insecure: true` was written out: certificates are then not checked. */
+  readonly insecure: boolean;
+  readonly index: string;
+  readonly dateField: string;
+  /** Query DSL as JSON text, kept as text because parsing would spoil numbers beyond 2^53. */
+  readonly filter?: string;
+  /** In the order in which they stand in the document. */
+  readonly related: readonly RelatedSettings[];
+}
+
+/** One related index: its records become the array `name` in each document. */
+export interface RelatedSettings {
+  readonly name: string;
+  readonly index: string;
+  /** The keyword field that holds the message's id. */
+  readonly key: string;
+  /** The field that orders the records; without it they stand by index and id. */
+  readonly sort?: string;
+}
+
+export interface TrackingSettings {
+  readonly host: string;
+  readonly port: number;
+  /** Unix socket; wins over host and port. */
+  readonly socketPath?: string;
+  readonly user: string;
+  readonly password: string;
+  readonly database: string;
+  readonly tls?: { readonly caFile?: string; readonly insecure: boolean };
+}
+
+export type Layout = 'message' | 'batch';
+
+export type TargetSettings = S3TargetSettings | FileTargetSettings;
+
+interface TargetBase {
+  readonly layout: Layout;
+}
+
+export interface S3TargetSettings extends TargetBase {
+  readonly kind: 's3';
+  readonly bucket: string;
+  /** Without leading or trailing slash; '' for the bucket's root. */
+  readonly prefix: string;
+  readonly region?: string;
+  readonly endpoint?: string;
+  readonly forcePathStyle: boolean;
+  readonly caFile?: string;
+  readonly insecure: boolean;
+  readonly encryption?: { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly keyId?: string };
+}
+
+export interface FileTargetSettings extends TargetBase {
+  readonly kind: 'file';
+  /** Absolute path of the directory that stands for the prefix. */
+  readonly directory: string;
+}
+
+export interface LimitSettings {
+  /** Requests to Elasticsearch a second, per process; 0 = unlimited. */
+  readonly sourceRequestsPerSecond: number;
+  /** Bytes of documents held in memory at once, per process; 0 = unlimited. */
+  readonly maxInFlightBytes: number;
+}

@@ -1,0 +1,53 @@
+export interface Counts {
+  readonly total: number;
+  readonly pending: number;
+  readonly inProgress: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+export interface JobStatus {
+  readonly jobId: number;
+  readonly from: Date;
+  readonly to: Date;
+  readonly status: 'running' | 'completed' | 'failed';
+  readonly expected: number;
+  readonly extracted: number;
+  readonly duplicates: number;
+  /** Messages of this job. */
+  readonly messages: Counts;
+  /** Windows that could not be read whole. */
+  readonly failedWindows: number;
+}
+
+export interface StatusReport {
+  readonly jobs: readonly JobStatus[];
+  readonly messages: Counts;
+  readonly batches: Counts;
+  /** Batches and extractions whose lease has run out. */
+  readonly stuck: number;
+  /** Completed over the last minutes; null where nothing was completed lately. */
+  readonly messagesPerSecond: number | null;
+  /** Null where nothing is left or no rate is known. */
+  readonly secondsLeft: number | null;
+}
+
+export interface ErrorsReport {
+  /** Messages that stand as failed now, by code, most frequent first. */
+  readonly byCode: readonly { readonly code: string; readonly messages: number; readonly permanent: boolean }[];
+  readonly messages: readonly FailedMessage[];
+  /** True where there are more than `messages` lists. */
+  readonly truncated: boolean;
+}
+
+export interface FailedMessage {
+  readonly messageId: string;
+  readonly index: string;
+  readonly jobId: number;
+  readonly batchId: number;
+  readonly stage: string;
+  readonly code: string;
+  readonly attempt: number;
+  readonly detail: string;
+  readonly at: Date;
+}
