@@ -14,7 +14,11 @@ export class MigrateError extends Error {
   /** What to do next, as an imperative sentence. */
   readonly advice: string | undefined;
 
-  constructor(kind: ErrorKind, message: string, options: { advice?: string; cause?: unknown } = {}) {
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    options: { advice?: string; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
     this.advice = options.advice;

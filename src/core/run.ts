@@ -35,6 +35,22 @@ export interface Run {
   readonly stop: AbortSignal;
   readonly report: Report;
   readonly clock: Clock;
+  readonly host: Host;
+}
+
+/** The process this runs in, which core does not ask for itself. */
+export interface Host {
+  readonly hostname: string;
+  readonly pid: number;
+  /** Where staging directories are made. */
+  readonly temporaryDirectory: string;
+  /** Whether a process of this id runs on this host. */
+  readonly isAlive: (pid: number) => boolean;
+}
+
+/** Who holds a lease, for people: host and process. */
+export function ownerOf({ hostname, pid }: Host): string {
+  return `${hostname}:${pid}`;
 }
 
 export const systemClock: Clock = { now: () => Date.now() };

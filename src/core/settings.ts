@@ -27,7 +27,8 @@ export interface Settings {
 export interface SourceSettings {
   /** One URL per node, without credentials. */
   readonly urls: readonly string[];
-  readonly auth?: { readonly apiKey: string } | { readonly username: string; readonly password: string };
+  readonly auth?:
+    { readonly apiKey: string } | { readonly username: string; readonly password: string };
   /** PEM file with the certificate authority to trust instead of the system's. */
   readonly caFile?: string;
   /** True only where `insecure: true` was written out: certificates are then not checked. */
@@ -79,7 +80,8 @@ export interface S3TargetSettings extends TargetBase {
   readonly forcePathStyle: boolean;
   readonly caFile?: string;
   readonly insecure: boolean;
-  readonly encryption?: { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly keyId?: string };
+  readonly encryption?:
+    { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly keyId?: string };
 }
 
 export interface FileTargetSettings extends TargetBase {

@@ -41,6 +41,11 @@ export type ExtractOutcome =
   | { readonly kind: 'nothing-new'; readonly interval: Interval }
   | { readonly kind: 'dry-run'; readonly interval: Interval; readonly expected: number }
   /** The same job is being extracted elsewhere. */
-  | { readonly kind: 'busy'; readonly jobId: number; readonly owner: string; readonly leaseExpiresAt: Date }
+  | {
+      readonly kind: 'busy';
+      readonly jobId: number;
+      readonly owner: string;
+      readonly leaseExpiresAt: Date;
+    }
   /** Stopped by the run's signal; what was read is kept, the job is unfinished. */
   | { readonly kind: 'stopped'; readonly jobs: readonly ExtractedJob[] };

@@ -26,6 +26,16 @@ export interface ResetStuckOptions {
 }
 
 export interface ResetStuckOutcome {
-  readonly batches: readonly { readonly batchId: number; readonly jobId: number; readonly messages: number; readonly owner: string; readonly expiredAt: Date }[];
-  readonly extractions: readonly { readonly jobId: number; readonly owner: string; readonly expiredAt: Date }[];
+  readonly batches: readonly {
+    readonly batchId: number;
+    readonly jobId: number;
+    readonly messages: number;
+    readonly owner: string;
+    readonly expiredAt: Date;
+  }[];
+  readonly extractions: readonly {
+    readonly jobId: number;
+    readonly owner: string;
+    readonly expiredAt: Date;
+  }[];
 }

@@ -34,7 +34,11 @@ export interface StatusReport {
 
 export interface ErrorsReport {
   /** Messages that stand as failed now, by code, most frequent first. */
-  readonly byCode: readonly { readonly code: string; readonly messages: number; readonly permanent: boolean }[];
+  readonly byCode: readonly {
+    readonly code: string;
+    readonly messages: number;
+    readonly permanent: boolean;
+  }[];
   readonly messages: readonly FailedMessage[];
   /** True where there are more than `messages` lists. */
   readonly truncated: boolean;

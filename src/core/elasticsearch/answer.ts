@@ -1,0 +1,146 @@
+import { Fault } from '../fault.js';
+import { JsonScanner, MalformedJson } from './scan.js';
+
+/** One hit of a search, its source uncut. */
+export interface Hit {
+  readonly index: string;
+  readonly id: string;
+  /** The `_source` as it stands in the answer: a view into it. Undefined where the index keeps none. */
+  readonly source: Buffer | undefined;
+  /** Sort values as JSON text each: their numbers exceed 2^53. */
+  readonly sort: readonly string[];
+  /** The values of the requested doc-value fields. */
+  readonly fields: Readonly<Record<string, readonly unknown[]>>;
+}
+
+export interface SearchAnswer {
+  readonly hits: readonly Hit[];
+  /** What matched; undefined where it was not asked for. */
+  readonly total: number | undefined;
+  /** The point in time to go on with; Elasticsearch may rename it with every answer. */
+  readonly pitId: string | undefined;
+}
+
+interface Envelope {
+  hits: Hit[];
+  total: number | undefined;
+  pitId: string | undefined;
+  timedOut: boolean;
+  terminatedEarly: boolean;
+  shards: { failed?: number; failures?: unknown[] } | undefined;
+  sawHits: boolean;
+}
+
+/**
+ * Reads a search's answer.
+ *
+ * @throws Fault `retriable` where it is cut off, malformed, or short though its status was 200: failed shards,
+ *   timed out, terminated early. Each of these is a failed page, never a last page.
+ */
+export function parseSearch(body: Buffer): SearchAnswer {
+  const envelope: Envelope = {
+    hits: [],
+    total: undefined,
+    pitId: undefined,
+    timedOut: false,
+    terminatedEarly: false,
+    shards: undefined,
+    sawHits: false,
+  };
+  try {
+    const scanner = new JsonScanner(body);
+    scanner.object((key) => readMember(scanner, key, envelope));
+    scanner.end();
+  } catch (error) {
+    if (error instanceof MalformedJson || error instanceof SyntaxError) {
+      throw new Fault(
+        'Elasticsearch',
+        'retriable',
+        'malformed_answer',
+        `Elasticsearch: the answer ${error.message}`,
+      );
+    }
+    throw error;
+  }
+  refuseShort(envelope);
+  const { hits, total, pitId } = envelope;
+  return { hits, total, pitId };
+}
+
+function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void {
+  switch (key) {
+    case 'hits':
+      envelope.sawHits = true;
+      scanner.object((inner) => {
+        if (inner === 'hits') scanner.array(() => envelope.hits.push(readHit(scanner)));
+        else if (inner === 'total') envelope.total = readTotal(scanner.value());
+        else scanner.raw();
+      });
+      break;
+    case 'pit_id':
+      envelope.pitId = scanner.string();
+      break;
+    case 'timed_out':
+      envelope.timedOut = scanner.value() === true;
+      break;
+    case 'terminated_early':
+      envelope.terminatedEarly = scanner.value() === true;
+      break;
+    case '_shards':
+      envelope.shards = scanner.value() as NonNullable<Envelope['shards']>;
+      break;
+    default:
+      scanner.raw();
+  }
+}
+
+function readHit(scanner: JsonScanner): Hit {
+  let index = '';
+  let id: string | undefined;
+  let source: Buffer | undefined;
+  let fields: Hit['fields'] = {};
+  const sort: string[] = [];
+  scanner.object((key) => {
+    if (key === '_source') source = scanner.raw();
+    else if (key === '_id') id = scanner.string();
+    else if (key === '_index') index = scanner.string();
+    else if (key === 'sort') scanner.array(() => sort.push(scanner.raw().toString('utf8')));
+    else if (key === 'fields') fields = scanner.value() as Hit['fields'];
+    else scanner.raw();
+  });
+  if (id === undefined || index === '') throw new MalformedJson('has a hit without _id or _index');
+  return { index, id, source, sort, fields };
+}
+
+/** `{value, relation}`, or a bare number from servers before 7. */
+function readTotal(total: unknown): number {
+  if (typeof total === 'number') return total;
+  const { value, relation } = total as { value: number; relation?: string };
+  if (relation !== undefined && relation !== 'eq')
+    throw new MalformedJson(`counts only a bound: ${relation} ${value}`);
+  return value;
+}
+
+function refuseShort({ sawHits, timedOut, terminatedEarly, shards }: Envelope): void {
+  const short = (code: string, what: string) =>
+    new Fault(
+      'Elasticsearch',
+      'retriable',
+      code,
+      `Elasticsearch answered with less than was asked for: ${what}`,
+    );
+  if (shards?.failed !== undefined && shards.failed > 0) {
+    throw short(
+      shardFailure(shards.failures),
+      `${shards.failed} shards failed (${shardFailure(shards.failures)})`,
+    );
+  }
+  if (timedOut) throw short('timed_out', 'it timed out');
+  if (terminatedEarly) throw short('terminated_early', 'it ended early');
+  if (!sawHits) throw short('malformed_answer', 'no hits');
+}
+
+function shardFailure(failures: unknown[] | undefined): string {
+  const first = failures?.[0] as { reason?: { type?: string } } | undefined;
+  return first?.reason?.type ?? 'shard_failure';
+}

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { Client, Transport, type ClientOptions } from '@elastic/elasticsearch';
+import type { SourceSettings } from '../settings.js';
+
+/** Longest wait for an answer's headers, and between two pieces of its body, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/**
+ * Sends plain `application/json` and asks no server for its product: the same requests then serve
+ * Elasticsearch 7.17 to 9 and OpenSearch, which answers 406 to the client's own media type.
+ */
+class PlainTransport extends Transport {
+  constructor(options: ConstructorParameters<typeof Transport>[0]) {
+    const plain = { ...options, productCheck: null };
+    delete plain.vendoredHeaders;
+    super(plain as unknown as ConstructorParameters<typeof Transport>[0]);
+  }
+}
+
+/** The official client: its node pool, authentication and TLS. Its own retries are off; ours are in retry.ts. */
+export function createClient({ urls, auth, caFile, insecure }: SourceSettings): Client {
+  const options: ClientOptions = {
+    nodes: [...urls],
+    Transport: PlainTransport,
+    maxRetries: 0,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    sniffOnStart: false,
+    ...(auth && { auth: { ...auth } }),
+    tls: {
+      ...(caFile !== undefined && { ca: readFileSync(caFile) }),
+      rejectUnauthorized: !insecure,
+    },
+  };
+  return new Client(options);
+}

@@ -1,0 +1,112 @@
+import { usage, type MigrateError } from '../errors.js';
+import { Fault, parseRetryAfter } from '../fault.js';
+
+/** What Elasticsearch says it is when a page of documents does not fit its memory. */
+export const OUT_OF_MEMORY = 'circuit_breaking_exception';
+/** The point in time is gone: it expired, or the node that held it restarted. */
+export const PIT_LOST = 'search_context_missing_exception';
+export const INDEX_MISSING = 'index_not_found_exception';
+
+interface ErrorBody {
+  error?:
+    | {
+        type?: string;
+        reason?: string;
+        root_cause?: ErrorCause[];
+        caused_by?: ErrorCause;
+        failed_shards?: { reason?: ErrorCause }[];
+      }
+    | string;
+}
+interface ErrorCause {
+  type?: string;
+  reason?: string;
+  caused_by?: ErrorCause;
+}
+
+/** Turns an answer with a status of 400 or more into a Fault, or a MigrateError where only the user can help. */
+export function answeredError(
+  status: number,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  body: Buffer,
+): Fault | MigrateError {
+  const { type, reason } = causeOf(body);
+  const said = `${type ?? `status ${status}`}${reason === undefined ? '' : `: ${reason}`}`;
+  if (status === 401) {
+    return usage(
+      'Elasticsearch refused the credentials (401)',
+      'Check ES_MIGRATE_SOURCE_API_KEY, or ES_MIGRATE_SOURCE_USERNAME and ES_MIGRATE_SOURCE_PASSWORD.',
+    );
+  }
+  if (status === 403) {
+    return usage(
+      `Elasticsearch does not allow this (403): ${said}`,
+      'Grant the user the privileges read and view_index_metadata on the source and related indices.',
+    );
+  }
+  const retriable = [408, 429].includes(status) || status >= 500;
+  const asked = headers['retry-after'];
+  return new Fault(
+    'Elasticsearch',
+    retriable ? 'retriable' : 'request',
+    type ?? String(status),
+    `Elasticsearch answered ${status}: ${said}`,
+    { retryAfterMs: parseRetryAfter(Array.isArray(asked) ? asked[0] : asked, Date.now()) },
+  );
+}
+
+/** The innermost cause that names itself: what wraps it says only "all shards failed". */
+function causeOf(body: Buffer): { type?: string | undefined; reason?: string | undefined } {
+  let parsed: ErrorBody;
+  try {
+    parsed = JSON.parse(body.toString('utf8')) as ErrorBody;
+  } catch {
+    return { reason: body.toString('utf8', 0, 200).replace(/\s+/g, ' ').trim() || undefined };
+  }
+  const { error } = parsed;
+  if (error === undefined || typeof error === 'string') return { reason: error };
+  const cause =
+    error.root_cause?.[0] ?? error.failed_shards?.[0]?.reason ?? error.caused_by ?? error;
+  return {
+    type: cause.type ?? error.type,
+    reason: cause.caused_by?.reason ?? cause.reason ?? error.reason,
+  };
+}
+
+/** Turns an error of the client or of the connection (no answer) into a Fault or a MigrateError. */
+export function connectionError(error: unknown, url: string): unknown {
+  if (!(error instanceof Error)) return error;
+  if (isCertificateProblem(error)) {
+    return usage(
+      `the certificate of Elasticsearch at ${url} was not accepted: ${error.message}`,
+      'Name its certificate authority in source.caFile.',
+      error,
+    );
+  }
+  const known = [
+    'ConnectionError',
+    'TimeoutError',
+    'NoLivingConnectionsError',
+    'RequestAbortedError',
+  ];
+  const broken =
+    known.includes(error.name) ||
+    (error as { code?: string }).code !== undefined ||
+    error.message === 'terminated';
+  if (!broken) return error;
+  return new Fault(
+    'Elasticsearch',
+    'retriable',
+    error.name,
+    `cannot reach Elasticsearch at ${url}: ${error.message}`,
+    {
+      cause: error,
+    },
+  );
+}
+
+function isCertificateProblem({ message }: Error): boolean {
+  return /certificate|self[- ]signed|unable to verify|altnames|unable to get (local )?issuer/i.test(
+    message,
+  );
+}

@@ -1,0 +1,77 @@
+import { isFault } from '../fault.js';
+import { parseSearch } from './answer.js';
+import { INDEX_MISSING, OUT_OF_MEMORY } from './faults.js';
+import { STRICT } from './pit.js';
+import { indexPath, jsonObject, MAX_HITS } from './query.js';
+import type { Requests } from './requests.js';
+import type { Documents, DocumentsRequest } from './source.js';
+
+/** Hits asked for beyond one an id: the same id under several routings shows as more hits than ids. */
+const SPARE_HITS = 16;
+
+/** Messages of one concrete index by id, an `ids` query in index order. Those that are gone are not among the hits. */
+export async function searchMessages(
+  requests: Requests,
+  index: string,
+  { ids, maxBytes, signal }: DocumentsRequest,
+): Promise<Documents> {
+  const size = Math.min(MAX_HITS, ids.length + SPARE_HITS);
+  const body = jsonObject({
+    size: String(size),
+    query: jsonObject({ ids: jsonObject({ values: JSON.stringify(ids) }) }),
+    sort: '["_doc"]',
+    track_total_hits: 'false',
+  });
+  try {
+    return await searchDocuments(requests, `/${indexPath(index)}/_search`, body, {
+      size,
+      maxBytes,
+      signal,
+    });
+  } catch (error) {
+    if (isFault(error) && error.code === INDEX_MISSING) return { kind: 'hits', hits: [], bytes: 0 };
+    throw error;
+  }
+}
+
+/** Whether a message is there; its document is not asked for. */
+export async function messageExists(
+  requests: Requests,
+  index: string,
+  id: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const query = jsonObject({ ids: jsonObject({ values: JSON.stringify([id]) }) });
+  const body = jsonObject({ size: '1', query, _source: 'false', track_total_hits: 'false' });
+  const path = `/${indexPath(index)}/_search`;
+  const bytes = await requests.bytes({ method: 'POST', path, query: STRICT, body, signal });
+  return bytes !== 'too-large' && parseSearch(bytes).hits.length > 0;
+}
+
+/** One search of documents; `too-large` where its answer is too long, or may be only a part. */
+export async function searchDocuments(
+  requests: Requests,
+  path: string,
+  body: string,
+  { size, maxBytes, signal }: { size: number; maxBytes: number; signal: AbortSignal },
+): Promise<Documents> {
+  try {
+    const bytes = await requests.bytes({
+      method: 'POST',
+      path,
+      query: STRICT,
+      body,
+      maxBytes,
+      signal,
+      unless: ({ code }) => code === OUT_OF_MEMORY,
+    });
+    if (bytes === 'too-large') return { kind: 'too-large', reason: 'bytes' };
+    const { hits } = parseSearch(bytes);
+    if (hits.length >= size) return { kind: 'too-large', reason: 'hits' };
+    return { kind: 'hits', hits, bytes: bytes.length };
+  } catch (error) {
+    if (isFault(error) && error.code === OUT_OF_MEMORY)
+      return { kind: 'too-large', reason: 'server-memory' };
+    throw error;
+  }
+}

@@ -1,0 +1,161 @@
+import type { Interval } from '../extract/types.js';
+import { isFault } from '../fault.js';
+import type { SourceSettings } from '../settings.js';
+import { parseSearch } from './answer.js';
+import { PIT_LOST } from './faults.js';
+import { indexPath, jsonObject, MAX_HITS, rangeQuery } from './query.js';
+import type { Requests } from './requests.js';
+
+/** How long a point in time outlives the last request that named it. */
+const KEEP_ALIVE = '5m';
+
+export interface IdPageRequest {
+  readonly pitId: string;
+  readonly interval: Interval;
+  /** This reader's number, from 0, and how many there are. */
+  readonly slice: number;
+  readonly slices: number;
+  /** The last page's cursor, JSON text; undefined for the first. */
+  readonly searchAfter: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface IdPage {
+  readonly messages: readonly { readonly index: string; readonly id: string }[];
+  /** The cursor behind this page; undefined where it is empty. */
+  readonly searchAfter: string | undefined;
+  readonly pitId: string;
+  /** True where nothing follows. */
+  readonly last: boolean;
+}
+
+type Scope = Pick<SourceSettings, 'index' | 'dateField' | 'filter'>;
+
+/** Messages of an interval now, counted exactly. */
+export async function countInterval(
+  requests: Requests,
+  { index, dateField, filter }: Scope,
+  interval: Interval,
+  signal: AbortSignal,
+): Promise<number> {
+  return count(
+    requests,
+    `/${indexPath(index)}/_search`,
+    rangeQuery(dateField, interval, filter),
+    undefined,
+    signal,
+  );
+}
+
+/** Opens a point in time over the index and counts the interval under it (invariant 2). */
+export async function openWindowPit(
+  requests: Requests,
+  { index, dateField, filter }: Scope,
+  interval: Interval,
+  signal: AbortSignal,
+): Promise<{ pitId: string; expected: number }> {
+  const pitId = await openPit(requests, index, signal);
+  try {
+    const expected = await count(
+      requests,
+      '/_search',
+      rangeQuery(dateField, interval, filter),
+      pitId,
+      signal,
+    );
+    return { pitId, expected };
+  } catch (error) {
+    await closePit(requests, pitId);
+    throw error;
+  }
+}
+
+export async function openPit(
+  requests: Requests,
+  index: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const answer = await requests.json({
+    method: 'POST',
+    path: `/${indexPath(index)}/_pit`,
+    query: { keep_alive: KEEP_ALIVE },
+    signal,
+  });
+  return (answer as { id: string }).id;
+}
+
+/** Never waits for a stopped run: closing is courtesy, the point in time expires by itself. */
+export async function closePit(requests: Requests, pitId: string): Promise<void> {
+  const body = jsonObject({ id: JSON.stringify(pitId) });
+  const signal = AbortSignal.timeout(5000);
+  await requests
+    .bytes({ method: 'DELETE', path: '/_pit', body, signal, unless: () => true })
+    .catch(() => undefined);
+}
+
+/** The `pit` member of a search under a point in time. */
+export function pitMember(pitId: string): string {
+  return jsonObject({ id: JSON.stringify(pitId), keep_alive: JSON.stringify(KEEP_ALIVE) });
+}
+
+/** A page of ids, of up to 10,000, in `_shard_doc` order: the cheapest there is. */
+export async function readIdPage(
+  requests: Requests,
+  { dateField, filter }: Scope,
+  { pitId, interval, slice, slices, searchAfter, signal }: IdPageRequest,
+): Promise<IdPage | 'pit-lost'> {
+  const body = jsonObject({
+    pit: pitMember(pitId),
+    size: String(MAX_HITS),
+    query: rangeQuery(dateField, interval, filter),
+    _source: 'false',
+    sort: '["_shard_doc"]',
+    track_total_hits: 'false',
+    slice: slices > 1 ? jsonObject({ id: String(slice), max: String(slices) }) : undefined,
+    search_after: searchAfter,
+  });
+  try {
+    const bytes = await requests.bytes({
+      method: 'POST',
+      path: '/_search',
+      query: STRICT,
+      body,
+      signal,
+    });
+    if (bytes === 'too-large') throw new Error('a page of ids exceeds 64 MB');
+    const { hits, pitId: renamed } = parseSearch(bytes);
+    const last = hits.at(-1);
+    return {
+      messages: hits.map((hit) => ({ index: hit.index, id: hit.id })),
+      searchAfter: last && `[${last.sort.join(',')}]`,
+      pitId: renamed ?? pitId,
+      last: hits.length < MAX_HITS,
+    };
+  } catch (error) {
+    if (isFault(error) && error.code === PIT_LOST) return 'pit-lost';
+    throw error;
+  }
+}
+
+/** Partial answers are errors, not answers. (Under a point in time the parameter is allowed, too.) */
+export const STRICT = { allow_partial_search_results: false } as const;
+
+async function count(
+  requests: Requests,
+  path: string,
+  query: string,
+  pitId: string | undefined,
+  signal: AbortSignal,
+): Promise<number> {
+  const body = jsonObject({
+    pit: pitId === undefined ? undefined : pitMember(pitId),
+    size: '0',
+    query,
+    track_total_hits: 'true',
+  });
+  const bytes = await requests.bytes({ method: 'POST', path, query: STRICT, body, signal });
+  if (bytes === 'too-large') throw new Error('a count exceeds 64 MB');
+  const { total } = parseSearch(bytes);
+  if (total === undefined) throw new Error('Elasticsearch counted nothing');
+  return total;
+}

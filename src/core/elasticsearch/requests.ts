@@ -1,0 +1,119 @@
+import type { Client } from '@elastic/elasticsearch';
+import type { Fault } from '../fault.js';
+import { Fault as FaultError } from '../fault.js';
+import { retrying, type RetryPolicy } from '../retry.js';
+import { answeredError, connectionError } from './faults.js';
+import type { Pace } from './pace.js';
+
+export interface Request {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With every variable part already percent-encoded. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | boolean>>;
+  /** JSON text. */
+  readonly body?: string;
+  /** Reading stops here and the answer is `too-large`, in bytes. */
+  readonly maxBytes?: number;
+  readonly signal: AbortSignal;
+  /** Faults the caller answers differently than by waiting. */
+  readonly unless?: (fault: Fault) => boolean;
+}
+
+/** Largest answer where a request names no limit of its own: ids, mappings, counts. */
+const DEFAULT_MAX_BYTES = 64 << 20;
+const MAX_ERROR_BYTES = 1 << 20;
+/** Named here, since the client takes a body that is text already for plain text. */
+const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
+
+/** Requests to Elasticsearch: paced, retried by the one policy, answered in raw bytes. */
+export class Requests {
+  readonly #client: Client;
+  readonly #pace: Pace;
+  readonly #policy: RetryPolicy;
+  readonly #url: string;
+
+  constructor(client: Client, pace: Pace, policy: RetryPolicy, url: string) {
+    this.#client = client;
+    this.#pace = pace;
+    this.#policy = policy;
+    this.#url = url;
+  }
+
+  /** The answer's body, or `too-large` where it exceeds `maxBytes` (the rest is not read). */
+  bytes(request: Request): Promise<Buffer | 'too-large'> {
+    return retrying(
+      this.#policy,
+      async () => {
+        await this.#pace.turn(request.signal);
+        return this.#once(request);
+      },
+      { signal: request.signal, ...(request.unless && { unless: request.unless }) },
+    );
+  }
+
+  /** The answer, parsed; for answers that carry no documents. */
+  async json(request: Request): Promise<unknown> {
+    const body = await this.bytes(request);
+    if (body === 'too-large')
+      throw new Error(`${request.path} answered more than ${DEFAULT_MAX_BYTES} bytes`);
+    return JSON.parse(body.toString('utf8'));
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #once({
+    method,
+    path,
+    query,
+    body,
+    maxBytes = DEFAULT_MAX_BYTES,
+    signal,
+  }: Request): Promise<Buffer | 'too-large'> {
+    try {
+      // As a stream: the client would turn the body into a string, and leaves status checks to us then.
+      const answer = await this.#client.transport.request<
+        AsyncIterable<Buffer> & { destroy(): void }
+      >(
+        {
+          method,
+          path,
+          ...(query && { querystring: { ...query } }),
+          ...(body !== undefined && { body }),
+        },
+        { asStream: true, meta: true, signal, headers: JSON_HEADERS },
+      );
+      const failed = answer.statusCode >= 400;
+      const bytes = await collect(answer.body, failed ? MAX_ERROR_BYTES : maxBytes);
+      if (failed) {
+        throw answeredError(
+          answer.statusCode,
+          answer.headers,
+          bytes === 'too-large' ? Buffer.alloc(0) : bytes,
+        );
+      }
+      return bytes;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof FaultError) throw error;
+      throw connectionError(error, this.#url);
+    }
+  }
+}
+
+/** All of a stream as one buffer; destroys it and says `too-large` as soon as it exceeds the limit. */
+export async function collect(
+  stream: AsyncIterable<Buffer> & { destroy?(): void },
+  maxBytes: number,
+): Promise<Buffer | 'too-large'> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    // Leaving the loop destroys the stream, and with it the connection: the rest is never sent.
+    if (length > maxBytes) return 'too-large';
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
+}

@@ -1,0 +1,105 @@
+import type { Interval } from '../extract/types.js';
+import type { RetryPolicy } from '../retry.js';
+import type { LimitSettings, SourceSettings } from '../settings.js';
+import type { Hit } from './answer.js';
+import { createClient } from './client.js';
+import {
+  inspectRelated,
+  inspectSource,
+  type RelatedIndex,
+  type SourceIndices,
+} from './mappings.js';
+import { messageExists, searchMessages } from './messages.js';
+import { Pace } from './pace.js';
+import {
+  closePit,
+  countInterval,
+  openWindowPit,
+  readIdPage,
+  type IdPage,
+  type IdPageRequest,
+} from './pit.js';
+import { readRecordPages, searchRecords } from './related.js';
+import { Requests } from './requests.js';
+
+/** What a search of documents gave: its hits, or the reason why the same must be asked for in smaller pieces. */
+export type Documents =
+  | { readonly kind: 'hits'; readonly hits: readonly Hit[]; readonly bytes: number }
+  | { readonly kind: 'too-large'; readonly reason: TooLarge };
+
+/** The answer exceeds the byte limit, the server's memory, or the most hits of one search. */
+export type TooLarge = 'bytes' | 'server-memory' | 'hits';
+
+/** A search of documents, bounded in bytes. */
+export interface DocumentsRequest {
+  readonly ids: readonly string[];
+  /** Most bytes of the answer. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The Elasticsearch that messages are read from. Reads only; every request waits for its turn under
+ * `limits.sourceRequestsPerSecond` and is retried by the one policy, so what is thrown is final: a MigrateError, or a
+ * Fault of class `request`.
+ */
+export interface Source {
+  /**
+   * Checks index, date field and filter before anything is touched.
+   * @throws MigrateError `usage`
+   */
+  inspect(signal: AbortSignal): Promise<SourceIndices>;
+  /**
+   * Checks the related indices, their keys and sort fields; what it gives is needed to read them.
+   * @throws MigrateError `usage`
+   */
+  inspectRelated(signal: AbortSignal): Promise<readonly RelatedIndex[]>;
+  /** Messages of an interval, now. */
+  count(interval: Interval, signal: AbortSignal): Promise<number>;
+  /** A point in time over the index, and what the interval counts under it. */
+  openWindow(interval: Interval, signal: AbortSignal): Promise<{ pitId: string; expected: number }>;
+  /** The next page of ids of one slice; `pit-lost` where the point in time is gone. */
+  readPage(request: IdPageRequest): Promise<IdPage | 'pit-lost'>;
+  /** Closes a point in time; failing to is not an error, it expires by itself. */
+  closePit(pitId: string): Promise<void>;
+  /** Messages of one index by id. */
+  messages(index: string, request: DocumentsRequest): Promise<Documents>;
+  /**
+   * Whether a message is there, without its document: as cheap as a search can be, and waits like any other until
+   * the server answers. Tells a document too large for the server from a server short of memory.
+   */
+  exists(index: string, id: string, signal: AbortSignal): Promise<boolean>;
+  /** Records of one related index that belong to any of these messages. */
+  records(related: RelatedIndex, request: DocumentsRequest): Promise<Documents>;
+  /** All records of one message, however many, in pages in the order of `sort`. */
+  recordPages(
+    related: RelatedIndex,
+    messageId: string,
+    page: { maxBytes: number; signal: AbortSignal },
+  ): AsyncGenerator<readonly Hit[]>;
+  close(): Promise<void>;
+}
+
+/** Connects to Elasticsearch; nothing is sent until the first request. */
+export function openSource(
+  settings: SourceSettings,
+  limits: LimitSettings,
+  policy: RetryPolicy,
+): Source {
+  const pace = new Pace(limits.sourceRequestsPerSecond);
+  const requests = new Requests(createClient(settings), pace, policy, settings.urls.join(', '));
+  return {
+    inspect: (signal) => inspectSource(requests, settings, signal),
+    inspectRelated: (signal) =>
+      Promise.all(settings.related.map((related) => inspectRelated(requests, related, signal))),
+    count: (interval, signal) => countInterval(requests, settings, interval, signal),
+    openWindow: (interval, signal) => openWindowPit(requests, settings, interval, signal),
+    readPage: (request) => readIdPage(requests, settings, request),
+    closePit: (pitId) => closePit(requests, pitId),
+    messages: (index, request) => searchMessages(requests, index, request),
+    exists: (index, id, signal) => messageExists(requests, index, id, signal),
+    records: (related, request) => searchRecords(requests, related, request),
+    recordPages: (related, messageId, page) => readRecordPages(requests, related, messageId, page),
+    close: () => requests.close(),
+  };
+}

@@ -1,0 +1,232 @@
+import type { Connections } from '../connect.js';
+import { isMigrateError, usage } from '../errors.js';
+import { ownerOf, type Run } from '../run.js';
+import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
+import { IndexNames } from '../tracking/indices.js';
+import {
+  closeJob,
+  findOrCreateJob,
+  jobHolder,
+  jobTotals,
+  leaseJob,
+  nextRunDate,
+  unfinishedJobs,
+  type Job,
+  type JobScope,
+} from '../tracking/jobs.js';
+import { newLease, type Lease } from '../tracking/lease.js';
+import { PageStore } from '../tracking/pages.js';
+import { openWindows, planWindows, type Window } from '../tracking/windows.js';
+import { cutWindows } from './plan.js';
+import { describeInterval } from './describe.js';
+import type { ExtractedJob, ExtractOptions, ExtractOutcome, Interval } from './types.js';
+import { readWindow } from './window.js';
+
+/**
+ * Puts the ids of all messages of an interval into the tracking database, in batches. Where an end of the interval is
+ * left open, a job that an earlier run left unfinished is finished first.
+ *
+ * @throws MigrateError `usage` before anything is touched; `unavailable` with the job's lease released
+ */
+export async function extract(
+  run: Run,
+  on: Connections,
+  options: ExtractOptions,
+): Promise<ExtractOutcome> {
+  const { source, settings, database } = on;
+  const { index, dateField, filter } = settings.source;
+  const scope: JobScope = { index, dateField, filter };
+  const { indices } = await source.inspect(run.stop);
+
+  const jobs: ExtractedJob[] = [];
+  for (const job of options.dryRun ? [] : await unfinishedFirst(on, scope, options)) {
+    const outcome = await extractJob(run, on, options, { job, resumed: true });
+    if (outcome.kind !== 'done')
+      return outcome.kind === 'stopped'
+        ? { ...outcome, jobs: [...jobs, ...outcome.jobs] }
+        : outcome;
+    jobs.push(...outcome.jobs);
+    // What follows a job that could not be read whole would leave a gap behind it.
+    if (outcome.jobs.some(({ status }) => status !== 'completed')) return { kind: 'done', jobs };
+  }
+
+  const interval = await chooseInterval(run, on, scope, options, jobs);
+  if (interval.from >= interval.to)
+    return jobs.length > 0 ? { kind: 'done', jobs } : { kind: 'nothing-new', interval };
+  run.report({
+    type: 'log',
+    level: 'info',
+    message: `messages of ${index} from ${describeInterval(interval)}`,
+  });
+  if (options.dryRun)
+    return { kind: 'dry-run', interval, expected: await source.count(interval, run.stop) };
+
+  const known = (await unfinishedJobs(database, scope)).map(({ jobId }) => jobId);
+  const job = await findOrCreateJob(database, scope, interval, indices);
+  const outcome = await extractJob(run, on, options, { job, resumed: known.includes(job.jobId) });
+  return outcome.kind === 'busy' ? outcome : { ...outcome, jobs: [...jobs, ...outcome.jobs] };
+}
+
+/** Jobs to be finished before a new one: those of the scope, or with `--from` alone those that start there. */
+async function unfinishedFirst(
+  { database }: Connections,
+  scope: JobScope,
+  { from, to }: ExtractOptions,
+): Promise<Job[]> {
+  return to === undefined || from === undefined ? unfinishedJobs(database, scope, from) : [];
+}
+
+async function chooseInterval(
+  run: Run,
+  { database, settings }: Connections,
+  scope: JobScope,
+  { from, to, startDate }: ExtractOptions,
+  finished: readonly ExtractedJob[],
+): Promise<Interval> {
+  const end = to ?? run.clock.now() - settings.settleMs;
+  const finishedTo = finished.at(-1)?.interval.to;
+  if (from !== undefined) {
+    const start = finishedTo ?? from;
+    if (from >= end) {
+      throw usage(
+        `the range is empty: it starts at ${new Date(from).toISOString()} and ends at ${new Date(end).toISOString()}`,
+        to === undefined
+          ? 'Give an earlier --from, or a shorter settle.'
+          : 'Give a --to behind --from.',
+      );
+    }
+    return { from: start, to: end };
+  }
+  const start = finishedTo ?? (await nextRunDate(database, scope)) ?? startDate;
+  if (start === undefined) {
+    throw usage(
+      'nothing says where to start: no job is completed yet',
+      'Give --from, or set startDate in the configuration.',
+    );
+  }
+  return { from: start, to: end };
+}
+
+type JobOutcome = Extract<ExtractOutcome, { kind: 'done' | 'busy' | 'stopped' }>;
+
+/** Extracts one job under its lease. */
+async function extractJob(
+  run: Run,
+  on: Connections,
+  options: ExtractOptions,
+  { job, resumed }: { job: Job; resumed: boolean },
+): Promise<JobOutcome> {
+  const { database, settings } = on;
+  const before = await jobTotals(database, job.jobId);
+  const lease = newLease(ownerOf(run.host), settings.leaseSeconds);
+  if (!(await leaseJob(database, job.jobId, lease))) return busy(on, job);
+  const heartbeat = new Heartbeat(on.leases, 'job_runs', lease.seconds, run.report);
+  const signal = AbortSignal.any([run.stop, heartbeat.hold(lease)]);
+  let failedWindows: ExtractedJob['failedWindows'] = [];
+  let batches = 0;
+  const onBatches = (made: number) => {
+    batches += made;
+  };
+  let status: Job['status'] = 'running';
+  try {
+    if (resumed) {
+      const message = `going on with job ${job.jobId}, ${describeInterval(job.interval)}`;
+      run.report({ type: 'log', level: 'info', message });
+    }
+    failedWindows = await readWindows(run, on, options, { job, lease, signal, onBatches });
+    status = failedWindows.length > 0 ? 'failed' : 'completed';
+  } catch (error) {
+    if (error instanceof LeaseLost || signal.reason instanceof LeaseLost)
+      return await busy(on, job);
+    if (!run.stop.aborted || isMigrateError(error)) throw error;
+  } finally {
+    await heartbeat.stop();
+    await closeJob(status === 'running' ? on.leases : database, job.jobId, lease, status).catch(
+      (error: unknown) => {
+        // Its lease runs out by itself.
+        run.report({
+          type: 'log',
+          level: 'warn',
+          message: `job ${job.jobId} is not closed: ${(error as Error).message}`,
+        });
+      },
+    );
+  }
+  const after = await jobTotals(database, job.jobId);
+  const extracted: ExtractedJob = {
+    jobId: job.jobId,
+    interval: job.interval,
+    status,
+    expected: after.expected,
+    extracted: after.extracted - before.extracted,
+    duplicates: after.duplicates,
+    batches,
+    resumed,
+    failedWindows,
+  };
+  return { kind: status === 'running' ? 'stopped' : 'done', jobs: [extracted] };
+}
+
+async function readWindows(
+  run: Run,
+  { source, database, settings }: Connections,
+  { slices }: ExtractOptions,
+  {
+    job,
+    lease,
+    signal,
+    onBatches,
+  }: { job: Job; lease: Lease; signal: AbortSignal; onBatches: (made: number) => void },
+): Promise<ExtractedJob['failedWindows']> {
+  const windows = await windowsToRead(source, database, job, signal);
+  const total = windows.reduce((sum, { expected, read }) => sum + expected - read, 0);
+  const store = new PageStore(database, {
+    batchSize: settings.batchSize,
+    lease,
+    jobStart: job.interval.from,
+  });
+  const indices = new IndexNames(database);
+  let done = 0;
+  const onPage = ({ messages, batches }: { messages: number; batches: number }) => {
+    done += messages;
+    onBatches(batches);
+    run.report({
+      type: 'progress',
+      stage: 'extract',
+      done,
+      total: Math.max(total, done),
+      failed: 0,
+    });
+  };
+  onPage({ messages: 0, batches: 0 });
+  const failed: { interval: Interval; reason: string }[] = [];
+  for (const window of windows) {
+    const reading = { database, source, store, indices, jobId: job.jobId, slices, signal, onPage };
+    const reason = await readWindow(reading, window);
+    if (reason !== undefined) failed.push({ interval: window.interval, reason });
+  }
+  return failed;
+}
+
+/** Those an earlier run left open; cut now where there are none. */
+async function windowsToRead(
+  source: Connections['source'],
+  database: Connections['database'],
+  job: Job,
+  signal: AbortSignal,
+): Promise<Window[]> {
+  const open = await openWindows(database, job.jobId);
+  if (open.planned) return open.windows;
+  await planWindows(database, job.jobId, await cutWindows(source, job.interval, signal));
+  return (await openWindows(database, job.jobId)).windows;
+}
+
+async function busy({ database }: Connections, { jobId }: Job): Promise<JobOutcome> {
+  const holder = await jobHolder(database, jobId);
+  return {
+    kind: 'busy',
+    jobId,
+    owner: holder?.owner ?? 'unknown',
+    leaseExpiresAt: holder?.expiresAt ?? new Date(),
+  };
+}

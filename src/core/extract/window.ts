@@ -1,0 +1,167 @@
+import type { IdPage } from '../elasticsearch/pit.js';
+import type { Source } from '../elasticsearch/source.js';
+import type { Database } from '../tracking/database.js';
+import type { IndexNames } from '../tracking/indices.js';
+import { LeaseLost } from '../tracking/heartbeat.js';
+import type { PageStore } from '../tracking/pages.js';
+import {
+  closeWindow,
+  openWindow,
+  windowCursors,
+  windowRead,
+  type Cursor,
+  type Window,
+} from '../tracking/windows.js';
+
+export interface WindowReading {
+  readonly database: Database;
+  readonly source: Source;
+  readonly store: PageStore;
+  readonly indices: IndexNames;
+  readonly jobId: number;
+  readonly slices: number;
+  /** Aborted when the run stops or the lease is lost. */
+  readonly signal: AbortSignal;
+  readonly onPage: (page: { readonly messages: number; readonly batches: number }) => void;
+}
+
+/** How often one window is begun before it counts as failed. */
+const TRIES = 3;
+
+/**
+ * Reads one window to its end and closes it. It goes on where an earlier reader stopped, as long as that one's point in
+ * time lives; a lost one costs the window, which is begun again. Done only when what was read equals
+ * what Elasticsearch counts under the same point in time (invariant 2).
+ *
+ * @returns undefined when the window is completed, else why it is not
+ */
+export async function readWindow(
+  reading: WindowReading,
+  window: Window,
+): Promise<string | undefined> {
+  const { database, jobId } = reading;
+  let reason = '';
+  let open =
+    window.pitId === undefined ? undefined : { pitId: window.pitId, expected: window.expected };
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    open ??= await beginWindow(reading, window);
+    const outcome = await readSlices(reading, window, open.pitId);
+    const read = await windowRead(database, jobId, window.windowId);
+    await reading.source.closePit(open.pitId);
+    if (outcome === 'read' && read === open.expected) {
+      await closeWindow(database, jobId, window.windowId, 'completed');
+      return undefined;
+    }
+    reason =
+      outcome === 'read'
+        ? `read ${read} messages where Elasticsearch counts ${open.expected}`
+        : 'its point in time was lost';
+    open = undefined;
+  }
+  await closeWindow(database, jobId, window.windowId, 'failed', reason);
+  return reason;
+}
+
+async function beginWindow(
+  { database, source, jobId, slices, signal }: WindowReading,
+  { windowId, interval }: Window,
+): Promise<{ pitId: string; expected: number }> {
+  const opened = await source.openWindow(interval, signal);
+  // A window of one page is not worth more than one reader.
+  const readers = opened.expected <= 10_000 ? 1 : slices;
+  await openWindow(database, jobId, windowId, { ...opened, slices: readers });
+  return opened;
+}
+
+async function readSlices(
+  reading: WindowReading,
+  window: Window,
+  pitId: string,
+): Promise<'read' | 'pit-lost'> {
+  const cursors = await windowCursors(reading.database, reading.jobId, window.windowId);
+  const writer = new Turns();
+  const ended = await Promise.allSettled(
+    cursors
+      .filter(({ finished }) => !finished)
+      .map((cursor) =>
+        readSlice(reading, window, { pitId, slices: cursors.length, writer }, cursor),
+      ),
+  );
+  for (const end of ended) if (end.status === 'rejected') throw end.reason;
+  return ended.some((end) => end.status === 'fulfilled' && end.value === 'pit-lost')
+    ? 'pit-lost'
+    : 'read';
+}
+
+/** Reads one slice page by page; while a page is stored the next one is read, never more. */
+async function readSlice(
+  reading: WindowReading,
+  window: Window,
+  { pitId: firstPit, slices, writer }: { pitId: string; slices: number; writer: Turns },
+  cursor: Cursor,
+): Promise<'read' | 'pit-lost'> {
+  let pitId = firstPit;
+  let { searchAfter, pages } = cursor;
+  let storing: Promise<void> = Promise.resolve();
+  try {
+    for (let last = false; !last; pages += 1) {
+      reading.signal.throwIfAborted();
+      const page = await reading.source.readPage({
+        pitId,
+        interval: window.interval,
+        slice: cursor.slice,
+        slices,
+        searchAfter,
+        signal: reading.signal,
+      });
+      if (page === 'pit-lost') return 'pit-lost';
+      ({ pitId, last } = page);
+      searchAfter = page.searchAfter ?? searchAfter;
+      await storing;
+      const number = pages;
+      storing = writer.take(() =>
+        storePage(reading, window, { slice: cursor.slice, number }, page),
+      );
+      // Awaited before the next page is stored; until then a failure must not count as unhandled.
+      storing.catch(() => undefined);
+    }
+    await storing;
+    return 'read';
+  } finally {
+    await storing.catch(() => undefined);
+  }
+}
+
+async function storePage(
+  { store, indices, jobId, onPage }: WindowReading,
+  { windowId }: Window,
+  { slice, number }: { slice: number; number: number },
+  page: IdPage,
+): Promise<void> {
+  const messages: { id: Buffer; indexId: number }[] = [];
+  for (const { index, id } of page.messages) {
+    messages.push({ id: Buffer.from(id, 'utf8'), indexId: await indices.idOf(index) });
+  }
+  const { held, batches } = await store.store({
+    jobId,
+    windowId,
+    slice,
+    number,
+    messages,
+    searchAfter: page.searchAfter,
+    last: page.last,
+  });
+  if (!held) throw new LeaseLost('somebody else has taken this extraction over');
+  onPage({ messages: messages.length, batches });
+}
+
+/** One at a time, in the order of asking: an extraction has one writer (pages.ts). */
+class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+}

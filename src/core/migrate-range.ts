@@ -1,0 +1,38 @@
+import type { Connections } from './connect.js';
+import { extract } from './extract/extract.js';
+import type { ExtractOptions, ExtractOutcome } from './extract/types.js';
+import { processBatches } from './process/process.js';
+import type { ProcessOptions, ProcessOutcome } from './process/types.js';
+import { databaseId } from './tracking/lookup.js';
+import type { Run } from './run.js';
+
+export type RangeOutcome =
+  | { readonly kind: 'done'; readonly extract: ExtractOutcome; readonly process: ProcessOutcome }
+  /** Nothing was processed: the extraction is held elsewhere, was stopped, or only looked (`dryRun`). */
+  | { readonly kind: 'not-extracted'; readonly extract: ExtractOutcome };
+
+/** The whole one-off: extract, then process until nothing is left that has attempts left. */
+export async function migrateRange(
+  run: Run,
+  on: Connections,
+  options: { readonly extract: ExtractOptions; readonly process: ProcessOptions },
+): Promise<RangeOutcome> {
+  // The target is checked before the first row is written, not when hours of extraction are over.
+  await on.target.claimPrefix({ databaseId: await databaseId(on.database) }, run.stop);
+  await on.source.inspectRelated(run.stop);
+  const extracted = await extract(run, on, options.extract);
+  if (extracted.kind !== 'done' && extracted.kind !== 'nothing-new')
+    return { kind: 'not-extracted', extract: extracted };
+  let total = await processBatches(run, on, options.process);
+  while (options.process.retryFailed && total.ended === 'nothing-left') {
+    const round = await processBatches(run, on, options.process);
+    total = {
+      ...round,
+      completed: total.completed + round.completed,
+      failed: total.failed + round.failed,
+      requeued: total.requeued + round.requeued,
+    };
+    if (round.requeued === 0) break;
+  }
+  return { kind: 'done', extract: extracted, process: total };
+}

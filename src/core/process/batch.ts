@@ -1,0 +1,122 @@
+import { groupBy } from '../group-by.js';
+import type { RelatedIndex } from '../elasticsearch/mappings.js';
+import type { Source } from '../elasticsearch/source.js';
+import { createSpool } from '../objects/spool.js';
+import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
+import type { BatchObject, FailedMessage, MessageOutcome } from '../tracking/outcomes.js';
+import type { ByteBudget } from './byte-budget.js';
+import { assembleDocument } from './document.js';
+import { fetchLarge } from './fetch-large.js';
+import { fetchMessages } from './fetch.js';
+import type { PageSize } from './page-size.js';
+import type { MemoryShares } from './shares.js';
+import type { BatchWriter } from './writer.js';
+
+/** What all batches of a process share. */
+export interface Workshop {
+  readonly source: Source;
+  readonly related: readonly RelatedIndex[];
+  readonly budget: ByteBudget;
+  readonly shares: MemoryShares;
+  readonly pageSize: PageSize;
+  /** This process's staging directory. */
+  readonly staging: string;
+}
+
+export interface BatchOutcome {
+  readonly outcomes: readonly MessageOutcome[];
+  readonly object?: BatchObject;
+}
+
+/**
+ * Takes a claimed batch from Elasticsearch to the target: fetch, assemble, upload. Changes no row.
+ *
+ * @throws what concerns more than single messages; the batch is then to be released
+ */
+export async function carryBatch(
+  workshop: Workshop,
+  batch: ClaimedBatch,
+  writer: BatchWriter,
+  signal: AbortSignal,
+): Promise<BatchOutcome> {
+  const failed: FailedMessage[] = [];
+  try {
+    for (const messages of groupBy(batch.messages, ({ index }) => index).values()) {
+      failed.push(...(await carryMessages(workshop, messages, writer, signal)));
+    }
+    signal.throwIfAborted();
+    const written = await writer.finish();
+    return { ...written, outcomes: [...failed, ...written.outcomes] };
+  } finally {
+    await writer.discard();
+  }
+}
+
+/** Messages of one index, page by page, each as large as the answers so far allow. */
+async function carryMessages(
+  workshop: Workshop,
+  messages: readonly ClaimedMessage[],
+  writer: BatchWriter,
+  signal: AbortSignal,
+): Promise<FailedMessage[]> {
+  const { pageSize, shares, budget } = workshop;
+  const failed: FailedMessage[] = [];
+  for (let next = 0; next < messages.length;) {
+    signal.throwIfAborted();
+    const page = messages.slice(next, next + pageSize.next());
+    const carried = await budget.holding(shares.pageHold, () =>
+      carryPage(workshop, page, writer, signal),
+    );
+    if (carried !== 'too-large') {
+      failed.push(...carried);
+      next += page.length;
+      continue;
+    }
+    pageSize.tooLarge(page.length);
+    const [only, another] = page;
+    if (!only || another) continue;
+    failed.push(
+      ...(await budget.holding(shares.largeHold, () => carryLarge(workshop, only, writer, signal))),
+    );
+    next += 1;
+  }
+  return failed;
+}
+
+async function carryPage(
+  { source, related, shares, pageSize }: Workshop,
+  page: readonly ClaimedMessage[],
+  writer: BatchWriter,
+  signal: AbortSignal,
+): Promise<readonly FailedMessage[] | 'too-large'> {
+  const fetched = await fetchMessages(
+    { source, related, maxBytes: shares.pageBytes, signal },
+    page,
+  );
+  if (fetched.kind === 'too-large') return 'too-large';
+  pageSize.saw(page.length, fetched.heaviest);
+  for (const { message, source: bytes, related: records } of fetched.messages) {
+    await writer.add(message, { kind: 'bytes', bytes: assembleDocument(message, bytes, records) });
+  }
+  await writer.flush();
+  return fetched.failed;
+}
+
+async function carryLarge(
+  { source, related, shares, staging }: Workshop,
+  message: ClaimedMessage,
+  writer: BatchWriter,
+  signal: AbortSignal,
+): Promise<FailedMessage[]> {
+  const spool = createSpool({ memoryLimit: shares.spoolBytes, directory: staging });
+  try {
+    const request = { source, related, maxBytes: shares.largeBytes, signal, spool };
+    const fetched = await fetchLarge(request, message);
+    if (fetched.kind === 'failed') return [fetched];
+    await writer.add(message, { kind: 'staged', content: fetched.content });
+    await writer.flush();
+    return [];
+  } finally {
+    await spool.discard();
+  }
+}

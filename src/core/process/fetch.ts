@@ -1,0 +1,174 @@
+import type { Hit } from '../elasticsearch/answer.js';
+import type { RelatedIndex } from '../elasticsearch/mappings.js';
+import { compareRecords } from '../elasticsearch/related.js';
+import type { Documents, Source, TooLarge } from '../elasticsearch/source.js';
+import { groupBy } from '../group-by.js';
+import type { ClaimedMessage } from '../tracking/claims.js';
+import type { FailedMessage } from '../tracking/outcomes.js';
+import type { FailureCode } from './failures.js';
+
+/** A message with its records, in views into the answers they came in. */
+export interface FetchedMessage {
+  readonly message: ClaimedMessage;
+  readonly source: Buffer;
+  readonly related: readonly { readonly name: string; readonly sources: readonly Buffer[] }[];
+}
+
+export type Fetched =
+  | {
+      readonly kind: 'fetched';
+      readonly messages: readonly FetchedMessage[];
+      readonly failed: readonly FailedMessage[];
+      /** Bytes of the heaviest answer. */
+      readonly heaviest: number;
+    }
+  /** Not all of it can be had at once: ask for fewer. */
+  | { readonly kind: 'too-large'; readonly reason: TooLarge };
+
+export interface FetchRequest {
+  readonly source: Source;
+  readonly related: readonly RelatedIndex[];
+  /** Most bytes of one answer. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads messages of one index with all their records: the messages by id, then the records of all of them, one search
+ * a related index. A message that can't be migrated is among `failed`; the rest goes on.
+ */
+export async function fetchMessages(
+  request: FetchRequest,
+  claimed: readonly ClaimedMessage[],
+): Promise<Fetched> {
+  const { source, related, maxBytes, signal } = request;
+  const failed: FailedMessage[] = [];
+  const searchable = claimed.filter((message) => {
+    const unindexed = unindexedKey(related, message);
+    if (unindexed) failed.push(failure(message, 'unindexed_key', unindexed));
+    return !unindexed;
+  });
+  const index = searchable[0]?.index;
+  if (index === undefined) return { kind: 'fetched', messages: [], failed, heaviest: 0 };
+
+  const answer = await source.messages(index, { ids: searchable.map(idOf), maxBytes, signal });
+  if (answer.kind === 'too-large') return answer;
+  const found = pickFound(searchable, answer.hits, failed);
+  if (found.length === 0) return { kind: 'fetched', messages: [], failed, heaviest: answer.bytes };
+
+  const ids = found.map(({ message }) => idOf(message));
+  const records = await Promise.all(
+    related.map((one) => source.records(one, { ids, maxBytes, signal })),
+  );
+  const large = records.find((one) => one.kind === 'too-large');
+  if (large) return large;
+  const lists = related.map((one, i) => sourcesByMessage(one, records[i]));
+  return {
+    kind: 'fetched',
+    messages: found.map(({ message, source: bytes }) => ({
+      message,
+      source: bytes,
+      related: related.map(({ name }, i) => ({
+        name,
+        sources: lists[i]?.get(idOf(message)) ?? [],
+      })),
+    })),
+    failed,
+    heaviest: Math.max(
+      answer.bytes,
+      ...records.map((one) => (one.kind === 'hits' ? one.bytes : 0)),
+    ),
+  };
+}
+
+/** The messages that were found exactly once, with their source; the others are added to `failed`. */
+export function pickFound(
+  claimed: readonly ClaimedMessage[],
+  hits: readonly Hit[],
+  failed: FailedMessage[],
+): { message: ClaimedMessage; source: Buffer }[] {
+  const byId = groupBy(hits, ({ id }) => id);
+  return claimed.flatMap((message) => {
+    const [hit, another] = byId.get(idOf(message)) ?? [];
+    if (!hit)
+      failed.push(
+        failure(message, 'missing', `Elasticsearch no longer has it in ${message.index}`),
+      );
+    else if (another)
+      failed.push(
+        failure(
+          message,
+          'ambiguous_id',
+          `${message.index} has several documents of this id, under different routings`,
+        ),
+      );
+    else if (!hit.source)
+      failed.push(failure(message, 'no_source', `Elasticsearch answered without _source`));
+    else return [{ message, source: hit.source }];
+    return [];
+  });
+}
+
+/** Why a message's records can't be searched for, if they can't. */
+export function unindexedKey(
+  related: readonly RelatedIndex[],
+  message: ClaimedMessage,
+): string | undefined {
+  const { length } = idOf(message);
+  const short = related.find(({ longestKey }) => length > longestKey);
+  return (
+    short &&
+    `${short.index}.${short.key} indexes ids of up to ${short.longestKey} characters (ignore_above), this one has ${length}`
+  );
+}
+
+export function failure(
+  message: ClaimedMessage,
+  code: FailureCode,
+  detail: string,
+  stage: FailedMessage['stage'] = 'fetch',
+): FailedMessage {
+  return { kind: 'failed', message, stage, code, detail };
+}
+
+export function idOf({ id }: ClaimedMessage): string {
+  return id.toString('utf8');
+}
+
+/** The records' sources by the message they belong to, in the contract's order. */
+function sourcesByMessage(
+  related: RelatedIndex,
+  records: Documents | undefined,
+): Map<string, Buffer[]> {
+  const byMessage = new Map<string, Hit[]>();
+  for (const hit of records?.kind === 'hits' ? records.hits : []) {
+    for (const id of keysOf(related, hit)) {
+      const list = byMessage.get(id);
+      if (list) list.push(hit);
+      else byMessage.set(id, [hit]);
+    }
+  }
+  const sources = new Map<string, Buffer[]>();
+  for (const [id, hits] of byMessage) {
+    hits.sort((a, b) => compareRecords(related, a, b));
+    sources.set(
+      id,
+      hits.map((hit) => sourceOf(related, hit)),
+    );
+  }
+  return sources;
+}
+
+/** The messages a record belongs to, each once. */
+function keysOf({ key, index }: RelatedIndex, hit: Hit): Set<string> {
+  const values = hit.fields[key];
+  if (!values)
+    throw new Error(`${index}: record ${hit.id} was found by ${key}, but has no doc values of it`);
+  return new Set(values.map(String));
+}
+
+/** Preflight has refused indices that keep no source, so this is a bug or an index made since. */
+export function sourceOf({ index }: RelatedIndex, { id, source }: Hit): Buffer {
+  if (!source) throw new Error(`${index}: record ${id} came without _source`);
+  return source;
+}

@@ -1,0 +1,206 @@
+import pLimit, { type LimitFunction } from 'p-limit';
+import type { Connections } from '../connect.js';
+import { createSpool } from '../objects/spool.js';
+import { runPool } from '../pool.js';
+import type { Run } from '../run.js';
+import { heldBatches, releaseBatch, type ClaimedBatch } from '../tracking/claims.js';
+import { countBatches } from '../tracking/counters.js';
+import { Heartbeat } from '../tracking/heartbeat.js';
+import { completeBatch, type MessageOutcome } from '../tracking/outcomes.js';
+import { carryBatch, type Workshop } from './batch.js';
+import { MessageWriter } from './message-writer.js';
+import { ObjectWriter } from './object-writer.js';
+import type { ProcessOptions, ProcessOutcome } from './types.js';
+import { WorkQueue } from './work-queue.js';
+import { openWorkshop } from './workshop.js';
+import type { BatchWriter } from './writer.js';
+
+/** Uploads of single messages under way at once, per process. */
+const UPLOADS = 32;
+/** How long batches in flight may go on after a stop before they are given back, in milliseconds. */
+const GRACE_MS = 10_000;
+
+/**
+ * Claims batches until none is left and carries each to the target. Whatever ends it, nothing stays claimed.
+ *
+ * @throws MigrateError `usage` before anything is claimed; `unavailable` with everything released
+ */
+export async function processBatches(
+  run: Run,
+  on: Connections,
+  options: ProcessOptions,
+): Promise<ProcessOutcome> {
+  const workshop = await openWorkshop(run, on, options.concurrency);
+  const heartbeat = new Heartbeat(
+    on.leases,
+    'batch_progress',
+    on.settings.leaseSeconds,
+    run.report,
+  );
+  const grace = stopAfterGrace(run.stop);
+  const tally = new Tally(run);
+  try {
+    const queue = new WorkQueue(run, on, options);
+    await queue.requeue();
+    const { messages } = await countBatches(on.database);
+    tally.expect(messages.pending + messages.inProgress);
+    const uploads = pLimit(UPLOADS);
+    await runPool(
+      options.concurrency,
+      () => queue.take(),
+      (batch, failed) =>
+        workOn(
+          run,
+          on,
+          { workshop, heartbeat, uploads, tally },
+          batch,
+          AbortSignal.any([grace.signal, failed]),
+        ),
+    );
+    return await summarise(on, tally, queue);
+  } finally {
+    grace.cancel();
+    await heartbeat.stop();
+    await workshop.close();
+  }
+}
+
+interface Bench {
+  readonly workshop: Workshop;
+  readonly heartbeat: Heartbeat;
+  readonly uploads: LimitFunction;
+  readonly tally: Tally;
+}
+
+/** One claimed batch, from its claim to its completion or release. */
+async function workOn(
+  run: Run,
+  on: Connections,
+  { workshop, heartbeat, uploads, tally }: Bench,
+  batch: ClaimedBatch,
+  stopped: AbortSignal,
+): Promise<void> {
+  const lost = heartbeat.hold(batch.lease);
+  const signal = AbortSignal.any([lost, stopped]);
+  try {
+    const writer = openWriter(run, on, { workshop, uploads }, batch, signal);
+    const { outcomes, object } = await carryBatch(workshop, batch, writer, signal);
+    if (await completeBatch(on.database, batch, outcomes, object)) tally.add(outcomes);
+    else warnLost(run, batch, 'somebody else has taken it over');
+  } catch (error) {
+    await release(run, on, batch);
+    if (lost.aborted) warnLost(run, batch, (lost.reason as Error).message);
+    else if (!stopped.aborted) throw error;
+  } finally {
+    heartbeat.drop(batch.lease);
+  }
+}
+
+function openWriter(
+  run: Run,
+  { settings, target }: Connections,
+  { workshop, uploads }: Pick<Bench, 'workshop' | 'uploads'>,
+  batch: ClaimedBatch,
+  signal: AbortSignal,
+): BatchWriter {
+  const context = {
+    target,
+    policy: { retryForMs: settings.retryForMs, report: run.report },
+    signal,
+  };
+  if (target.layout === 'message') {
+    return new MessageWriter(
+      context,
+      batch,
+      settings.target?.kind === 'file' ? 'file' : 's3',
+      uploads,
+    );
+  }
+  const { shares, staging } = workshop;
+  return new ObjectWriter(
+    context,
+    batch,
+    createSpool({ memoryLimit: shares.spoolBytes, directory: staging }),
+  );
+}
+
+async function release(run: Run, { leases }: Connections, batch: ClaimedBatch): Promise<void> {
+  try {
+    await releaseBatch(leases, batch);
+  } catch (error) {
+    const message = `batch ${batch.batchId} is not given back, its lease runs out by itself: ${(error as Error).message}`;
+    run.report({ type: 'log', level: 'warn', message });
+  }
+}
+
+function warnLost(run: Run, { batchId }: ClaimedBatch, why: string): void {
+  run.report({ type: 'log', level: 'warn', message: `batch ${batchId} is left to others: ${why}` });
+}
+
+async function summarise(
+  { database }: Connections,
+  tally: Tally,
+  queue: WorkQueue,
+): Promise<ProcessOutcome> {
+  const { messages } = await countBatches(database);
+  return {
+    completed: tally.completed,
+    failed: tally.failed,
+    requeued: queue.requeued,
+    remaining: messages.pending + messages.inProgress,
+    failedInAll: messages.failed,
+    heldByOthers: await heldBatches(database),
+    ended: queue.ended,
+  };
+}
+
+/** Aborts some time after the run was told to stop, so that what is in flight may finish. */
+function stopAfterGrace(stop: AbortSignal): { signal: AbortSignal; cancel: () => void } {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = () => {
+    timer = setTimeout(() => {
+      controller.abort(stop.reason);
+    }, GRACE_MS);
+  };
+  if (stop.aborted) begin();
+  else stop.addEventListener('abort', begin, { once: true });
+  return {
+    signal: controller.signal,
+    cancel: () => {
+      clearTimeout(timer);
+      stop.removeEventListener('abort', begin);
+    },
+  };
+}
+
+/** What this run did so far. */
+class Tally {
+  readonly #run: Run;
+  #expected = 0;
+  completed = 0;
+  failed = 0;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  expect(messages: number): void {
+    this.#expected = messages;
+    this.#show();
+  }
+
+  add(outcomes: readonly MessageOutcome[]): void {
+    for (const { kind } of outcomes) {
+      if (kind === 'completed') this.completed += 1;
+      else this.failed += 1;
+    }
+    this.#show();
+  }
+
+  #show(): void {
+    const done = this.completed + this.failed;
+    const total = Math.max(this.#expected, done);
+    this.#run.report({ type: 'progress', stage: 'process', done, total, failed: this.failed });
+  }
+}

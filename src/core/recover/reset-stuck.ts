@@ -1,0 +1,31 @@
+import type { Connections } from '../connect.js';
+import type { Run } from '../run.js';
+import { listStuck, resetBatch, resetExtraction } from '../tracking/stuck.js';
+import type { ResetStuckOptions, ResetStuckOutcome } from './types.js';
+
+/**
+ * Makes batches and extractions whose lease has run out claimable again. `process` and `extract` take them over
+ * by themselves; this is the same by hand. A live lease is never touched.
+ */
+export async function resetStuck(
+  _run: Run,
+  { database }: Connections,
+  { olderThanMs, dryRun }: ResetStuckOptions,
+): Promise<ResetStuckOutcome> {
+  const seconds = olderThanMs / 1000;
+  const listed = await listStuck(database, seconds);
+  if (dryRun) return listed;
+  // Whatever came back to life since it was listed is left alone, and not reported.
+  return {
+    batches: await keepIf(listed.batches, ({ batchId }) => resetBatch(database, batchId, seconds)),
+    extractions: await keepIf(listed.extractions, ({ jobId }) =>
+      resetExtraction(database, jobId, seconds),
+    ),
+  };
+}
+
+async function keepIf<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<T[]> {
+  const kept: T[] = [];
+  for (const item of items) if (await test(item)) kept.push(item);
+  return kept;
+}

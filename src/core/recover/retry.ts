@@ -1,0 +1,25 @@
+import type { Connections } from '../connect.js';
+import { countBatches } from '../tracking/counters.js';
+import { countFailed, requeueFailed } from '../tracking/requeue.js';
+import type { Run } from '../run.js';
+import type { RetryOptions, RetryOutcome } from './types.js';
+
+/** Puts failed messages back to pending: those with attempts left, those of one code, or all. */
+export async function retry(
+  _run: Run,
+  { database, settings }: Connections,
+  { jobId, errorCode, force, dryRun }: RetryOptions,
+): Promise<RetryOutcome> {
+  const scope = { jobId, errorCode, force, maxAttempts: settings.maxAttempts };
+  const { eligible } = await countFailed(database, scope);
+  const counted = eligible.reduce((sum, { messages }) => sum + messages, 0);
+  const requeued = dryRun ? counted : await requeueFailed(database, scope, settings.batchSize);
+  const { messages } = await countBatches(database, jobId);
+  return {
+    requeued,
+    reasons: eligible,
+    left: dryRun ? messages.failed - requeued : messages.failed,
+    remaining: messages.pending + messages.inProgress,
+    completed: messages.completed,
+  };
+}

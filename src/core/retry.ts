@@ -1,0 +1,91 @@
+import pRetry from 'p-retry';
+import { MigrateError } from './errors.js';
+import { isFault, type Fault } from './fault.js';
+import type { Report } from './run.js';
+
+const FIRST_BACKOFF_MS = 200;
+const LONGEST_BACKOFF_MS = 10_000;
+
+/** What the one retry policy needs to know of a run. */
+export interface RetryPolicy {
+  /** How long one request is retried before its server counts as down, in milliseconds. */
+  readonly retryForMs: number;
+  readonly report: Report;
+}
+
+export interface RetryUse {
+  /** Stops waiting and trying; the promise then rejects with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** Faults this caller answers differently than by waiting (a page too large for the server's memory). */
+  readonly unless?: (fault: Fault) => boolean;
+}
+
+/**
+ * Runs `attempt` until it succeeds: the only place that retries. Retriable faults are tried again with
+ * exponential backoff and jitter, 0.2 s to 10 s apart, or later where the server said `Retry-After`.
+ * Everything else is thrown at once.
+ *
+ * @throws MigrateError `unavailable` once `retryForMs` have passed
+ */
+export async function retrying<T>(
+  policy: RetryPolicy,
+  attempt: () => Promise<T>,
+  { signal, unless }: RetryUse,
+): Promise<T> {
+  const startedAt = performance.now();
+  const spent = () => performance.now() - startedAt;
+  const worthRepeating = (error: unknown): error is Fault =>
+    isFault(error) && error.class === 'retriable' && !unless?.(error);
+  try {
+    return await pRetry(attempt, {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: FIRST_BACKOFF_MS,
+      maxTimeout: LONGEST_BACKOFF_MS,
+      randomize: true,
+      signal,
+      shouldRetry: async ({ error, attemptNumber }) => {
+        if (!worthRepeating(error)) return false;
+        const left = policy.retryForMs - spent();
+        if (left <= (error.retryAfterMs ?? 0)) return false;
+        policy.report({
+          type: 'log',
+          level: attemptNumber === 1 ? 'warn' : 'debug',
+          message: `${error.message}; trying again for up to ${seconds(left)}`,
+        });
+        if (error.retryAfterMs !== undefined) await sleep(error.retryAfterMs, signal);
+        return true;
+      },
+    });
+  } catch (error) {
+    if (!signal.aborted && worthRepeating(error)) throw down(error, spent());
+    throw error;
+  }
+}
+
+/** Waits, or rejects with the signal's reason as soon as it is aborted. */
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function down(fault: Fault, spentMs: number): MigrateError {
+  const { server, message } = fault;
+  return new MigrateError('unavailable', `${server} was down for ${seconds(spentMs)}: ${message}`, {
+    advice: `Run the same command again once ${server} answers; it goes on where it stopped.`,
+    cause: fault,
+  });
+}
+
+function seconds(ms: number): string {
+  return `${Math.max(0, Math.round(ms / 1000))} s`;
+}

@@ -1,0 +1,26 @@
+import type { Connections } from '../connect.js';
+import type { Run } from '../run.js';
+import { countBatches, countStuck, listJobs, recentRate } from '../tracking/counters.js';
+import type { StatusReport } from './types.js';
+
+/** Where everything stands, of one job or of all, from counters alone: no row of message_tracking is read. */
+export async function status(
+  _run: Run,
+  { database }: Connections,
+  { jobId }: { jobId?: number | undefined },
+): Promise<StatusReport> {
+  const [jobs, counts, stuck, rate] = await Promise.all([
+    listJobs(database, jobId),
+    countBatches(database, jobId),
+    countStuck(database),
+    recentRate(database),
+  ]);
+  const left = counts.messages.pending + counts.messages.inProgress;
+  return {
+    jobs,
+    ...counts,
+    stuck,
+    messagesPerSecond: rate,
+    secondsLeft: rate && left > 0 ? Math.ceil(left / rate) : null,
+  };
+}

@@ -1,0 +1,116 @@
+import type { Database, Statements } from './database.js';
+import { newLease, type Lease } from './lease.js';
+
+export interface ClaimedBatch {
+  readonly batchId: number;
+  readonly jobId: number;
+  /** Counts the claims of this batch, from 1. */
+  readonly claim: number;
+  readonly lease: Lease;
+  /** The one index whose messages' keys leave the index out; undefined: keys name the index. */
+  readonly plainKeyIndex: string | undefined;
+  readonly messages: readonly ClaimedMessage[];
+}
+
+export interface ClaimedMessage {
+  /** The Elasticsearch `_id`, UTF-8. */
+  readonly id: Buffer;
+  readonly indexId: number;
+  readonly index: string;
+  /** Failures so far. */
+  readonly attempts: number;
+}
+
+const PENDING = `SELECT batch_id FROM batch_progress WHERE status = 'pending'
+  ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED`;
+const EXPIRED = `SELECT batch_id FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at < NOW(6)
+  ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED`;
+
+/**
+ * Claims one batch, a pending one or one whose lease has run out, by the database's clock: writes token,
+ * owner and expiry and marks its unfinished messages `in_progress`, in one transaction (invariant 3).
+ * Undefined where there is none.
+ */
+export async function claimBatch(
+  database: Database,
+  owner: string,
+  leaseSeconds: number,
+): Promise<ClaimedBatch | undefined> {
+  const lease = newLease(owner, leaseSeconds);
+  return database.transaction(async (on) => {
+    // The token is there already where this transaction had committed without our hearing of it.
+    const mine = 'SELECT batch_id FROM batch_progress WHERE lease_token = ?';
+    const [found] = [
+      ...(await on.rows<{ batch_id: number }>(mine, [lease.token])),
+      ...(await on.rows<{ batch_id: number }>(PENDING)),
+    ];
+    const batchId = (found ?? (await on.rows<{ batch_id: number }>(EXPIRED))[0])?.batch_id;
+    return batchId === undefined ? undefined : take(on, batchId, lease);
+  });
+}
+
+async function take(on: Statements, batchId: number, lease: Lease): Promise<ClaimedBatch> {
+  await on.change(
+    `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, claimed_at = NOW(3), lease_token = ?,
+            lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
+    [lease.token, lease.owner, lease.seconds, batchId],
+  );
+  await on.change(
+    `UPDATE message_tracking SET status = 'in_progress', last_attempted = NOW(3)
+     WHERE batch_id = ? AND status IN ('pending', 'in_progress')`,
+    [batchId],
+  );
+  const [batch] = await on.rows<{ job_id: number; claims: number; plain_key_index: string | null }>(
+    `SELECT b.job_id, b.claims, j.plain_key_index FROM batch_progress b JOIN job_runs j ON j.job_id = b.job_id
+     WHERE b.batch_id = ?`,
+    [batchId],
+  );
+  if (!batch) throw new Error(`batch ${batchId} belongs to no job: job_runs lacks its row`);
+  const messages = await on.rows<{
+    message_id: Buffer;
+    index_id: number;
+    name: string;
+    attempts: number;
+  }>(
+    `SELECT t.message_id, t.index_id, i.name, t.attempts FROM message_tracking t
+     JOIN source_indices i ON i.index_id = t.index_id WHERE t.batch_id = ? AND t.status = 'in_progress'`,
+    [batchId],
+  );
+  return {
+    batchId,
+    jobId: batch.job_id,
+    claim: batch.claims,
+    lease,
+    plainKeyIndex: batch.plain_key_index ?? undefined,
+    messages: messages.map((row) => ({
+      id: row.message_id,
+      indexId: row.index_id,
+      index: row.name,
+      attempts: row.attempts,
+    })),
+  };
+}
+
+/** Gives a batch back untouched: pending again, no attempt spent. Does nothing where the lease was lost. */
+export function releaseBatch(database: Database, batch: ClaimedBatch): Promise<void> {
+  return database.transaction(async (on) => {
+    const { affectedRows } = await on.change(
+      `UPDATE batch_progress SET status = 'pending', lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
+       WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'`,
+      [batch.batchId, batch.lease.token],
+    );
+    if (affectedRows === 0) return;
+    await on.change(
+      `UPDATE message_tracking SET status = 'pending' WHERE batch_id = ? AND status = 'in_progress'`,
+      [batch.batchId],
+    );
+  });
+}
+
+/** How many batches somebody holds under a live lease. */
+export async function heldBatches(database: Database): Promise<number> {
+  const [row] = await database.rows<{ held: number }>(
+    `SELECT COUNT(*) AS held FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at >= NOW(6)`,
+  );
+  return row?.held ?? 0;
+}

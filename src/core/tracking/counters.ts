@@ -1,0 +1,122 @@
+import { groupBy } from '../group-by.js';
+import type { Counts, JobStatus } from '../status/types.js';
+import type { Database } from './database.js';
+
+/** Completions over this long make the rate. */
+const RATE_MINUTES = 5;
+
+interface BatchSums {
+  status: 'pending' | 'in_progress' | 'completed' | 'failed';
+  batches: number;
+  total: number;
+  processed: number;
+  failed: number;
+}
+
+const SUMS = `COUNT(*) AS batches, CAST(SUM(total_messages) AS UNSIGNED) AS total,
+  CAST(SUM(processed) AS UNSIGNED) AS processed, CAST(SUM(failed) AS UNSIGNED) AS failed`;
+
+/** Messages and batches by status, of one job or of all, from the batches' counters (invariant 9). */
+export async function countBatches(
+  database: Database,
+  jobId?: number,
+): Promise<{ messages: Counts; batches: Counts }> {
+  const rows = await database.rows<BatchSums>(
+    `SELECT status, ${SUMS} FROM batch_progress WHERE (? IS NULL OR job_id = ?) GROUP BY status`,
+    [jobId ?? null, jobId ?? null],
+  );
+  return { messages: messageCounts(rows), batches: batchCounts(rows) };
+}
+
+/** The jobs, or one of them, oldest first. */
+export async function listJobs(database: Database, jobId?: number): Promise<JobStatus[]> {
+  const jobs = await database.rows<{
+    job_id: number;
+    start_date: Date;
+    end_date: Date;
+    status: JobStatus['status'];
+    extracted: number;
+    expected: number;
+    duplicates: number;
+    failed_windows: number;
+  }>(
+    `SELECT j.job_id, j.start_date, j.end_date, j.status, j.extracted,
+            CAST(COALESCE(w.expected, 0) AS UNSIGNED) AS expected,
+            CAST(COALESCE(w.duplicates, 0) AS UNSIGNED) AS duplicates,
+            CAST(COALESCE(w.failed, 0) AS UNSIGNED) AS failed_windows
+     FROM job_runs j LEFT JOIN (
+       SELECT job_id, SUM(expected) AS expected, SUM(duplicates) AS duplicates, SUM(status = 'failed') AS failed
+       FROM extract_windows GROUP BY job_id) w ON w.job_id = j.job_id
+     WHERE (? IS NULL OR j.job_id = ?) ORDER BY j.job_id`,
+    [jobId ?? null, jobId ?? null],
+  );
+  const sums = await database.rows<BatchSums & { job_id: number }>(
+    `SELECT job_id, status, ${SUMS} FROM batch_progress WHERE (? IS NULL OR job_id = ?) GROUP BY job_id, status`,
+    [jobId ?? null, jobId ?? null],
+  );
+  const byJob = groupBy(sums, ({ job_id }) => job_id);
+  return jobs.map((job) => ({
+    jobId: job.job_id,
+    from: job.start_date,
+    to: job.end_date,
+    status: job.status,
+    expected: job.expected,
+    extracted: job.extracted,
+    duplicates: job.duplicates,
+    messages: messageCounts(byJob.get(job.job_id) ?? []),
+    failedWindows: job.failed_windows,
+  }));
+}
+
+/** Batches and extractions whose lease has run out. */
+export async function countStuck(database: Database): Promise<number> {
+  const [row] = await database.rows<{ stuck: number }>(
+    `SELECT (SELECT COUNT(*) FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at < NOW(6))
+          + (SELECT COUNT(*) FROM job_runs WHERE lease_expires_at < NOW(6)) AS stuck`,
+  );
+  return row?.stuck ?? 0;
+}
+
+/** Messages completed a second over the last minutes; null where there were none. */
+export async function recentRate(database: Database): Promise<number | null> {
+  const [row] = await database.rows<{ messages: number | null; seconds: number | null }>(
+    `SELECT CAST(SUM(processed) AS UNSIGNED) AS messages,
+            TIMESTAMPDIFF(MICROSECOND, MIN(claimed_at), NOW(6)) / 1000000 AS seconds
+     FROM batch_progress WHERE completed_at > NOW(3) - INTERVAL ? MINUTE`,
+    [RATE_MINUTES],
+  );
+  if (!row?.messages) return null;
+  return row.messages / Math.max(1, Number(row.seconds));
+}
+
+function messageCounts(rows: readonly BatchSums[]): Counts {
+  const left = (status: BatchSums['status']) =>
+    sum(
+      rows
+        .filter((row) => row.status === status)
+        .map(({ total, processed, failed }) => total - processed - failed),
+    );
+  return {
+    total: sum(rows.map(({ total }) => total)),
+    pending: left('pending'),
+    inProgress: left('in_progress'),
+    completed: sum(rows.map(({ processed }) => processed)),
+    failed: sum(rows.map(({ failed }) => failed)),
+  };
+}
+
+function batchCounts(rows: readonly BatchSums[]): Counts {
+  const of = (status: BatchSums['status']) =>
+    rows.find((row) => row.status === status)?.batches ?? 0;
+  return {
+    total: sum(rows.map(({ batches }) => batches)),
+    pending: of('pending'),
+    inProgress: of('in_progress'),
+    completed: of('completed'),
+    failed: of('failed'),
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import {
+  createPool,
+  type Pool,
+  type PoolConnection,
+  type PoolOptions,
+  type ResultSetHeader,
+  type RowDataPacket,
+} from 'mysql2/promise';
+import { retrying, type RetryPolicy } from '../retry.js';
+import type { TrackingSettings } from '../settings.js';
+import { mysqlError } from './faults.js';
+
+/** Longest wait for one statement, in milliseconds; past it the connection counts as cut. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+
+/**
+ * READ COMMITTED, since claiming needs no gap locks and inserting suffers from them; strict, so that nothing
+ * is ever cut to fit; enough warnings kept to read those of a whole page; UTC (contract, "Tracking tables").
+ */
+const SESSION = `SET SESSION
+  time_zone = '+00:00',
+  sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY',
+  max_error_count = 65535,
+  transaction_isolation = 'READ-COMMITTED'`;
+const SESSION_MARIADB = SESSION.replace('transaction_isolation', 'tx_isolation');
+
+/** A value that may stand for a `?`. */
+export type Parameter =
+  string | number | bigint | boolean | Date | Buffer | null | readonly Parameter[];
+
+/** What statements run on: a pool's connection for one statement, or the connection of a transaction. */
+export interface Statements {
+  /** Runs a SELECT. */
+  rows<T>(sql: string, parameters?: readonly Parameter[]): Promise<T[]>;
+  /** Runs anything else; `affectedRows` counts the rows a WHERE found, changed or not. */
+  change(sql: string, parameters?: readonly Parameter[]): Promise<ResultSetHeader>;
+}
+
+/**
+ * The tracking database: single statements and transactions, retried by the one policy.
+ * Whatever runs in `transaction` must be safe to run again, even if its COMMIT had gone through unheard.
+ */
+export class Database implements Statements {
+  readonly #pool: Pool;
+  readonly #policy: RetryPolicy;
+
+  constructor(settings: TrackingSettings, policy: RetryPolicy, connections: number) {
+    this.#pool = createPool(poolOptions(settings, connections));
+    this.#policy = policy;
+  }
+
+  rows<T>(sql: string, parameters: readonly Parameter[] = []): Promise<T[]> {
+    return this.#retrying(() =>
+      this.#connected((connection) => rowsOn<T>(connection, sql, parameters)),
+    );
+  }
+
+  change(sql: string, parameters: readonly Parameter[] = []): Promise<ResultSetHeader> {
+    return this.#retrying(() =>
+      this.#connected((connection) => changeOn(connection, sql, parameters)),
+    );
+  }
+
+  /** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
+  transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+    return this.#retrying(() =>
+      this.#connected(async (connection) => {
+        await connection.query('START TRANSACTION');
+        try {
+          const result = await work({
+            rows: (sql, parameters = []) => rowsOn(connection, sql, parameters),
+            change: (sql, parameters = []) => changeOn(connection, sql, parameters),
+          });
+          await connection.query('COMMIT');
+          return result;
+        } catch (error) {
+          await connection.query('ROLLBACK').catch(() => {
+            connection.destroy();
+          });
+          throw error;
+        }
+      }),
+    );
+  }
+
+  /** Runs `work` on one connection, not retried, for session-bound things such as GET_LOCK. */
+  session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+    return this.#connected((connection) =>
+      work({
+        rows: (sql, parameters = []) => rowsOn(connection, sql, parameters),
+        change: (sql, parameters = []) => changeOn(connection, sql, parameters),
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end().catch(() => undefined);
+  }
+
+  /** Never aborted: a statement is short, and cutting one off would leave its outcome unknown. */
+  #retrying<T>(attempt: () => Promise<T>): Promise<T> {
+    return retrying(this.#policy, attempt, { signal: new AbortController().signal });
+  }
+
+  async #connected<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    let connection: PoolConnection;
+    try {
+      connection = await this.#pool.getConnection();
+    } catch (error) {
+      throw mysqlError(error);
+    }
+    try {
+      await prepare(connection);
+      const result = await work(connection);
+      connection.release();
+      return result;
+    } catch (error) {
+      if (isBroken(error)) connection.destroy();
+      else connection.release();
+      throw mysqlError(error);
+    }
+  }
+}
+
+async function rowsOn<T>(
+  connection: PoolConnection,
+  sql: string,
+  parameters: readonly Parameter[],
+): Promise<T[]> {
+  const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: STATEMENT_TIMEOUT_MS }, [
+    ...parameters,
+  ]);
+  return rows as T[];
+}
+
+async function changeOn(
+  connection: PoolConnection,
+  sql: string,
+  parameters: readonly Parameter[],
+): Promise<ResultSetHeader> {
+  const [result] = await connection.query<ResultSetHeader>({ sql, timeout: STATEMENT_TIMEOUT_MS }, [
+    ...parameters,
+  ]);
+  return result;
+}
+
+const prepared = new WeakSet();
+
+/** Sets the session up, once per connection, before its first statement. */
+async function prepare(connection: PoolConnection): Promise<void> {
+  const raw = connection.connection;
+  if (prepared.has(raw)) return;
+  const [rows] = await connection.query<RowDataPacket[]>('SELECT VERSION() AS version');
+  const version = String(rows[0]?.['version']);
+  await connection.query(version.includes('MariaDB') ? SESSION_MARIADB : SESSION);
+  prepared.add(raw);
+}
+
+/** After these the connection must not go back into the pool: a late answer could meet the next statement. */
+function isBroken(error: unknown): boolean {
+  const { fatal, code } = error as { fatal?: boolean; code?: string };
+  return (
+    fatal === true ||
+    code === 'PROTOCOL_SEQUENCE_TIMEOUT' ||
+    code === 'ECONNRESET' ||
+    code === 'EPIPE'
+  );
+}
+
+function poolOptions(settings: TrackingSettings, connections: number): PoolOptions {
+  const { host, port, socketPath, user, password, database, tls } = settings;
+  return {
+    ...(socketPath === undefined ? { host, port } : { socketPath }),
+    user,
+    password,
+    database,
+    ...(tls && {
+      ssl: {
+        ...(tls.caFile !== undefined && { ca: readFileSync(tls.caFile) }),
+        rejectUnauthorized: !tls.insecure,
+        verifyIdentity: !tls.insecure,
+      },
+    }),
+    connectionLimit: connections,
+    connectTimeout: 10_000,
+    enableKeepAlive: true,
+    timezone: 'Z',
+    charset: 'utf8mb4',
+    supportBigNumbers: true,
+  };
+}

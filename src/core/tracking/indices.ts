@@ -1,0 +1,36 @@
+import type { Database } from './database.js';
+
+/** Numbers for index names: a row of message_tracking holds four bytes instead of a name. */
+export class IndexNames {
+  readonly #database: Database;
+  readonly #ids = new Map<string, number>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** The number of an index, made if it has none. */
+  async idOf(name: string): Promise<number> {
+    const known = this.#ids.get(name);
+    if (known !== undefined) return known;
+    // Looked up first: INSERT IGNORE burns a number at every run.
+    const id = (await this.#lookUp(name)) ?? (await this.#make(name));
+    this.#ids.set(name, id);
+    return id;
+  }
+
+  async #lookUp(name: string): Promise<number | undefined> {
+    const [row] = await this.#database.rows<{ index_id: number }>(
+      'SELECT index_id FROM source_indices WHERE name = ?',
+      [name],
+    );
+    return row?.index_id;
+  }
+
+  async #make(name: string): Promise<number> {
+    await this.#database.change('INSERT IGNORE INTO source_indices (name) VALUES (?)', [name]);
+    const id = await this.#lookUp(name);
+    if (id === undefined) throw new Error(`index ${name} has no number`);
+    return id;
+  }
+}

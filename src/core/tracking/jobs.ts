@@ -1,0 +1,211 @@
+import { createHash } from 'node:crypto';
+import type { Interval } from '../extract/types.js';
+import type { Database, Statements } from './database.js';
+import type { Lease } from './lease.js';
+import { forgetWindows } from './windows.js';
+
+/** What makes two extractions the same but for their interval. */
+export interface JobScope {
+  readonly index: string;
+  readonly dateField: string;
+  /** JSON text. */
+  readonly filter: string | undefined;
+}
+
+export interface Job {
+  readonly jobId: number;
+  readonly interval: Interval;
+  readonly status: 'running' | 'completed' | 'failed';
+  /** Messages added so far, by all invocations. */
+  readonly extracted: number;
+}
+
+interface JobRow {
+  job_id: number;
+  start_date: Date;
+  end_date: Date;
+  status: Job['status'];
+  extracted: number;
+}
+
+const COLUMNS = 'job_id, start_date, end_date, status, extracted';
+
+/**
+ * The end of the scope's last completed job: where the next one starts. The last is the one made last, so that
+ * extracting an older range again does not move the start back.
+ */
+export async function nextRunDate(
+  database: Database,
+  scope: JobScope,
+): Promise<number | undefined> {
+  const [row] = await database.rows<{ next_run_date: Date }>(
+    `SELECT next_run_date FROM job_runs WHERE scope_key = ? AND status = 'completed' ORDER BY job_id DESC LIMIT 1`,
+    [scopeKey(scope)],
+  );
+  return row?.next_run_date.getTime();
+}
+
+/** The scope's jobs that are not completed, oldest first; with `from`, those that start there. */
+export async function unfinishedJobs(
+  database: Database,
+  scope: JobScope,
+  from?: number,
+): Promise<Job[]> {
+  const rows = await database.rows<JobRow>(
+    `SELECT ${COLUMNS} FROM job_runs WHERE scope_key = ? AND status <> 'completed'
+       AND (? IS NULL OR start_date = ?) ORDER BY job_id`,
+    [
+      scopeKey(scope),
+      from === undefined ? null : new Date(from),
+      from === undefined ? null : new Date(from),
+    ],
+  );
+  return rows.map(toJob);
+}
+
+export async function findJob(
+  on: Statements,
+  scope: JobScope,
+  interval: Interval,
+): Promise<Job | undefined> {
+  const [row] = await on.rows<JobRow>(`SELECT ${COLUMNS} FROM job_runs WHERE job_key = ?`, [
+    jobKey(scope, interval),
+  ]);
+  return row && toJob(row);
+}
+
+/**
+ * The job of this scope and interval, made if there is none. `indices` are what the scope's index stands for
+ * now: a job over one index leaves it out of its object keys, unless an earlier job's keys without index
+ * stand for another one, since the same id may occur in both.
+ */
+export async function findOrCreateJob(
+  database: Database,
+  scope: JobScope,
+  interval: Interval,
+  indices: readonly string[],
+): Promise<Job> {
+  return database.transaction(async (on) => {
+    const key = jobKey(scope, interval);
+    const only = indices.length === 1 ? (indices[0] ?? null) : null;
+    await on.change(
+      `INSERT INTO job_runs (start_date, end_date, status, source_index, date_field, filter, job_key, scope_key, plain_key_index)
+       SELECT ?, ?, 'running', ?, ?, ?, ?, ?,
+              IF(EXISTS (SELECT 1 FROM job_runs other WHERE other.plain_key_index <> ?), NULL, ?)
+       ON DUPLICATE KEY UPDATE job_id = job_runs.job_id`,
+      [
+        new Date(interval.from),
+        new Date(interval.to),
+        scope.index,
+        scope.dateField,
+        scope.filter ?? null,
+        key,
+        scopeKey(scope),
+        only,
+        only,
+      ],
+    );
+    const job = await findJob(on, scope, interval);
+    if (!job) throw new Error('a job just made was not found');
+    return job;
+  });
+}
+
+/**
+ * Takes the job's extraction lease if nobody holds a live one; a completed job then starts over, its windows to be cut
+ * anew. False: somebody holds it.
+ */
+export function leaseJob(database: Database, jobId: number, lease: Lease): Promise<boolean> {
+  return database.transaction(async (on) => {
+    const [job] = await on.rows<{ status: Job['status'] }>(
+      'SELECT status FROM job_runs WHERE job_id = ? FOR UPDATE',
+      [jobId],
+    );
+    const { affectedRows } = await on.change(
+      `UPDATE job_runs SET status = 'running', lease_token = ?, lease_owner = ?,
+              lease_expires_at = NOW(6) + INTERVAL ? SECOND
+       WHERE job_id = ? AND (lease_token IS NULL OR lease_token = ? OR lease_expires_at < NOW(6))`,
+      [lease.token, lease.owner, lease.seconds, jobId, lease.token],
+    );
+    if (affectedRows === 1 && job?.status === 'completed') await forgetWindows(on, jobId);
+    return affectedRows === 1;
+  });
+}
+
+/** Who holds the job, and until when by the database's clock. */
+export async function jobHolder(
+  database: Database,
+  jobId: number,
+): Promise<{ owner: string; expiresAt: Date } | undefined> {
+  const [row] = await database.rows<{ lease_owner: string | null; lease_expires_at: Date | null }>(
+    'SELECT lease_owner, lease_expires_at FROM job_runs WHERE job_id = ? AND lease_token IS NOT NULL',
+    [jobId],
+  );
+  return row?.lease_owner && row.lease_expires_at
+    ? { owner: row.lease_owner, expiresAt: row.lease_expires_at }
+    : undefined;
+}
+
+/**
+ * Ends an extraction under its lease: `completed` moves `next_run_date` on, `failed` and `running` (stopped,
+ * to be resumed) leave it. False where the lease was lost.
+ */
+export async function closeJob(
+  database: Database,
+  jobId: number,
+  lease: Lease,
+  status: Job['status'],
+): Promise<boolean> {
+  const { affectedRows } = await database.change(
+    `UPDATE job_runs SET status = ?, next_run_date = IF(? = 'completed', end_date, next_run_date),
+            lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
+     WHERE job_id = ? AND lease_token = ?`,
+    [status, status, jobId, lease.token],
+  );
+  return affectedRows === 1;
+}
+
+/** What the job has so far: messages added, and those other jobs had already. */
+export async function jobTotals(
+  database: Database,
+  jobId: number,
+): Promise<{ expected: number; extracted: number; duplicates: number }> {
+  const [row] = await database.rows<{
+    expected: number;
+    extracted: number;
+    duplicates: number;
+    batches: number;
+  }>(
+    `SELECT j.extracted,
+            (SELECT CAST(COALESCE(SUM(w.expected), 0) AS UNSIGNED) FROM extract_windows w WHERE w.job_id = j.job_id) AS expected,
+            (SELECT CAST(COALESCE(SUM(w.duplicates), 0) AS UNSIGNED) FROM extract_windows w WHERE w.job_id = j.job_id) AS duplicates
+     FROM job_runs j WHERE j.job_id = ?`,
+    [jobId],
+  );
+  if (!row) throw new Error(`job ${jobId} has no row`);
+  return row;
+}
+
+function toJob(row: JobRow): Job {
+  return {
+    jobId: row.job_id,
+    interval: { from: row.start_date.getTime(), to: row.end_date.getTime() },
+    status: row.status,
+    extracted: row.extracted,
+  };
+}
+
+function scopeKey({ index, dateField, filter }: JobScope): Buffer {
+  return digest([index, dateField, filter ?? '']);
+}
+
+function jobKey(scope: JobScope, { from, to }: Interval): Buffer {
+  return digest([scope.index, scope.dateField, scope.filter ?? '', String(from), String(to)]);
+}
+
+/** Each part with its length before it, so that no two lists of parts run together. */
+function digest(parts: readonly string[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  return hash.digest();
+}

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import type { Database } from './database.js';
+
+/** A claim's proof: whoever changes what was claimed names the token; the expiry is the database's. */
+export interface Lease {
+  /** 32 hexadecimal digits, new for every claim. */
+  readonly token: string;
+  /** For people: host and process. */
+  readonly owner: string;
+  /** How long it lasts without a heartbeat, in seconds. */
+  readonly seconds: number;
+}
+
+export function newLease(owner: string, seconds: number): Lease {
+  return { token: randomBytes(16).toString('hex'), owner, seconds };
+}
+
+/** Renews leases that are still held and gives the tokens of those that were lost. */
+export async function renewLeases(
+  database: Database,
+  table: 'batch_progress' | 'job_runs',
+  leases: readonly Lease[],
+): Promise<string[]> {
+  const seconds = leases[0]?.seconds;
+  if (seconds === undefined) return [];
+  const tokens = leases.map(({ token }) => token);
+  const { affectedRows } = await database.change(
+    `UPDATE ${table} SET lease_expires_at = NOW(6) + INTERVAL ? SECOND
+     WHERE lease_token IN (?) AND status IN ('in_progress', 'running')`,
+    [seconds, tokens],
+  );
+  if (affectedRows === tokens.length) return [];
+  const rows = await database.rows<{ lease_token: string }>(
+    `SELECT lease_token FROM ${table} WHERE lease_token IN (?)`,
+    [tokens],
+  );
+  const held = new Set(rows.map((row) => row.lease_token));
+  return tokens.filter((token) => !held.has(token));
+}

@@ -1,0 +1,170 @@
+import type { ClaimedBatch, ClaimedMessage } from './claims.js';
+import type { Database, Statements } from './database.js';
+
+/** What became of one claimed message. */
+export type MessageOutcome = CompletedMessage | FailedMessage;
+
+export interface CompletedMessage {
+  readonly kind: 'completed';
+  readonly message: ClaimedMessage;
+  /** URL of the object that holds it. */
+  readonly url: string;
+  /** Of the message's own object; undefined where a batch's object holds it. */
+  readonly object?: { readonly bytes: number; readonly sha256: Uint8Array };
+}
+
+export interface FailedMessage {
+  readonly kind: 'failed';
+  readonly message: ClaimedMessage;
+  readonly stage: 'fetch' | 'assemble' | 'upload';
+  readonly code: string;
+  readonly detail: string;
+}
+
+/** The object that holds a whole batch. */
+export interface BatchObject {
+  readonly bytes: number;
+  readonly sha256: Uint8Array;
+}
+
+/** Rows written by one statement, to keep it well below max_allowed_packet. */
+const ROWS_PER_STATEMENT = 1000;
+
+/**
+ * Completes a batch under its lease token (invariant 4): its row, its messages and its errors in one
+ * transaction. False where the lease was lost: nothing is changed then.
+ */
+export function completeBatch(
+  database: Database,
+  batch: ClaimedBatch,
+  outcomes: readonly MessageOutcome[],
+  object?: BatchObject,
+): Promise<boolean> {
+  const completed = outcomes.filter((outcome) => outcome.kind === 'completed');
+  const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
+  return database.transaction(async (on) => {
+    const { affectedRows } = await on.change(
+      `UPDATE batch_progress SET status = IF(failed + ? = 0, 'completed', 'failed'), processed = processed + ?,
+              failed = failed + ?, completed_at = NOW(3), lease_expires_at = NULL, object_bytes = ?, object_sha256 = ?
+       WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'`,
+      [
+        failed.length,
+        completed.length,
+        failed.length,
+        object?.bytes ?? null,
+        object ? Buffer.from(object.sha256) : null,
+        batch.batchId,
+        batch.lease.token,
+      ],
+    );
+    if (affectedRows === 0) return completedBefore(on, batch);
+    await markFailed(on, batch, failed);
+    const shared = completed[0];
+    const marked =
+      shared && !shared.object
+        ? await markCompletedTogether(on, batch, shared.url)
+        : await markCompleted(on, batch, completed);
+    // Anything else would leave the counters and the rows apart for ever.
+    if (marked !== completed.length) {
+      throw new Error(
+        `batch ${batch.batchId}: ${completed.length} messages completed, but ${marked} rows were in progress`,
+      );
+    }
+    return true;
+  });
+}
+
+/** The token stays on a completed batch, so that a COMMIT that went through unheard is recognised. */
+async function completedBefore(on: Statements, { batchId, lease }: ClaimedBatch): Promise<boolean> {
+  const rows = await on.rows(
+    `SELECT 1 FROM batch_progress WHERE batch_id = ? AND lease_token = ? AND status IN ('completed', 'failed')`,
+    [batchId, lease.token],
+  );
+  return rows.length > 0;
+}
+
+async function markCompletedTogether(
+  on: Statements,
+  { batchId }: ClaimedBatch,
+  url: string,
+): Promise<number> {
+  const { affectedRows } = await on.change(
+    `UPDATE message_tracking SET status = 'completed', s3_path = ?, error_code = NULL
+     WHERE batch_id = ? AND status = 'in_progress'`,
+    [url, batchId],
+  );
+  return affectedRows;
+}
+
+/** One UPDATE for many rows of different values: JSON_TABLE is what MySQL 8 and MariaDB 10.6 both have for it. */
+async function markCompleted(
+  on: Statements,
+  { batchId }: ClaimedBatch,
+  completed: readonly CompletedMessage[],
+): Promise<number> {
+  let marked = 0;
+  for (let first = 0; first < completed.length; first += ROWS_PER_STATEMENT) {
+    const rows = completed
+      .slice(first, first + ROWS_PER_STATEMENT)
+      .map(({ message, url, object }) => ({
+        id: message.id.toString('hex'),
+        ix: message.indexId,
+        url,
+        bytes: object?.bytes,
+        sha: object && Buffer.from(object.sha256).toString('hex'),
+      }));
+    const { affectedRows } = await on.change(
+      `UPDATE ${OUTCOME_ROWS}
+         id VARCHAR(1024) PATH '$.id', ix INT UNSIGNED PATH '$.ix', url VARCHAR(2048) PATH '$.url',
+         bytes BIGINT UNSIGNED PATH '$.bytes', sha CHAR(64) PATH '$.sha')) AS o
+       STRAIGHT_JOIN message_tracking t ON t.batch_id = ? AND t.message_id = UNHEX(o.id) AND t.index_id = o.ix
+       SET t.status = 'completed', t.s3_path = o.url, t.object_bytes = o.bytes, t.object_sha256 = UNHEX(o.sha),
+           t.error_code = NULL
+       WHERE t.status = 'in_progress'`,
+      [JSON.stringify(rows), batchId],
+    );
+    marked += affectedRows;
+  }
+  return marked;
+}
+
+async function markFailed(
+  on: Statements,
+  batch: ClaimedBatch,
+  failed: readonly FailedMessage[],
+): Promise<void> {
+  for (let first = 0; first < failed.length; first += ROWS_PER_STATEMENT) {
+    const part = failed.slice(first, first + ROWS_PER_STATEMENT);
+    const rows = part.map(({ message, code }) => ({
+      id: message.id.toString('hex'),
+      ix: message.indexId,
+      code,
+    }));
+    await on.change(
+      `UPDATE ${OUTCOME_ROWS}
+         id VARCHAR(1024) PATH '$.id', ix INT UNSIGNED PATH '$.ix', code VARCHAR(64) PATH '$.code')) AS o
+       STRAIGHT_JOIN message_tracking t ON t.batch_id = ? AND t.message_id = UNHEX(o.id) AND t.index_id = o.ix
+       SET t.status = 'failed', t.attempts = t.attempts + 1, t.error_code = o.code
+       WHERE t.status = 'in_progress'`,
+      [JSON.stringify(rows), batch.batchId],
+    );
+    await on.change(
+      `INSERT INTO message_errors (message_id, index_id, job_id, batch_id, stage, code, attempt, detail) VALUES ?`,
+      [
+        part.map(({ message, stage, code, detail }) => [
+          message.id,
+          message.indexId,
+          batch.jobId,
+          batch.batchId,
+          stage,
+          code,
+          message.attempts + 1,
+          detail.slice(0, 1000),
+        ]),
+      ],
+    );
+  }
+}
+
+/** STRAIGHT_JOIN behind it: the few outcomes lead, each row is found by primary key. */
+const OUTCOME_ROWS = "JSON_TABLE(?, '$[*]' COLUMNS (";

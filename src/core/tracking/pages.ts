@@ -1,0 +1,253 @@
+import type { Database, Statements } from './database.js';
+import type { Lease } from './lease.js';
+import { utcDate } from './dates.js';
+
+/** A page of ids as one reader of a window read it. */
+export interface Page {
+  readonly jobId: number;
+  readonly windowId: number;
+  readonly slice: number;
+  /** How many pages of this slice are stored before it. */
+  readonly number: number;
+  readonly messages: readonly { readonly id: Buffer; readonly indexId: number }[];
+  /** The cursor behind the page: the last hit's sort values as JSON text. */
+  readonly searchAfter: string | undefined;
+  /** True where nothing follows in this slice. */
+  readonly last: boolean;
+}
+
+export interface StoredPage {
+  /** False where the job's lease was lost; nothing was stored then. */
+  readonly held: boolean;
+  readonly added: number;
+  /** Batches made for them. */
+  readonly batches: number;
+}
+
+/** Bytes of ids in one INSERT: far below max_allowed_packet's smallest default (16 MB), written in hexadecimal. */
+const INSERT_BYTES = 2 << 20;
+
+/**
+ * Stores pages of ids in batches. One store belongs to one invocation of `extract`, which has one writer: pages
+ * are stored one after the other.
+ */
+export class PageStore {
+  readonly #database: Database;
+  readonly #batchSize: number;
+  readonly #lease: Lease;
+  readonly #startDate: string;
+  /** True once a page met messages that were there: the next is then looked up before it is inserted. */
+  #meetsKnown = false;
+
+  constructor(database: Database, options: { batchSize: number; lease: Lease; jobStart: number }) {
+    this.#database = database;
+    this.#batchSize = options.batchSize;
+    this.#lease = options.lease;
+    this.#startDate = utcDate(options.jobStart);
+  }
+
+  /**
+   * Stores a page and the cursor behind it in one transaction (invariant 1), under the job's lease. Messages
+   * that are tracked already stay as they are; those of other jobs are counted as duplicates.
+   */
+  async store(page: Page): Promise<StoredPage> {
+    return this.#database.transaction(async (on) => {
+      const cursor = await this.#moveCursor(on, page);
+      if (cursor === 'lost') return { held: false, added: 0, batches: 0 };
+      if (cursor === 'stored already') return { held: true, added: 0, batches: 0 };
+      const { added, duplicates, batches } = await this.#insert(on, page);
+      await on.change('UPDATE job_runs SET extracted = extracted + ? WHERE job_id = ?', [
+        added,
+        page.jobId,
+      ]);
+      await on.change(
+        `UPDATE extract_windows SET read_messages = read_messages + ?, duplicates = duplicates + ?
+         WHERE job_id = ? AND window_id = ?`,
+        [page.messages.length, duplicates, page.jobId, page.windowId],
+      );
+      return { held: true, added, batches };
+    });
+  }
+
+  /** Compare and set on the page's number: a page whose COMMIT went through unheard is not stored twice. */
+  async #moveCursor(on: Statements, page: Page): Promise<'moved' | 'stored already' | 'lost'> {
+    const held = await on.rows(
+      'SELECT 1 FROM job_runs WHERE job_id = ? AND lease_token = ? FOR UPDATE',
+      [page.jobId, this.#lease.token],
+    );
+    if (held.length === 0) return 'lost';
+    const { affectedRows } = await on.change(
+      `UPDATE extract_cursors SET pages = pages + 1, search_after = COALESCE(?, search_after), finished = ?
+       WHERE job_id = ? AND window_id = ? AND slice = ? AND pages = ?`,
+      [page.searchAfter ?? null, page.last, page.jobId, page.windowId, page.slice, page.number],
+    );
+    return affectedRows === 1 ? 'moved' : 'stored already';
+  }
+
+  async #insert(
+    on: Statements,
+    page: Page,
+  ): Promise<{ added: number; duplicates: number; batches: number }> {
+    let known = this.#meetsKnown ? await withoutKnown(on, page) : undefined;
+    await on.change('SAVEPOINT page');
+    let inserted = await this.#insertInBatches(on, page.jobId, known?.unknown ?? page.messages);
+    if (inserted.ignored > 0 && !known) {
+      await on.change('ROLLBACK TO SAVEPOINT page');
+      known = await withoutKnown(on, page);
+      inserted = await this.#insertInBatches(on, page.jobId, known.unknown);
+    }
+    // Somebody else's insert may have come in between even so.
+    const emptied = inserted.ignored > 0 ? await recount(on, inserted.ids) : 0;
+    const candidates = known?.unknown.length ?? page.messages.length;
+    this.#meetsKnown = candidates < page.messages.length;
+    return {
+      added: candidates - inserted.ignored,
+      duplicates: (known?.duplicates ?? 0) + inserted.ignored,
+      batches: inserted.made - emptied,
+    };
+  }
+
+  /** Fills the job's last batch, if nobody has claimed it, then new ones. */
+  async #insertInBatches(
+    on: Statements,
+    jobId: number,
+    messages: Page['messages'],
+  ): Promise<{ ids: number[]; made: number; ignored: number }> {
+    const rows: [number, Buffer, number, string][] = [];
+    const ids: number[] = [];
+    let made = 0;
+    for (let next = 0; next < messages.length;) {
+      const open = next === 0 ? await this.#openBatch(on, jobId) : undefined;
+      const room = this.#batchSize - (open?.total ?? 0);
+      const part = messages.slice(next, next + room);
+      const batchId = open
+        ? await fill(on, open.batchId, part.length)
+        : await makeBatch(on, jobId, part.length);
+      ids.push(batchId);
+      if (!open) made += 1;
+      for (const { id, indexId } of part) rows.push([batchId, id, indexId, this.#startDate]);
+      next += part.length;
+    }
+    return { ids, made, ignored: await insertIgnore(on, rows) };
+  }
+
+  async #openBatch(
+    on: Statements,
+    jobId: number,
+  ): Promise<{ batchId: number; total: number } | undefined> {
+    const [batch] = await on.rows<{ batch_id: number; total_messages: number }>(
+      `SELECT batch_id, total_messages FROM batch_progress
+       WHERE batch_id = (SELECT MAX(batch_id) FROM batch_progress WHERE job_id = ?)
+         AND status = 'pending' AND claims = 0 AND total_messages < ? FOR UPDATE SKIP LOCKED`,
+      [jobId, this.#batchSize],
+    );
+    return batch && { batchId: batch.batch_id, total: batch.total_messages };
+  }
+}
+
+async function makeBatch(on: Statements, jobId: number, messages: number): Promise<number> {
+  const { insertId } = await on.change(
+    'INSERT INTO batch_progress (job_id, total_messages) VALUES (?, ?)',
+    [jobId, messages],
+  );
+  return insertId;
+}
+
+async function fill(on: Statements, batchId: number, messages: number): Promise<number> {
+  await on.change(
+    'UPDATE batch_progress SET total_messages = total_messages + ? WHERE batch_id = ?',
+    [messages, batchId],
+  );
+  return batchId;
+}
+
+/**
+ * INSERT IGNORE of rows, and how many were ignored. IGNORE also turns errors into warnings (a value cut to fit, a
+ * bad date): any warning but 1062, duplicate key, fails the page.
+ */
+async function insertIgnore(
+  on: Statements,
+  rows: readonly [number, Buffer, number, string][],
+): Promise<number> {
+  let ignored = 0;
+  for (const part of bySize(rows)) {
+    const result = await on.change(
+      'INSERT IGNORE INTO message_tracking (batch_id, message_id, index_id, start_date) VALUES ?',
+      [part],
+    );
+    ignored += part.length - result.affectedRows;
+    if (result.warningStatus > 0) {
+      const warnings = await on.rows<{ Code: number; Message: string }>('SHOW WARNINGS');
+      const other = warnings.find(({ Code }) => Code !== 1062);
+      if (other)
+        throw new Error(
+          `MySQL would not store a message's id as it is: ${other.Message} (${other.Code})`,
+        );
+    }
+  }
+  return ignored;
+}
+
+function* bySize(
+  rows: readonly [number, Buffer, number, string][],
+): Generator<[number, Buffer, number, string][]> {
+  let part: [number, Buffer, number, string][] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    part.push(row);
+    bytes += row[1].length;
+    if (bytes >= INSERT_BYTES) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+  }
+  if (part.length > 0) yield part;
+}
+
+/** The page's messages that are not tracked yet, each once, and how many of the others belong to other jobs. */
+async function withoutKnown(
+  on: Statements,
+  { jobId, messages }: Page,
+): Promise<{ unknown: Page['messages']; duplicates: number }> {
+  const known = new Map<string, number>();
+  for (let first = 0; first < messages.length; first += 1000) {
+    const part = messages.slice(first, first + 1000);
+    const rows = await on.rows<{ message_id: Buffer; index_id: number; job_id: number }>(
+      `SELECT t.message_id, t.index_id, b.job_id FROM message_tracking t FORCE INDEX (message)
+       JOIN batch_progress b ON b.batch_id = t.batch_id WHERE t.message_id IN (?)`,
+      [part.map(({ id }) => id)],
+    );
+    for (const row of rows) known.set(keyOf(row.message_id, row.index_id), row.job_id);
+  }
+  const seen = new Set<string>();
+  const unknown: Page['messages'][number][] = [];
+  let duplicates = 0;
+  for (const message of messages) {
+    const key = keyOf(message.id, message.indexId);
+    const owner = known.get(key);
+    if (owner === undefined && !seen.has(key)) unknown.push(message);
+    else if (owner !== undefined && owner !== jobId) duplicates += 1;
+    seen.add(key);
+  }
+  return { unknown, duplicates };
+}
+
+function keyOf(id: Buffer, indexId: number): string {
+  return `${indexId}/${id.toString('latin1')}`;
+}
+
+/** Sets batches' totals to the rows they have, and drops those that have none; gives how many. */
+async function recount(on: Statements, batchIds: readonly number[]): Promise<number> {
+  await on.change(
+    `UPDATE batch_progress b
+     SET total_messages = (SELECT COUNT(*) FROM message_tracking t WHERE t.batch_id = b.batch_id)
+     WHERE b.batch_id IN (?)`,
+    [batchIds],
+  );
+  const { affectedRows } = await on.change(
+    'DELETE FROM batch_progress WHERE batch_id IN (?) AND total_messages = 0',
+    [batchIds],
+  );
+  return affectedRows;
+}
