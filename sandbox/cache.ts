@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { isAlive, withLock } from './lock.js';
+
+/** Where downloads and builds are kept between runs. */
+export function cacheDir(): string {
+  const own = process.env['ES_MIGRATE_SANDBOX_CACHE'];
+  if (own) return own;
+  const xdg = process.env['XDG_CACHE_HOME'];
+  return join(xdg ? xdg : join(homedir(), '.cache'), 'es-migrate');
+}
+
+/** True when {@link cached} would find `name` ready. */
+export function isCached(name: string): boolean {
+  return existsSync(join(cacheDir(), name));
+}
+
+/**
+ * The cached directory `name`, which carries the version in its name; built first where it is missing.
+ * It is built under a temporary name and renamed, so it is complete whenever it exists, even if a builder
+ * is killed or two processes build at once.
+ *
+ * @param build fills the empty directory it is given.
+ * @param waiting is called once when another process is building the same.
+ */
+export async function cached(
+  name: string,
+  build: (directory: string) => Promise<void>,
+  waiting?: () => void,
+): Promise<string> {
+  const path = join(cacheDir(), name);
+  if (existsSync(path)) return path;
+  await withLock(
+    `${path}.lock`,
+    async () => {
+      if (existsSync(path)) return;
+      await removeAbandoned(path);
+      const directory = `${path}.tmp-${process.pid}`;
+      await mkdir(directory, { recursive: true });
+      try {
+        await build(directory);
+        await rename(directory, path).catch((error: unknown) => {
+          if (!existsSync(path)) throw error;
+        });
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
+    },
+    waiting,
+  );
+  return path;
+}
+
+/** Removes what builders left that were killed half-way. */
+async function removeAbandoned(path: string): Promise<void> {
+  const prefix = `${basename(path)}.tmp-`;
+  for (const name of await readdir(dirname(path))) {
+    if (name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length)))) {
+      await rm(join(dirname(path), name), { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { elasticsearchPrerequisites, prepareElasticsearch } from './elasticsearch/prepare.js';
+import { startElasticsearch, type ElasticsearchCoordinates } from './elasticsearch/start.js';
+import { mariadbPrerequisites, prepareMariadb } from './mariadb/prepare.js';
+import { startMariadb, type MysqlCoordinates } from './mariadb/start.js';
+import { refuseUnlessInstallable, type Prerequisite } from './prerequisites.js';
+import { prepareS3, s3Prerequisites } from './s3/prepare.js';
+import { startS3, type S3Coordinates } from './s3/start.js';
+import type { Started } from './server.js';
+
+export type { ElasticsearchCoordinates, MysqlCoordinates, S3Coordinates };
+
+/** Where each server is; plain data. */
+export interface Coordinates {
+  readonly elasticsearch: ElasticsearchCoordinates;
+  readonly mysql: MysqlCoordinates;
+  readonly s3: S3Coordinates;
+}
+
+export type ServerName = keyof Coordinates;
+
+/** Throw-away servers on 127.0.0.1. They stop, and `dir` goes, at the latest when this process ends, however it ends. */
+export type Sandbox<Name extends ServerName = ServerName> = Pick<Coordinates, Name> & {
+  /** Temporary directory of all of them; anything put there goes with it. */
+  readonly dir: string;
+  /** The servers' own processes. */
+  readonly pids: Readonly<Record<Name, number>>;
+  /** Kills them and removes `dir`; resolves when that is done. */
+  stop(): Promise<void>;
+};
+
+export interface SandboxOptions<Name extends ServerName = ServerName> {
+  /** Which servers; all by default. */
+  readonly servers?: readonly Name[];
+  /** Told what takes long, one line each. */
+  readonly report?: (line: string) => void;
+  /** Elasticsearch's heap in MiB; 1024 by default. */
+  readonly heapMb?: number;
+}
+
+type Report = (line: string) => void;
+type Start = (sandbox: string) => Promise<Started<unknown>>;
+
+/** How each server gets ready to start (downloads, builds) and starts. */
+interface Kind {
+  prerequisites(): Promise<readonly Prerequisite[]>;
+  prepare(report: Report, options: { heapMb: number }): Promise<Start>;
+}
+
+const KINDS: Record<ServerName, Kind> = {
+  elasticsearch: {
+    prerequisites: elasticsearchPrerequisites,
+    prepare: async (report, { heapMb }) => {
+      const prepared = await prepareElasticsearch(report);
+      return (sandbox) => startElasticsearch(sandbox, prepared, heapMb);
+    },
+  },
+  mysql: {
+    prerequisites: () => Promise.resolve(mariadbPrerequisites),
+    prepare: async (report) => {
+      const prepared = await prepareMariadb(report);
+      return (sandbox) => startMariadb(sandbox, prepared);
+    },
+  },
+  s3: {
+    prerequisites: () => Promise.resolve(s3Prerequisites()),
+    prepare: async (report) => {
+      const program = await prepareS3(report);
+      return (sandbox) => startS3(sandbox, program);
+    },
+  },
+};
+
+const ALL = Object.keys(KINDS) as ServerName[];
+
+/**
+ * Starts real servers on free ports of 127.0.0.1, in parallel, in a temporary directory. The first time it
+ * fetches and builds them (minutes), later it takes them from the cache (seconds).
+ *
+ * @throws MigrateError `usage` when a program is missing and can't be installed from here, when a download fails,
+ *   or when a server doesn't come up (with the end of its log).
+ */
+export async function startSandbox<Name extends ServerName = ServerName>(
+  options: SandboxOptions<Name> = {},
+): Promise<Sandbox<Name>> {
+  const names: readonly ServerName[] = options.servers ?? ALL;
+  const report = options.report ?? (() => undefined);
+  const heapMb = options.heapMb ?? 1024;
+
+  const needed = await Promise.all(names.map((name) => KINDS[name].prerequisites()));
+  await refuseUnlessInstallable(needed.flat());
+  const starts = await Promise.all(names.map((name) => KINDS[name].prepare(report, { heapMb })));
+
+  const dir = await mkdtemp(join(tmpdir(), 'es-migrate-sandbox-'));
+  const outcomes = await Promise.allSettled(starts.map((start) => start(dir)));
+  const started = outcomes.flatMap((outcome) =>
+    outcome.status === 'fulfilled' ? [outcome.value] : [],
+  );
+  const stop = async () => {
+    await Promise.all(started.map((server) => server.process.stop()));
+    // The last guard has removed it, unless none was ever started.
+    await rm(dir, { recursive: true, force: true });
+  };
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed) {
+    await stop();
+    throw failed.reason;
+  }
+  const byName = <Value>(pick: (server: Started<unknown>) => Value) =>
+    Object.fromEntries(names.map((name, at) => [name, pick(started[at] as Started<unknown>)]));
+  return {
+    ...byName((server) => server.coordinates),
+    pids: byName((server) => server.process.pid),
+    dir,
+    stop,
+  } as unknown as Sandbox<Name>;
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // One set of real servers for the whole run; see test/support/sandbox.ts.
+    globalSetup: ['test/support/global-setup.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    // Bounds for a hanging test, not expectations: real servers on a busy machine take their time.
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+  },
+});
