@@ -39,8 +39,18 @@ export interface ObjectBody {
 
 /** Bytes ready to be uploaded, in memory or staged in a file; made by a Spool. */
 export type Content =
-  | { readonly kind: 'memory'; readonly chunks: readonly Uint8Array[]; readonly bytes: number; readonly sha256: Uint8Array }
-  | { readonly kind: 'file'; readonly path: string; readonly bytes: number; readonly sha256: Uint8Array };
+  | {
+      readonly kind: 'memory';
+      readonly chunks: readonly Uint8Array[];
+      readonly bytes: number;
+      readonly sha256: Uint8Array;
+    }
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly bytes: number;
+      readonly sha256: Uint8Array;
+    };
 
 export interface StoredObject {
   readonly url: string;

@@ -1,0 +1,124 @@
+/**
+ * Object keys, as the contract has them. A key names its message or batch and nothing else, so writing an
+ * object twice is harmless, and what one run wrote another finds.
+ *
+ * Ids are encoded byte by byte over their UTF-8 form: `A-Z a-z 0-9 . _ -` stay, every other byte becomes
+ * `%XX`. `.` and `..` are encoded whole, though `.json` follows, so that an id never looks like a path.
+ */
+import { createHash } from 'node:crypto';
+
+/** Where the key is used: directories of a file system get two hash directories before the file name. */
+export type KeyStyle = 's3' | 'file';
+
+export interface MessageName {
+  /** The Elasticsearch `_id`, as text or as its UTF-8 bytes. */
+  readonly id: Uint8Array | string;
+  /** Given where `source.index` stands for several indices. */
+  readonly index?: string | undefined;
+}
+
+/**
+ * The longest path segment, in bytes, as it stands in the key, `.json` included. File systems and S3 servers
+ * that keep objects as files refuse more than 255; the rest is left for temporary names around it.
+ */
+const longestSegment = 200;
+const extension = '.json';
+
+/**
+ * The key of one message: `messages/ID.json`, with an index `messages/INDEX/ID.json`; in style `file`
+ * two directories from the id's SHA-256 stand before the file name, which keeps directories small and
+ * keeps ids that differ only in case apart where a file system does not.
+ *
+ * Where `ID.json` would be longer than 200 bytes, ID becomes `~` and the id's SHA-256 in hex. Different
+ * messages have different keys (`~` itself is always encoded).
+ */
+export function messageKey(message: MessageName, style: KeyStyle): string {
+  const index = message.index === undefined ? '' : `${segment(message.index, '')}/`;
+  const hashes = style === 'file' ? hashDirectories(message.id) : '';
+  return `messages/${index}${hashes}${segment(message.id, extension)}`;
+}
+
+/**
+ * The key of one batch's object: `batches/job-JOB/batch-BATCH-CLAIM.ndjson.gz`, zero-padded to 6, 10 and 4
+ * digits; larger numbers are longer. `claim` counts the claims of that batch, so no attempt writes over
+ * another's object.
+ */
+export function batchKey(jobId: number, batchId: number, claim: number): string {
+  const job = String(jobId).padStart(6, '0');
+  const batch = String(batchId).padStart(10, '0');
+  return `batches/job-${job}/batch-${batch}-${String(claim).padStart(4, '0')}.ndjson.gz`;
+}
+
+/**
+ * The message a key (without the target's prefix) was made for, in either style. Undefined for keys
+ * `messageKey` does not make and for those whose id or index is hashed.
+ */
+export function idOfKey(key: string): { id: Uint8Array; index: string | undefined } | undefined {
+  const match = /^messages\/(?:([^/]+)\/)??(?:([0-9a-f]{2}\/[0-9a-f]{2})\/)?([^/]*)\.json$/.exec(
+    key,
+  );
+  if (!match) return undefined;
+  const [, indexSegment, hashes, idSegment = ''] = match;
+  const id = decode(idSegment);
+  const indexBytes = indexSegment === undefined ? undefined : decode(indexSegment);
+  if (id === undefined || (indexSegment !== undefined && indexBytes === undefined))
+    return undefined;
+  const index = indexBytes === undefined ? undefined : Buffer.from(indexBytes).toString('utf8');
+  const made = messageKey({ id, index }, hashes === undefined ? 's3' : 'file');
+  return made === key ? { id, index } : undefined;
+}
+
+function segment(name: Uint8Array | string, suffix: string): string {
+  const encoded = encode(name);
+  if (encoded.length + suffix.length <= longestSegment) return encoded + suffix;
+  return `~${sha256Hex(name)}${suffix}`;
+}
+
+function encode(name: Uint8Array | string): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) return name;
+  const bytes = typeof name === 'string' ? Buffer.from(name, 'utf8') : name;
+  const onlyDots =
+    (bytes.length === 1 || bytes.length === 2) && bytes.every((byte) => byte === 0x2e);
+  let encoded = '';
+  for (const byte of bytes) {
+    encoded +=
+      isSafe(byte) && !onlyDots
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return encoded;
+}
+
+function decode(encoded: string): Uint8Array | undefined {
+  if (!/^(?:[A-Za-z0-9._-]|%[0-9A-F]{2})*$/.test(encoded)) return undefined;
+  const bytes: number[] = [];
+  for (let at = 0; at < encoded.length; at++) {
+    if (encoded[at] === '%') {
+      bytes.push(Number.parseInt(encoded.slice(at + 1, at + 3), 16));
+      at += 2;
+    } else {
+      bytes.push(encoded.charCodeAt(at));
+    }
+  }
+  return Uint8Array.from(bytes);
+}
+
+function isSafe(byte: number): boolean {
+  return (
+    (byte >= 0x30 && byte <= 0x39) ||
+    (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x61 && byte <= 0x7a) ||
+    byte === 0x2d ||
+    byte === 0x2e ||
+    byte === 0x5f
+  );
+}
+
+function hashDirectories(id: Uint8Array | string): string {
+  const hash = sha256Hex(id);
+  return `${hash.slice(0, 2)}/${hash.slice(2, 4)}/`;
+}
+
+function sha256Hex(name: Uint8Array | string): string {
+  return createHash('sha256').update(name).digest('hex');
+}

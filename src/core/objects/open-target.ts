@@ -1,0 +1,20 @@
+import type { TargetSettings } from '../settings.js';
+import type { Target } from './target.js';
+
+/**
+ * Opens the target the settings name; `claimPrefix` checks it. The adapter is loaded only now: a run that writes
+ * files need not wait for the AWS SDK.
+ * @throws MigrateError `usage` where `caFile` cannot be read
+ */
+export async function openTarget(settings: TargetSettings): Promise<Target> {
+  switch (settings.kind) {
+    case 's3': {
+      const { openS3Target } = await import('./s3-target.js');
+      return openS3Target(settings);
+    }
+    case 'file': {
+      const { openFileTarget } = await import('./file-target.js');
+      return openFileTarget(settings);
+    }
+  }
+}

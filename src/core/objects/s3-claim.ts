@@ -1,0 +1,96 @@
+import {
+  GetObjectCommand,
+  NoSuchKey,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { isMigrateError, usage } from '../errors.js';
+import { isFault } from '../fault.js';
+import type { MarkerStore } from './marker.js';
+import { readFailure, s3Fault, s3UsageError } from './s3-faults.js';
+
+export interface MarkerPlace {
+  readonly bucket: string;
+  /** The marker's full key. */
+  readonly key: string;
+  readonly encryption: Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId'>;
+}
+
+/**
+ * The marker in a bucket. It is asked for by GET, not HEAD: only an answer with a body says whether bucket, key or
+ * credentials are wrong.
+ */
+export function s3MarkerStore(
+  client: S3Client,
+  place: MarkerPlace,
+  signal: AbortSignal,
+): MarkerStore {
+  const { bucket: Bucket, key: Key } = place;
+  const put = async (text: string, condition: { IfNoneMatch?: '*' }): Promise<void> => {
+    const Body = Buffer.from(text, 'utf8');
+    const object = { Bucket, Key, Body, ContentType: 'application/json', ...place.encryption };
+    await client.send(new PutObjectCommand({ ...object, ...condition }), { abortSignal: signal });
+  };
+  return {
+    server: 'S3',
+    url: urlOf(place),
+    style: 's3',
+    read: async () => {
+      try {
+        const command = new GetObjectCommand({ Bucket, Key });
+        const { Body } = await client.send(command, { abortSignal: signal });
+        return await Body?.transformToString('utf8');
+      } catch (error) {
+        if (error instanceof NoSuchKey) return undefined;
+        throw error;
+      }
+    },
+    create: async (text) => {
+      try {
+        await put(text, { IfNoneMatch: '*' });
+      } catch (error) {
+        const status = readFailure(error)?.status;
+        // Somebody else was faster.
+        if (status === 412) return;
+        // A server without conditional writes: who wrote last is read back afterwards.
+        if (status !== 501) throw error;
+        await put(text, {});
+      }
+    },
+    replace: (text) => put(text, {}),
+  };
+}
+
+/** What an error while claiming means: before anything was done, a refusal is for the user to resolve. */
+export function s3ClaimError(error: unknown, place: MarkerPlace): unknown {
+  if (isMigrateError(error) || isFault(error)) return error;
+  const { bucket } = place;
+  const what = `access to ${urlOf(place)}`;
+  if (error instanceof Error && /region is missing/i.test(error.message)) {
+    return usage(
+      `No region is known for bucket ${bucket}`,
+      'Set target.region, AWS_REGION, or a region in the AWS profile.',
+    );
+  }
+  const failure = readFailure(error);
+  if (failure === undefined) return error;
+  if (failure.code.endsWith('ProviderError')) {
+    return usage(
+      `No AWS credentials were found for bucket ${bucket}`,
+      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run where a role is attached.',
+    );
+  }
+  if (failure.code === 'ExpiredToken') return s3UsageError(failure, 'credentials', what, bucket);
+  if (failure.kind === 'request') {
+    return usage(
+      `The target s3://${bucket} cannot be used: ${failure.message}`,
+      'Check target.url, target.endpoint and target.encryption.',
+    );
+  }
+  return s3Fault(error, what, bucket);
+}
+
+function urlOf({ bucket, key }: MarkerPlace): string {
+  return `s3://${bucket}/${key}`;
+}

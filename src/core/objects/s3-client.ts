@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { S3Client } from '@aws-sdk/client-s3';
+import { usage } from '../errors.js';
+import type { S3TargetSettings } from '../settings.js';
+import { oneLine } from './file-faults.js';
+
+const connectTimeoutMs = 10_000;
+/** Without a byte for this long, a connection counts as dead. */
+const idleTimeoutMs = 60_000;
+
+/**
+ * The one client of a target. Region and credentials that the settings do not name come from the SDK's own chain
+ * (environment, profile, role). Retries are off: the caller has one policy for all.
+ * @throws MigrateError `usage` where `caFile` cannot be read
+ */
+export async function openS3Client(settings: S3TargetSettings): Promise<S3Client> {
+  const ca = settings.caFile === undefined ? undefined : await readCa(settings.caFile);
+  // How many requests are in flight is decided by the caller; a limit here would let requests wait unseen
+  // until they count as timed out.
+  const sockets = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
+  return new S3Client({
+    maxAttempts: 1,
+    // Every body carries a SHA-256 of ours or, in a multipart upload, of its part; another checksum by
+    // the SDK on top would only cost time.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    ...(settings.region !== undefined && { region: settings.region }),
+    ...(settings.endpoint !== undefined && { endpoint: settings.endpoint }),
+    forcePathStyle: settings.forcePathStyle,
+    requestHandler: {
+      connectionTimeout: connectTimeoutMs,
+      socketTimeout: idleTimeoutMs,
+      httpAgent: new HttpAgent(sockets),
+      httpsAgent: new HttpsAgent({
+        ...sockets,
+        ...(ca !== undefined && { ca }),
+        rejectUnauthorized: !settings.insecure,
+      }),
+      // Its default writes to the terminal.
+      logger: silent,
+    },
+  });
+}
+
+const nothing = (): void => undefined;
+const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+async function readCa(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw usage(
+      `target.caFile cannot be read: ${oneLine(error)}`,
+      'Set it to a PEM file with the certificate authority of the endpoint.',
+      error,
+    );
+  }
+}

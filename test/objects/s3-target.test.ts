@@ -1,0 +1,541 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createCertificates } from '../../sandbox/certificates.js';
+import { isMigrateError, type MigrateError } from '../../src/core/errors.js';
+import { isFault, type Fault } from '../../src/core/fault.js';
+import { openTarget } from '../../src/core/objects/open-target.js';
+import { partSizeFor } from '../../src/core/objects/s3-multipart.js';
+import type { ObjectBody, Target } from '../../src/core/objects/target.js';
+import type { S3TargetSettings } from '../../src/core/settings.js';
+import { freshBucket, freshPrefix, sandbox } from '../support/sandbox.js';
+import {
+  inFile,
+  inMemory,
+  never,
+  noise,
+  readAll,
+  rejection,
+  temporaryDirectory,
+} from './contents.js';
+import { proxyTo, type ProxyOptions } from './proxy.js';
+import { startReadOnlyS3 } from './read-only-s3.js';
+import { targetContract } from './target-contract.js';
+
+const owner = { databaseId: randomUUID() };
+
+beforeEach(() => {
+  const { accessKeyId, secretAccessKey } = sandbox().s3;
+  // What the machine knows of AWS must not decide the outcome.
+  vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
+  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/dev/null');
+  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  for (const name of ['AWS_PROFILE', 'AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_SESSION_TOKEN']) {
+    vi.stubEnv(name, undefined);
+  }
+  vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
+  return () => vi.unstubAllEnvs();
+});
+
+async function open(changes: Partial<S3TargetSettings> = {}): Promise<Target> {
+  const { endpoint, bucket, region } = sandbox().s3;
+  const target = await openTarget({
+    kind: 's3',
+    layout: 'message',
+    prefix: freshPrefix(),
+    forcePathStyle: true,
+    insecure: false,
+    ...{ endpoint, bucket, region },
+    ...changes,
+  });
+  onTestFinished(() => target.close());
+  return target;
+}
+
+async function openThrough(
+  options: ProxyOptions,
+  changes: Partial<S3TargetSettings> = {},
+): Promise<Target & { requests: Awaited<ReturnType<typeof proxyTo>>['requests'] }> {
+  const { endpoint, requests } = await proxyTo(sandbox().s3.endpoint, options);
+  return Object.assign(await open({ endpoint, ...changes }), { requests });
+}
+
+function observer(): S3Client {
+  const { endpoint, region } = sandbox().s3;
+  const client = new S3Client({ endpoint, region, forcePathStyle: true });
+  onTestFinished(() => client.destroy());
+  return client;
+}
+
+async function uploadsIn(bucket: string): Promise<string[]> {
+  const { Uploads } = await observer().send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+  return (Uploads ?? []).map(({ Key }) => Key ?? '');
+}
+
+async function keysIn(bucket: string): Promise<string[]> {
+  const { Contents } = await observer().send(new ListObjectsV2Command({ Bucket: bucket }));
+  return (Contents ?? []).map(({ Key }) => Key ?? '');
+}
+
+async function body(
+  bytes: Uint8Array | string,
+  contentType: ObjectBody['contentType'] = 'application/json',
+): Promise<ObjectBody> {
+  return { content: await inMemory(Buffer.from(bytes)), contentType };
+}
+
+async function usageError(promise: Promise<unknown>): Promise<MigrateError> {
+  const error = await rejection(promise);
+  if (!isMigrateError(error)) throw error;
+  expect(error.kind).toBe('usage');
+  expect(error.message).not.toContain('\n');
+  expect(error.message + (error.advice ?? '')).not.toContain(process.env['AWS_SECRET_ACCESS_KEY']);
+  return error;
+}
+
+async function fault(promise: Promise<unknown>): Promise<Fault> {
+  const error = await rejection(promise);
+  if (!isFault(error)) throw error;
+  expect(error.server).toBe('S3');
+  expect(error.message).not.toContain('\n');
+  return error;
+}
+
+describe('a bucket as target', () => {
+  targetContract(async () => {
+    const { bucket } = await freshBucket();
+    return {
+      style: 's3',
+      open: () => open({ bucket, prefix: 'some/prefix' }),
+      leftovers: () => uploadsIn(bucket),
+    };
+  });
+
+  it('stores objects as files whose bytes anybody can compare', async () => {
+    const { bucket, directory } = await freshBucket();
+    const target = await open({ bucket, prefix: 'p' });
+    const bytes = noise(20_000_000, 'on disk');
+    const content = await inFile(bytes);
+    await target.put('messages/large.json', { content, contentType: 'application/json' }, never);
+    expect(bytes.equals(await readFile(join(directory, 'p/messages/large.json')))).toBe(true);
+  });
+
+  it('works at the root of a bucket', async () => {
+    const { bucket } = await freshBucket();
+    const target = await open({ bucket, prefix: '' });
+    await target.claimPrefix(owner, never);
+    const { url } = await target.put('messages/a.json', await body('x'), never);
+    expect(url).toBe(`s3://${bucket}/messages/a.json`);
+    expect(await keysIn(bucket)).toEqual(['_es-migrate.json', 'messages/a.json']);
+  });
+
+  it('reads an object of another prefix by its URL', async () => {
+    const { url } = await (await open()).put('messages/a.json', await body('x'), never);
+    expect((await readAll(await (await open()).get(url, never))).toString()).toBe('x');
+  });
+
+  it.each([
+    ['a small object', 1000],
+    ['a large object', 12_000_000],
+  ])('stores %s with its content type and no encoding', async (_size, bytes) => {
+    const { bucket } = await freshBucket();
+    const target = await open({ bucket, prefix: '' });
+    const key = 'batches/job-000001/batch-0000000001-0001.ndjson.gz';
+    await target.put(key, await body(noise(bytes, 'gz'), 'application/gzip'), never);
+    const head = await observer().send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+    expect(head.ContentType).toBe('application/gzip');
+    expect(head.ContentEncoding).toBeUndefined();
+    expect(head.ContentLength).toBe(bytes);
+  });
+
+  it('sends a small object as one request, with the checksum of its bytes', async () => {
+    const target = await openThrough({});
+    const stored = await target.put('messages/a.json', await body('x'), never);
+    expect(target.requests.map(({ method }) => method)).toEqual(['PUT']);
+    expect(target.requests[0]?.headers['x-amz-checksum-sha256']).toBe(
+      Buffer.from(stored.sha256).toString('base64'),
+    );
+  });
+
+  it('sends a large object in parts, each with a checksum, and looks at what stands there', async () => {
+    const target = await openThrough({});
+    await target.put('messages/a.json', await body(noise(20_000_000, 'parts')), never);
+    const parts = target.requests.filter(({ url }) => url.includes('partNumber='));
+    expect(parts).toHaveLength(3);
+    for (const part of parts) expect(part.headers['x-amz-checksum-sha256']).toMatch(/=$/);
+    expect(target.requests.at(-1)?.method).toBe('HEAD');
+  });
+
+  it('makes parts large enough for any object, in whole MiB', () => {
+    const mebibyte = 1024 * 1024;
+    expect(partSizeFor(10_000_001)).toBe(8 * mebibyte);
+    for (const bytes of [8 * mebibyte * 10_000, 8 * mebibyte * 10_000 + 1, 5 * 1024 ** 4]) {
+      expect(partSizeFor(bytes) % mebibyte).toBe(0);
+      expect(Math.ceil(bytes / partSizeFor(bytes))).toBeLessThanOrEqual(10_000);
+    }
+  });
+
+  it('refuses to read from a directory', async () => {
+    const target = await open();
+    const error = await usageError(target.get('file:///srv/messages/a.json', never));
+    expect(error.message).toContain('file:///srv/messages/a.json');
+  });
+});
+
+describe('an upload to S3', () => {
+  it('whose body is damaged on the way is refused, and can be tried again', async () => {
+    let damage = true;
+    const { bucket } = await freshBucket();
+    const target = await openThrough(
+      {
+        onBody: (chunk) => {
+          if (!damage) return chunk;
+          const damaged = Buffer.from(chunk);
+          damaged.writeUInt8(damaged.readUInt8(0) ^ 1, 0);
+          return damaged;
+        },
+      },
+      { bucket, prefix: '' },
+    );
+    for (const size of [1000, 12_000_000]) {
+      damage = true;
+      const damaged = target.put('messages/a.json', await body(noise(size, 'damage')), never);
+      const { class: kind, code } = await fault(damaged);
+      expect(kind).toBe('retriable');
+      expect(code).toMatch(/BadDigest|XAmzContentSHA256Mismatch|XAmzContentChecksumMismatch/);
+      expect(await keysIn(bucket)).toEqual([]);
+      expect(await uploadsIn(bucket)).toEqual([]);
+    }
+    damage = false;
+    const bytes = noise(1000, 'damage');
+    const { url } = await target.put('messages/a.json', await body(bytes), never);
+    expect(await readAll(await target.get(url, never))).toEqual(bytes);
+  });
+
+  it('aborted while a part is under way leaves neither parts nor an object', async () => {
+    const reason = new Error('stopped');
+    const stop = new AbortController();
+    const { bucket } = await freshBucket();
+    const target = await openThrough(
+      {
+        onBody: (chunk, { url }) => {
+          if (url.includes('partNumber=2')) stop.abort(reason);
+          return chunk;
+        },
+      },
+      { bucket, prefix: '' },
+    );
+    const large = await body(noise(30_000_000, 'abort'));
+    expect(await rejection(target.put('messages/a.json', large, stop.signal))).toBe(reason);
+    expect(await uploadsIn(bucket)).toEqual([]);
+    expect(await keysIn(bucket)).toEqual([]);
+  });
+
+  it('whose last part fails leaves neither parts nor an object', async () => {
+    const { bucket } = await freshBucket();
+    const target = await openThrough(
+      { answer: ({ url }) => (url.includes('partNumber=3') ? { status: 503 } : undefined) },
+      { bucket, prefix: '' },
+    );
+    const large = await body(noise(20_000_000, 'last'));
+    const { class: kind } = await fault(target.put('messages/a.json', large, never));
+    expect(kind).toBe('retriable');
+    expect(await uploadsIn(bucket)).toEqual([]);
+    expect(await keysIn(bucket)).toEqual([]);
+  });
+
+  it('from a staging file that was damaged is never completed', async () => {
+    const { bucket } = await freshBucket();
+    const target = await open({ bucket, prefix: '' });
+    const content = await inFile(noise(20_000_000, 'staged'));
+    const sha256 = Buffer.alloc(32);
+    const damaged: ObjectBody = {
+      content: { ...content, sha256 },
+      contentType: 'application/json',
+    };
+    await expect(target.put('messages/a.json', damaged, never)).rejects.toThrow(/damaged/);
+    expect(await uploadsIn(bucket)).toEqual([]);
+    expect(await keysIn(bucket)).toEqual([]);
+  });
+
+  it('that waits for an answer ends with its signal', async () => {
+    const reason = new Error('stopped');
+    const stop = new AbortController();
+    const target = await openThrough({
+      onBody: (chunk) => {
+        stop.abort(reason);
+        return chunk.subarray(0, 0);
+      },
+    });
+    const small = await body('never arrives');
+    expect(await rejection(target.put('messages/a.json', small, stop.signal))).toBe(reason);
+  });
+
+  it.each([
+    ['SSE-S3', { type: 'sse-s3' }, { 'x-amz-server-side-encryption': 'AES256' }],
+    ['SSE-KMS', { type: 'sse-kms' }, { 'x-amz-server-side-encryption': 'aws:kms' }],
+    [
+      'SSE-KMS with a key',
+      { type: 'sse-kms', keyId: 'alias/messages' },
+      {
+        'x-amz-server-side-encryption': 'aws:kms',
+        'x-amz-server-side-encryption-aws-kms-key-id': 'alias/messages',
+      },
+    ],
+  ] as const)(
+    'asks for %s, for marker, objects and parts alike',
+    async (_n, encryption, headers) => {
+      const target = await openThrough({}, { encryption });
+      await target.claimPrefix(owner, never).catch(() => undefined);
+      await target.put('messages/a.json', await body('x'), never).catch(() => undefined);
+      const large = await body(noise(11_000_000, 'sse'));
+      await target.put('messages/b.json', large, never).catch(() => undefined);
+      const asking = target.requests.filter(
+        ({ method, url }) =>
+          (method === 'PUT' && !url.includes('partNumber')) || url.includes('?uploads'),
+      );
+      expect(asking.map(({ url }) => /_es-migrate|messages.[ab]/.exec(url)?.[0])).toEqual([
+        '_es-migrate',
+        'messages/a',
+        'messages/b',
+      ]);
+      for (const request of asking) expect(request.headers).toMatchObject(headers);
+    },
+  );
+});
+
+describe('claiming a prefix in S3 says', () => {
+  it('that the bucket does not exist', async () => {
+    const bucket = `missing-${freshPrefix()}`;
+    const error = await usageError((await open({ bucket })).claimPrefix(owner, never));
+    expect(error.message).toBe(`The bucket ${bucket} does not exist (NoSuchBucket)`);
+  });
+
+  it.each([
+    ['AWS_ACCESS_KEY_ID', 'AKWRONGWRONGWRONG', /InvalidAccessKeyId|XAdminUserNotFound/],
+    ['AWS_SECRET_ACCESS_KEY', 'a-wrong-secret', /SignatureDoesNotMatch/],
+  ])('that %s is wrong', async (name, value, code) => {
+    vi.stubEnv(name, value);
+    const target = await open();
+    const error = await usageError(target.claimPrefix(owner, never));
+    expect(error.message).toContain('S3 refused the credentials');
+    expect(error.message).toMatch(code);
+    expect(error.message).not.toContain(value);
+    // Later, too, no retry would help.
+    await usageError(target.put('messages/a.json', await body('x'), never));
+  });
+
+  it('that there are no credentials', async () => {
+    vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', undefined);
+    const error = await usageError((await open()).claimPrefix(owner, never));
+    expect(error.message).toContain('No AWS credentials were found');
+  });
+
+  it('that no region is known', async () => {
+    const { endpoint, bucket } = sandbox().s3;
+    const target = await openTarget({
+      kind: 's3',
+      layout: 'message',
+      prefix: freshPrefix(),
+      forcePathStyle: true,
+      insecure: false,
+      ...{ endpoint, bucket },
+    });
+    onTestFinished(() => target.close());
+    const error = await usageError(target.claimPrefix(owner, never));
+    expect(error.message).toContain('No region is known');
+    expect(error.advice).toContain('target.region');
+  });
+
+  it('that the bucket is read-only, claimed before or not', async () => {
+    const readOnly = await startReadOnlyS3();
+    onTestFinished(() => readOnly.stop());
+    vi.stubEnv('AWS_ACCESS_KEY_ID', readOnly.accessKeyId);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', readOnly.secretAccessKey);
+    const { endpoint, bucket, directory } = readOnly;
+    const target = await open({ endpoint, bucket, prefix: 'p' });
+    const error = await usageError(target.claimPrefix(owner, never));
+    expect(error.message).toMatch(/^S3 denied .*\(AccessDenied\)$/);
+    expect(error.advice).toContain('s3:PutObject');
+    expect(await readdir(directory)).toEqual([]);
+
+    await mkdir(join(directory, 'p'));
+    await readOnly.write(
+      'p/_es-migrate.json',
+      JSON.stringify({ format: 1, trackingDatabase: owner.databaseId }),
+    );
+    const again = await usageError(target.claimPrefix(owner, never));
+    expect(again.message).toMatch(/^S3 denied .*\(AccessDenied\)$/);
+  });
+
+  it('which region the bucket is in', async () => {
+    const target = await openThrough({
+      answer: () => ({
+        status: 301,
+        headers: { 'x-amz-bucket-region': 'eu-west-1', 'content-type': 'application/xml' },
+        body: '<Error><Code>PermanentRedirect</Code><Message>Use another endpoint</Message></Error>',
+      }),
+    });
+    const error = await usageError(target.claimPrefix(owner, never));
+    expect(error.message).toContain('is in another region, eu-west-1');
+    expect(error.advice).toBe('Set target.region to eu-west-1.');
+  });
+
+  it('that the endpoint is no S3', async () => {
+    const target = await openThrough({
+      answer: () => ({ status: 404, body: '<html><body>Not here</body></html>' }),
+    });
+    const error = await usageError(target.claimPrefix(owner, never));
+    expect(error.message).toContain('404');
+    expect(error.advice).toContain('target.endpoint');
+  });
+
+  it('nothing where the server knows no conditional writes: it compares afterwards', async () => {
+    const target = await openThrough({
+      answer: ({ headers }) =>
+        headers['if-none-match'] === undefined
+          ? undefined
+          : { status: 501, body: '<Error><Code>NotImplemented</Code></Error>' },
+    });
+    await target.claimPrefix(owner, never);
+    const error = await usageError(target.claimPrefix({ databaseId: randomUUID() }, never));
+    expect(error.message).toContain(owner.databaseId);
+  });
+});
+
+describe('a failed request to S3', () => {
+  const answering = (status: number, code: string, headers: Record<string, string> = {}) =>
+    openThrough({
+      answer: () => ({
+        status,
+        headers: { 'content-type': 'application/xml', ...headers },
+        body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>Said\nso.</Message></Error>`,
+      }),
+    });
+
+  it.each([
+    [503, 'SlowDown'],
+    [500, 'InternalError'],
+    [400, 'RequestTimeout'],
+    [400, 'ExpiredToken'],
+    [400, 'BadDigest'],
+    [429, 'TooManyRequests'],
+    [409, 'OperationAborted'],
+    [502, 'SomethingNew'],
+  ])('%d %s can be tried again', async (status, code) => {
+    const target = await answering(status, code);
+    const error = await fault(target.put('messages/a.json', await body('x'), never));
+    expect(error.class).toBe('retriable');
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(`S3 answered ${status} ${code}: Said so.`);
+    expect(target.requests).toHaveLength(1);
+  });
+
+  it.each([
+    [400, 'EntityTooLarge'],
+    [400, 'KeyTooLongError'],
+    [400, 'InvalidArgument'],
+  ])('%d %s concerns this object alone', async (status, code) => {
+    const target = await answering(status, code);
+    const error = await fault(target.put('messages/a.json', await body('x'), never));
+    expect([error.class, error.code]).toEqual(['request', code]);
+  });
+
+  it.each([
+    [403, 'AccessDenied', /denied PUT s3:/],
+    [403, 'RequestTimeTooSkewed', /clock is off/],
+    [404, 'NoSuchBucket', /does not exist/],
+    [400, 'KMS.DisabledException', /denied PUT s3:/],
+  ])('%d %s is for the user to change', async (status, code, message) => {
+    const target = await answering(status, code);
+    const error = await usageError(target.put('messages/a.json', await body('x'), never));
+    expect(error.message).toMatch(message);
+    expect(error.message).toContain(code);
+  });
+
+  it('says how long to wait', async () => {
+    const target = await answering(503, 'SlowDown', { 'retry-after': '7' });
+    const error = await fault(target.put('messages/a.json', await body('x'), never));
+    expect(error.retryAfterMs).toBe(7000);
+  });
+
+  it('without a body has its status as code', async () => {
+    const target = await openThrough({ answer: () => ({ status: 504 }) });
+    const error = await fault(target.put('messages/a.json', await body('x'), never));
+    expect([error.class, error.message.includes('504')]).toEqual(['retriable', true]);
+  });
+
+  it.each([
+    ['http://127.0.0.1:1', 'ECONNREFUSED'],
+    ['http://nowhere.invalid', /ENOTFOUND|EAI_AGAIN/],
+  ])('to %s can be tried again', async (endpoint, code) => {
+    const target = await open({ endpoint });
+    for (const request of [
+      async () => target.put('messages/a.json', await body('x'), never),
+      () => target.claimPrefix(owner, never),
+      () => target.get(target.urlOf('messages/a.json'), never),
+    ]) {
+      const error = await fault(request());
+      expect(error.class).toBe('retriable');
+      expect(error.code).toMatch(code);
+    }
+  });
+
+  it('that loses its connection while reading can be tried again', async () => {
+    const { url } = await (await open()).put('a.json', await body(noise(9_000_000, 'r')), never);
+    const { endpoint, cut } = await proxyTo(sandbox().s3.endpoint);
+    const chunks = await (await open({ endpoint })).get(url, never);
+    if (!chunks) throw new Error('there is no such object');
+    const error = await fault(
+      (async () => {
+        for await (const chunk of chunks) if (chunk.length > 0) cut();
+      })(),
+    );
+    expect(error.class).toBe('retriable');
+  });
+});
+
+describe('TLS to S3', () => {
+  it('trusts the given authority alone, unless told otherwise', async () => {
+    const directory = await temporaryDirectory();
+    const [ours, theirs] = await Promise.all([
+      createCertificates(join(directory, 'ours')),
+      createCertificates(join(directory, 'theirs')),
+    ]);
+    const tls = {
+      key: await readFile(ours.keyFile, 'utf8'),
+      cert: await readFile(ours.certFile, 'utf8'),
+    };
+    const { endpoint } = await proxyTo(sandbox().s3.endpoint, { tls });
+
+    await (await open({ endpoint, caFile: ours.caFile })).claimPrefix(owner, never);
+    await (await open({ endpoint, insecure: true })).claimPrefix(owner, never);
+    for (const changes of [{}, { caFile: theirs.caFile }]) {
+      const error = await usageError(
+        (await open({ endpoint, ...changes })).claimPrefix(owner, never),
+      );
+      expect(error.message).toContain('The TLS connection to S3 failed');
+      expect(error.advice).toContain('target.caFile');
+    }
+  });
+
+  it('names a caFile that cannot be read', async () => {
+    const error = await usageError(open({ caFile: '/nonexistent/ca.pem' }));
+    expect(error.message).toContain('/nonexistent/ca.pem');
+  });
+
+  it('says so when the endpoint speaks no TLS', async () => {
+    const endpoint = sandbox().s3.endpoint.replace('http:', 'https:');
+    const error = await usageError((await open({ endpoint })).claimPrefix(owner, never));
+    expect(error.advice).toContain('target.endpoint');
+  });
+});
