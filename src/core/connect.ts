@@ -1,15 +1,18 @@
+import type { RelatedIndex } from './elasticsearch/mappings.js';
 import type { Source } from './elasticsearch/source.js';
+import { usage } from './errors.js';
 import type { Target } from './objects/target.js';
 import type { RetryPolicy } from './retry.js';
 import type { Run } from './run.js';
 import type { Settings } from './settings.js';
 import { Database } from './tracking/database.js';
+import { databaseId } from './tracking/lookup.js';
 import { migrateSchema, type MigrationOutcome } from './tracking/schema.js';
 
 /** How long renewing or giving back a lease is retried, in milliseconds. */
 const LEASE_PATIENCE_MS = 5_000;
 
-/** The outside worlds of a run, connected. */
+/** The outside worlds of a run, connected and checked. */
 export interface Connections {
   readonly settings: Settings;
   readonly database: Database;
@@ -18,59 +21,100 @@ export interface Connections {
    * run that ends because MySQL is down must not wait for it once more.
    */
   readonly leases: Database;
-  /** @throws Error where `connect` was not asked for it */
+  /** @throws Error where `connect` was not asked for it, as the following */
   readonly source: Source;
-  /** @throws Error where `connect` was not asked for it */
+  /** The concrete indices `source.index` stands for. */
+  readonly indices: readonly string[];
+  /** What is needed to read the related indices. */
+  readonly related: readonly RelatedIndex[];
   readonly target: Target;
   close(): Promise<void>;
 }
 
+export interface Wants {
+  /** Messages are read: index, date field, filter and related indices are checked, also where only ids are wanted. */
+  readonly source?: boolean;
+  /** With `source`, objects are written: the prefix is claimed. */
+  readonly target?: boolean;
+}
+
 /**
- * Connects to MySQL, brings its schema up to date, and opens what else is wanted. Elasticsearch and the
- * target are not asked anything yet.
+ * Opens what is wanted and checks it, in an order in which nothing is touched before all that only reads is
+ * done: the source, then the tracking database, whose schema is brought up to date, then the target's prefix.
  *
- * @throws MigrateError `usage` (credentials, privileges, a newer schema), `unavailable`
+ * @throws MigrateError `usage` (configuration, credentials, privileges, mappings, a newer schema, another
+ *   database's prefix), `unavailable`
  */
-export async function connect(
-  settings: Settings,
-  wants: { source?: boolean; target?: boolean },
-  run: Run,
-): Promise<Connections> {
+export async function connect(settings: Settings, wants: Wants, run: Run): Promise<Connections> {
   const policy: RetryPolicy = { retryForMs: settings.retryForMs, report: run.report };
-  const database = new Database(settings.tracking, policy, Math.min(settings.concurrency, 8) + 2);
-  const leases = new Database(settings.tracking, { ...policy, retryForMs: LEASE_PATIENCE_MS }, 1);
-  let source: Source | undefined;
-  let target: Target | undefined;
+  const opened: { close(): Promise<void> }[] = [];
+  const open = <T extends { close(): Promise<void> }>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
   const close = async () => {
-    await Promise.all([database.close(), leases.close(), source?.close(), target?.close()]);
+    await Promise.all(opened.map((one) => one.close()));
   };
   try {
-    const { applied } = await migrateSchema(database);
-    if (applied.length > 0) logApplied(run, applied);
-    if (wants.source) {
-      const { openSource } = await import('./elasticsearch/source.js');
-      source = openSource(settings.source, settings.limits, policy);
-    }
-    if (wants.target && settings.target) {
-      const { openTarget } = await import('./objects/open-target.js');
-      target = await openTarget(settings.target);
-    }
+    const source = wants.source ? open(await connectSource(settings, policy)) : undefined;
+    const indices = source && (await source.inspect(run.stop)).indices;
+    const related = source && (await source.inspectRelated(run.stop));
+    for (const one of related ?? []) warnOfShortKeys(run, one);
+    const target = wants.target ? open(await connectTarget(settings)) : undefined;
+    const database = open(
+      new Database(settings.tracking, policy, Math.min(settings.concurrency, 8) + 2),
+    );
+    const leases = open(
+      new Database(settings.tracking, { ...policy, retryForMs: LEASE_PATIENCE_MS }, 1),
+    );
+    logApplied(run, await migrateSchema(database));
+    if (target && source)
+      await target.claimPrefix({ databaseId: await databaseId(database) }, run.stop);
+    return {
+      settings,
+      database,
+      leases,
+      close,
+      get source() {
+        return wanted(source, 'source');
+      },
+      get indices() {
+        return wanted(indices, 'source');
+      },
+      get related() {
+        return wanted(related, 'source');
+      },
+      get target() {
+        return wanted(target, 'target');
+      },
+    };
   } catch (error) {
     await close();
     throw error;
   }
-  return {
-    settings,
-    database,
-    leases,
-    get source() {
-      return wanted(source, 'source');
-    },
-    get target() {
-      return wanted(target, 'target');
-    },
-    close,
-  };
+}
+
+async function connectSource(settings: Settings, policy: RetryPolicy): Promise<Source> {
+  const { openSource } = await import('./elasticsearch/source.js');
+  return openSource(settings.source, settings.limits, policy);
+}
+
+async function connectTarget({ target }: Settings): Promise<Target> {
+  if (!target) throw usage('no target is configured', 'Set target.url, or ES_MIGRATE_TARGET_URL.');
+  const { openTarget } = await import('./objects/open-target.js');
+  return openTarget(target);
+}
+
+/** An Elasticsearch `_id` has at most this many bytes, and no more characters. */
+const LONGEST_ID = 512;
+
+function warnOfShortKeys(run: Run, { name, index, key, longestKey }: RelatedIndex): void {
+  if (longestKey >= LONGEST_ID) return;
+  run.report({
+    type: 'log',
+    level: 'warn',
+    message: `${index}.${key} (source.related.${name}) indexes ids of up to ${longestKey} characters only (ignore_above); messages with longer ids fail with unindexed_key`,
+  });
 }
 
 /** Applies migrations/ and nothing else. */
@@ -87,7 +131,8 @@ export async function migrateDatabase(settings: Settings, run: Run): Promise<Mig
   }
 }
 
-function logApplied(run: Run, applied: readonly string[]): void {
+function logApplied(run: Run, { applied }: MigrationOutcome): void {
+  if (applied.length === 0) return;
   run.report({
     type: 'log',
     level: 'info',

@@ -3,7 +3,6 @@ import { extract } from './extract/extract.js';
 import type { ExtractOptions, ExtractOutcome } from './extract/types.js';
 import { processBatches } from './process/process.js';
 import type { ProcessOptions, ProcessOutcome } from './process/types.js';
-import { databaseId } from './tracking/lookup.js';
 import type { Run } from './run.js';
 
 export type RangeOutcome =
@@ -17,9 +16,6 @@ export async function migrateRange(
   on: Connections,
   options: { readonly extract: ExtractOptions; readonly process: ProcessOptions },
 ): Promise<RangeOutcome> {
-  // The target is checked before the first row is written, not when hours of extraction are over.
-  await on.target.claimPrefix({ databaseId: await databaseId(on.database) }, run.stop);
-  await on.source.inspectRelated(run.stop);
   const extracted = await extract(run, on, options.extract);
   if (extracted.kind !== 'done' && extracted.kind !== 'nothing-new')
     return { kind: 'not-extracted', extract: extracted };

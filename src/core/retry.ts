@@ -79,11 +79,16 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 function down(fault: Fault, spentMs: number): MigrateError {
-  const { server, message } = fault;
-  return new MigrateError('unavailable', `${server} was down for ${seconds(spentMs)}: ${message}`, {
-    advice: `Run the same command again once ${server} answers; it goes on where it stopped.`,
-    cause: fault,
-  });
+  const { server, message, retryAfterMs } = fault;
+  const asked = retryAfterMs ? ` and asks for another ${seconds(retryAfterMs)}` : '';
+  return new MigrateError(
+    'unavailable',
+    `${server} was down for ${seconds(spentMs)}${asked}: ${message}`,
+    {
+      advice: `Run the same command again once ${server} answers; it goes on where it stopped.`,
+      cause: fault,
+    },
+  );
 }
 
 function seconds(ms: number): string {

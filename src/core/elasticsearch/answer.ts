@@ -21,21 +21,35 @@ export interface SearchAnswer {
   readonly pitId: string | undefined;
 }
 
+interface Shards {
+  total?: number;
+  successful?: number;
+  failed?: number;
+  failures?: unknown[];
+}
+/** Of a search across clusters. */
+interface Clusters {
+  skipped?: number;
+  partial?: number;
+  failed?: number;
+}
+
 interface Envelope {
   hits: Hit[];
   total: number | undefined;
   pitId: string | undefined;
   timedOut: boolean;
   terminatedEarly: boolean;
-  shards: { failed?: number; failures?: unknown[] } | undefined;
+  shards: Shards | undefined;
+  clusters: Clusters | undefined;
   sawHits: boolean;
 }
 
 /**
  * Reads a search's answer.
  *
- * @throws Fault `retriable` where it is cut off, malformed, or short though its status was 200: failed shards,
- *   timed out, terminated early. Each of these is a failed page, never a last page.
+ * @throws Fault `retriable` where it is cut off, malformed, or short though its status was 200: failed or silent
+ *   shards, skipped clusters, timed out, terminated early. Each of these is a failed page, never a last page.
  */
 export function parseSearch(body: Buffer): SearchAnswer {
   const envelope: Envelope = {
@@ -45,6 +59,7 @@ export function parseSearch(body: Buffer): SearchAnswer {
     timedOut: false,
     terminatedEarly: false,
     shards: undefined,
+    clusters: undefined,
     sawHits: false,
   };
   try {
@@ -87,7 +102,10 @@ function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void
       envelope.terminatedEarly = scanner.value() === true;
       break;
     case '_shards':
-      envelope.shards = scanner.value() as NonNullable<Envelope['shards']>;
+      envelope.shards = scanner.value() as Shards;
+      break;
+    case '_clusters':
+      envelope.clusters = scanner.value() as Clusters;
       break;
     default:
       scanner.raw();
@@ -115,13 +133,15 @@ function readHit(scanner: JsonScanner): Hit {
 /** `{value, relation}`, or a bare number from servers before 7. */
 function readTotal(total: unknown): number {
   if (typeof total === 'number') return total;
-  const { value, relation } = total as { value: number; relation?: string };
+  const { value, relation } = (total ?? {}) as { value?: unknown; relation?: string };
+  if (typeof value !== 'number') throw new MalformedJson('has a count that is no number');
   if (relation !== undefined && relation !== 'eq')
     throw new MalformedJson(`counts only a bound: ${relation} ${value}`);
   return value;
 }
 
-function refuseShort({ sawHits, timedOut, terminatedEarly, shards }: Envelope): void {
+function refuseShort(envelope: Envelope): void {
+  const { sawHits, timedOut, terminatedEarly, shards, clusters } = envelope;
   const short = (code: string, what: string) =>
     new Fault(
       'Elasticsearch',
@@ -134,6 +154,15 @@ function refuseShort({ sawHits, timedOut, terminatedEarly, shards }: Envelope): 
       shardFailure(shards.failures),
       `${shards.failed} shards failed (${shardFailure(shards.failures)})`,
     );
+  }
+  // Shards without a living copy are counted in `total` alone.
+  const { total = 0, successful = total } = shards ?? {};
+  if (successful < total) {
+    throw short('shard_failure', `${total - successful} of ${total} shards did not answer`);
+  }
+  const { skipped = 0, partial = 0, failed = 0 } = clusters ?? {};
+  if (skipped + partial + failed > 0) {
+    throw short('cluster_skipped', `${skipped + partial + failed} remote clusters did not answer`);
   }
   if (timedOut) throw short('timed_out', 'it timed out');
   if (terminatedEarly) throw short('terminated_early', 'it ended early');

@@ -1,9 +1,9 @@
 import { isMigrateError, usage } from '../errors.js';
 import { isFault } from '../fault.js';
 import type { RelatedSettings, SourceSettings } from '../settings.js';
-import { parseSearch } from './answer.js';
 import { INDEX_MISSING } from './faults.js';
-import { indexPath, jsonObject, rangeQuery } from './query.js';
+import { STRICT } from './pit.js';
+import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
 
 /** What `source.index` stands for. */
@@ -78,8 +78,9 @@ export async function inspectSource(
       'Correct source.dateField.',
     );
   }
-  await refuseWithoutSource(requests, index, signal);
-  if (filter !== undefined) await tryFilter(requests, { index, dateField, filter }, signal);
+  refuseNested(caps, dateField, { index, setting: 'source.dateField' });
+  await refuseUnreadable(requests, index, signal);
+  if (filter !== undefined) await tryFilter(requests, { index, filter }, signal);
   return { indices: [...caps.indices].sort() };
 }
 
@@ -119,7 +120,9 @@ export async function inspectRelated(
       `Name a keyword field with both in ${where}.key.`,
     );
   }
-  await refuseWithoutSource(requests, index, signal);
+  refuseNested(caps, key, { index, setting: `${where}.key` });
+  if (sort !== undefined) refuseNested(caps, sort, { index, setting: `${where}.sort` });
+  await refuseUnreadable(requests, index, signal);
   const longestKey = await longestIndexedKey(requests, { index, key, where }, signal);
   const sorted = sort === undefined ? undefined : sortField(caps, { index, sort, where });
   return { name, index, key, longestKey, ...(sorted && { sort: sorted }) };
@@ -230,6 +233,56 @@ async function fieldMappings(
   return [...found.filter(({ type }) => type !== 'alias'), ...behind.flat()];
 }
 
+/** A field inside a `nested` object is found by nested queries alone: a plain one would silently find nothing. */
+function refuseNested(
+  caps: FieldCaps,
+  field: string,
+  { index, setting }: { index: string; setting: string },
+): void {
+  const steps = field.split('.');
+  const parents = steps.slice(1).map((_, i) => steps.slice(0, i + 1).join('.'));
+  const nested = parents.find((parent) =>
+    typesOf(caps, parent).some(({ type }) => type === 'nested'),
+  );
+  if (nested === undefined) return;
+  throw usage(
+    `the field ${field} of ${index} is inside ${nested}, which is nested: searching it would find nothing`,
+    `Name a field outside of it in ${setting}.`,
+  );
+}
+
+async function refuseUnreadable(
+  requests: Requests,
+  index: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await refuseWithoutSource(requests, index, signal);
+  await refuseSmallWindow(requests, index, signal);
+}
+
+/** Pages of 10,000 are asked for, the default of `index.max_result_window`; a lower one refuses them. */
+async function refuseSmallWindow(
+  requests: Requests,
+  index: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const answer = (await requests.json({
+    method: 'GET',
+    path: `/${indexPath(index)}/_settings/index.max_result_window`,
+    query: { flat_settings: true },
+    signal,
+  })) as Record<string, { settings: Record<string, string> }>;
+  for (const [name, { settings }] of Object.entries(answer)) {
+    const window = Number(settings['index.max_result_window'] ?? MAX_HITS);
+    if (window < MAX_HITS) {
+      throw usage(
+        `${name} answers at most ${window} hits at once (index.max_result_window), ${MAX_HITS} are needed`,
+        'Raise that setting; it can be changed while the index is in use.',
+      );
+    }
+  }
+}
+
 /** An index may be told to keep no `_source` at all: then there is nothing to copy. */
 async function refuseWithoutSource(
   requests: Requests,
@@ -254,19 +307,20 @@ async function refuseWithoutSource(
 
 async function tryFilter(
   requests: Requests,
-  { index, dateField, filter }: { index: string; dateField: string; filter: string },
+  { index, filter }: { index: string; filter: string },
   signal: AbortSignal,
 ): Promise<void> {
-  const query = rangeQuery(dateField, { from: 0, to: 1 }, filter);
+  // Without a range: where that matches nothing, Elasticsearch leaves the filter unread.
+  const query = `{"bool":{"filter":[${filter}]}}`;
   const body = jsonObject({ size: '0', query, track_total_hits: 'false' });
   try {
-    const bytes = await requests.bytes({
+    await requests.search({
       method: 'POST',
       path: `/${indexPath(index)}/_search`,
+      query: STRICT,
       body,
       signal,
     });
-    if (bytes !== 'too-large') parseSearch(bytes);
   } catch (error) {
     if (isMigrateError(error) || !isFault(error)) throw error;
     throw usage(

@@ -1,5 +1,4 @@
 import { isFault } from '../fault.js';
-import { parseSearch } from './answer.js';
 import { INDEX_MISSING, OUT_OF_MEMORY } from './faults.js';
 import { STRICT } from './pit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
@@ -44,8 +43,13 @@ export async function messageExists(
   const query = jsonObject({ ids: jsonObject({ values: JSON.stringify([id]) }) });
   const body = jsonObject({ size: '1', query, _source: 'false', track_total_hits: 'false' });
   const path = `/${indexPath(index)}/_search`;
-  const bytes = await requests.bytes({ method: 'POST', path, query: STRICT, body, signal });
-  return bytes !== 'too-large' && parseSearch(bytes).hits.length > 0;
+  try {
+    const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
+    return answer !== 'too-large' && answer.hits.length > 0;
+  } catch (error) {
+    if (isFault(error) && error.code === INDEX_MISSING) return false;
+    throw error;
+  }
 }
 
 /** One search of documents; `too-large` where its answer is too long, or may be only a part. */
@@ -56,7 +60,7 @@ export async function searchDocuments(
   { size, maxBytes, signal }: { size: number; maxBytes: number; signal: AbortSignal },
 ): Promise<Documents> {
   try {
-    const bytes = await requests.bytes({
+    const answer = await requests.search({
       method: 'POST',
       path,
       query: STRICT,
@@ -65,10 +69,10 @@ export async function searchDocuments(
       signal,
       unless: ({ code }) => code === OUT_OF_MEMORY,
     });
-    if (bytes === 'too-large') return { kind: 'too-large', reason: 'bytes' };
-    const { hits } = parseSearch(bytes);
+    if (answer === 'too-large') return { kind: 'too-large', reason: 'bytes' };
+    const { hits, bytes } = answer;
     if (hits.length >= size) return { kind: 'too-large', reason: 'hits' };
-    return { kind: 'hits', hits, bytes: bytes.length };
+    return { kind: 'hits', hits, bytes };
   } catch (error) {
     if (isFault(error) && error.code === OUT_OF_MEMORY)
       return { kind: 'too-large', reason: 'server-memory' };

@@ -1,7 +1,6 @@
 import type { Interval } from '../extract/types.js';
 import { isFault } from '../fault.js';
 import type { SourceSettings } from '../settings.js';
-import { parseSearch } from './answer.js';
 import { PIT_LOST } from './faults.js';
 import { indexPath, jsonObject, MAX_HITS, rangeQuery } from './query.js';
 import type { Requests } from './requests.js';
@@ -115,15 +114,17 @@ export async function readIdPage(
     search_after: searchAfter,
   });
   try {
-    const bytes = await requests.bytes({
+    const answer = await requests.search({
       method: 'POST',
       path: '/_search',
       query: STRICT,
       body,
       signal,
+      // Some of its shards may answer with a status that is worth a retry; the point in time is gone all the same.
+      unless: ({ code }) => code === PIT_LOST,
     });
-    if (bytes === 'too-large') throw new Error('a page of ids exceeds 64 MB');
-    const { hits, pitId: renamed } = parseSearch(bytes);
+    if (answer === 'too-large') throw new Error('a page of ids exceeds 64 MB');
+    const { hits, pitId: renamed } = answer;
     const last = hits.at(-1);
     return {
       messages: hits.map((hit) => ({ index: hit.index, id: hit.id })),
@@ -153,9 +154,9 @@ async function count(
     query,
     track_total_hits: 'true',
   });
-  const bytes = await requests.bytes({ method: 'POST', path, query: STRICT, body, signal });
-  if (bytes === 'too-large') throw new Error('a count exceeds 64 MB');
-  const { total } = parseSearch(bytes);
+  const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
+  if (answer === 'too-large') throw new Error('a count exceeds 64 MB');
+  const { total } = answer;
   if (total === undefined) throw new Error('Elasticsearch counted nothing');
   return total;
 }

@@ -1,7 +1,7 @@
 import { Fault, isFault } from '../fault.js';
 import { usage } from '../errors.js';
-import { parseSearch, type Hit } from './answer.js';
-import { INDEX_MISSING, OUT_OF_MEMORY } from './faults.js';
+import type { Hit } from './answer.js';
+import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
 import type { RelatedIndex } from './mappings.js';
 import { searchDocuments } from './messages.js';
 import { closePit, openPit, pitMember, STRICT } from './pit.js';
@@ -11,6 +11,8 @@ import type { Documents, DocumentsRequest } from './source.js';
 
 /** Records of a message's page at first; grows and shrinks by the bytes seen. */
 const FIRST_PAGE = 100;
+/** What was read so far of a message's records is of no use; reading them again may succeed. */
+export const BROKEN_READ = 'broken_read';
 
 /**
  * Records of one related index that belong to any of these messages, one `terms` search. Which message a
@@ -37,10 +39,12 @@ export async function searchRecords(
 }
 
 /**
- * All records of one message, under a point in time, in pages of about `maxBytes` at most, ordered by `sort`.
+ * All records of one message, under a point in time, ordered by `sort`, in pages of a quarter of `maxBytes` at most, or
+ * of one record.
  *
  * @throws Fault `request` `too_large` where one record alone exceeds `maxBytes`
- * @throws Fault `retriable` where fewer or more were read than counted
+ * @throws Fault `request` `broken_read` where the point in time is lost, or not as many were read as counted: what was
+ *   read is of no use then, but reading from the start may succeed
  */
 export async function* readRecordPages(
   requests: Requests,
@@ -52,25 +56,40 @@ export async function* readRecordPages(
     throw withoutIndex(error, related);
   });
   let searchAfter: string | undefined;
+  let refusedAlone = false;
   let size = FIRST_PAGE;
   let total: number | undefined;
   let read = 0;
   try {
     for (;;) {
-      const body = jsonObject({
+      const query = {
         pit: pitMember(pitId),
-        size: String(size),
         query: jsonObject({ term: jsonObject({ [related.key]: JSON.stringify(messageId) }) }),
         sort: `[${[...sortClause(related), '"_shard_doc"'].join(',')}]`,
-        track_total_hits: String(total === undefined),
         search_after: searchAfter,
-      });
-      const page = await onePage(requests, body, { maxBytes, signal });
-      if (page === 'too-large') {
-        if (size === 1) throw tooLarge(related, maxBytes);
-        size = Math.ceil(size / 2);
+      };
+      const page = await onePage(
+        requests,
+        jsonObject({ ...query, size: String(size), track_total_hits: String(total === undefined) }),
+        { maxBytes: size === 1 ? maxBytes : Math.ceil(maxBytes / 4), signal },
+      );
+      if (page === 'too-long' || page === 'server-memory') {
+        if (size > 1) {
+          size = Math.ceil(size / 2);
+          continue;
+        }
+        if (page === 'too-long' || refusedAlone) throw tooLarge(related, maxBytes);
+        // Is it this record, or is the server short of memory for whatever is asked? The cheapest question is answered
+        // once the server has recovered; a record refused after that is too large by itself.
+        refusedAlone = true;
+        await waitForMemory(
+          requests,
+          jsonObject({ ...query, size: '1', _source: 'false' }),
+          signal,
+        );
         continue;
       }
+      refusedAlone = false;
       total ??= page.total;
       pitId = page.pitId ?? pitId;
       read += page.hits.length;
@@ -78,19 +97,15 @@ export async function* readRecordPages(
       if (!last) break;
       yield page.hits;
       searchAfter = `[${last.sort.join(',')}]`;
-      if (page.bytes * 4 < maxBytes) size = Math.min(MAX_HITS, size * 2);
+      if (page.bytes * 8 < maxBytes) size = Math.min(MAX_HITS, size * 2);
     }
+  } catch (error) {
+    if (isFault(error) && error.code === PIT_LOST) throw brokenRead(error.message);
+    throw error;
   } finally {
     await closePit(requests, pitId);
   }
-  if (read !== total) {
-    throw new Fault(
-      'Elasticsearch',
-      'retriable',
-      'short_read',
-      `${related.index}: read ${read} records of ${total ?? 0}`,
-    );
-  }
+  if (read !== total) throw brokenRead(`${related.index}: read ${read} records of ${total ?? 0}`);
 }
 
 async function onePage(
@@ -99,11 +114,12 @@ async function onePage(
   { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
 ): Promise<
   | { hits: readonly Hit[]; total: number | undefined; pitId: string | undefined; bytes: number }
-  | 'too-large'
+  | 'too-long'
+  | 'server-memory'
 > {
   try {
-    const unless = ({ code }: Fault) => code === OUT_OF_MEMORY;
-    const bytes = await requests.bytes({
+    const unless = ({ code }: Fault) => code === OUT_OF_MEMORY || code === PIT_LOST;
+    const answer = await requests.search({
       method: 'POST',
       path: '/_search',
       query: STRICT,
@@ -112,11 +128,17 @@ async function onePage(
       signal,
       unless,
     });
-    return bytes === 'too-large' ? bytes : { ...parseSearch(bytes), bytes: bytes.length };
+    return answer === 'too-large' ? 'too-long' : answer;
   } catch (error) {
-    if (isFault(error) && error.code === OUT_OF_MEMORY) return 'too-large';
+    if (isFault(error) && error.code === OUT_OF_MEMORY) return 'server-memory';
     throw error;
   }
+}
+
+/** Asks for a record without its source, retried by the one policy until it is answered. */
+async function waitForMemory(requests: Requests, body: string, signal: AbortSignal): Promise<void> {
+  const unless = ({ code }: Fault) => code === PIT_LOST;
+  await requests.search({ method: 'POST', path: '/_search', query: STRICT, body, signal, unless });
 }
 
 function sortClause({ sort }: RelatedIndex): string[] {
@@ -135,33 +157,32 @@ function sortClause({ sort }: RelatedIndex): string[] {
 }
 
 /**
- * The contract's order of related records: by `sort`, missing values last, then index, then `_id`. Elasticsearch has
- * sorted by `sort` already; by `_id` it cannot where the cluster forbids loading that field.
+ * Records that Elasticsearch has sorted, in the contract's order: by `sort`, missing values last, then index, then `_id`.
+ * How values compare depends on their type (an `ip` is no text), so that order is kept; only records with equal values
+ * are put in order here, since by `_id` Elasticsearch cannot where the cluster forbids loading that field.
  */
-export function compareRecords(related: RelatedIndex, a: Hit, b: Hit): number {
-  const bySort = related.sort ? compareSortValues(a.sort[0], b.sort[0]) : 0;
-  return bySort || compareText(a.index, b.index) || compareText(a.id, b.id);
+export function orderRecords(related: RelatedIndex, sorted: readonly Hit[]): Hit[] {
+  let rank = 0;
+  const ranked = sorted.map((hit, i) => {
+    const before = sorted[i - 1];
+    if (before && !sameSort(related, before, hit)) rank += 1;
+    return { hit, rank };
+  });
+  ranked.sort((a, b) => a.rank - b.rank || byIndexAndId(a.hit, b.hit));
+  return ranked.map(({ hit }) => hit);
 }
 
-/** Sort values are JSON text: integers beyond 2^53 as well as strings, `null` where a string is missing. */
-function compareSortValues(a = 'null', b = 'null'): number {
-  if (a === b) return 0;
-  if (a === 'null') return 1;
-  if (b === 'null') return -1;
-  if (INTEGER.test(a) && INTEGER.test(b)) {
-    const [x, y] = [BigInt(a), BigInt(b)];
-    return x < y ? -1 : x > y ? 1 : 0;
-  }
-  const strings = a.startsWith('"') && b.startsWith('"');
-  if (strings) return compareText(JSON.parse(a) as string, JSON.parse(b) as string);
-  // A missing floating-point value is sent as the string "Infinity".
-  return Number(JSON.parse(a)) - Number(JSON.parse(b));
+/** Whether two records have the same `sort` value; always where there is no `sort`. */
+export function sameSort({ sort }: RelatedIndex, a: Hit, b: Hit): boolean {
+  return sort === undefined || a.sort[0] === b.sort[0];
 }
 
-const INTEGER = /^-?\d+$/;
+export function byIndexAndId(a: Hit, b: Hit): number {
+  return compareBytes(a.index, b.index) || compareBytes(a.id, b.id);
+}
 
 /** By UTF-8 bytes, as Elasticsearch orders keywords. */
-function compareText(a: string, b: string): number {
+function compareBytes(a: string, b: string): number {
   if (a === b) return 0;
   return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));
 }
@@ -173,6 +194,10 @@ function withoutIndex(error: unknown, related: RelatedIndex): unknown {
     'Restore it, or take it out of the configuration.',
     error,
   );
+}
+
+function brokenRead(message: string): Fault {
+  return new Fault('Elasticsearch', 'request', BROKEN_READ, message);
 }
 
 function tooLarge(related: RelatedIndex, maxBytes: number): Fault {

@@ -1,7 +1,8 @@
 import type { Client } from '@elastic/elasticsearch';
-import type { Fault } from '../fault.js';
-import { Fault as FaultError } from '../fault.js';
+import { isMigrateError, usage } from '../errors.js';
+import { isFault, type Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
+import { parseSearch, type SearchAnswer } from './answer.js';
 import { answeredError, connectionError } from './faults.js';
 import type { Pace } from './pace.js';
 
@@ -41,26 +42,48 @@ export class Requests {
 
   /** The answer's body, or `too-large` where it exceeds `maxBytes` (the rest is not read). */
   bytes(request: Request): Promise<Buffer | 'too-large'> {
-    return retrying(
-      this.#policy,
-      async () => {
-        await this.#pace.turn(request.signal);
-        return this.#once(request);
-      },
-      { signal: request.signal, ...(request.unless && { unless: request.unless }) },
-    );
+    return this.#retried(request, (body) => body);
   }
 
-  /** The answer, parsed; for answers that carry no documents. */
+  /** A search's answer. One that is short though its status was 200 is asked for again, as any other failure is. */
+  search(request: Request): Promise<(SearchAnswer & { readonly bytes: number }) | 'too-large'> {
+    return this.#retried(request, (body) => ({ ...parseSearch(body), bytes: body.length }));
+  }
+
+  /**
+   * The answer, parsed; for answers that carry no documents.
+   * @throws MigrateError `usage` where it is no JSON: whatever answers there is no Elasticsearch
+   */
   async json(request: Request): Promise<unknown> {
     const body = await this.bytes(request);
     if (body === 'too-large')
       throw new Error(`${request.path} answered more than ${DEFAULT_MAX_BYTES} bytes`);
-    return JSON.parse(body.toString('utf8'));
+    try {
+      return JSON.parse(body.toString('utf8'));
+    } catch (error) {
+      throw usage(
+        `what answers at ${this.#url} is not Elasticsearch: its answer is not JSON`,
+        'Correct source.url.',
+        error,
+      );
+    }
   }
 
   async close(): Promise<void> {
     await this.#client.close();
+  }
+
+  /** Reading the answer is part of the attempt: one that turns out unusable is worth asking for again. */
+  #retried<T>(request: Request, read: (body: Buffer) => T): Promise<T | 'too-large'> {
+    return retrying(
+      this.#policy,
+      async () => {
+        await this.#pace.turn(request.signal);
+        const body = await this.#once(request);
+        return body === 'too-large' ? body : read(body);
+      },
+      { signal: request.signal, ...(request.unless && { unless: request.unless }) },
+    );
   }
 
   async #once({
@@ -96,7 +119,7 @@ export class Requests {
       return bytes;
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof FaultError) throw error;
+      if (isFault(error) || isMigrateError(error)) throw error;
       throw connectionError(error, this.#url);
     }
   }

@@ -26,18 +26,16 @@ import { readWindow } from './window.js';
  * Puts the ids of all messages of an interval into the tracking database, in batches. Where an end of the interval is
  * left open, a job that an earlier run left unfinished is finished first.
  *
- * @throws MigrateError `usage` before anything is touched; `unavailable` with the job's lease released
+ * @throws MigrateError `usage` where nothing says which interval; `unavailable` with the job's lease released
  */
 export async function extract(
   run: Run,
   on: Connections,
   options: ExtractOptions,
 ): Promise<ExtractOutcome> {
-  const { source, settings, database } = on;
+  const { source, settings, database, indices } = on;
   const { index, dateField, filter } = settings.source;
   const scope: JobScope = { index, dateField, filter };
-  const { indices } = await source.inspect(run.stop);
-
   const jobs: ExtractedJob[] = [];
   for (const job of options.dryRun ? [] : await unfinishedFirst(on, scope, options)) {
     const outcome = await extractJob(run, on, options, { job, resumed: true });
@@ -56,7 +54,7 @@ export async function extract(
   run.report({
     type: 'log',
     level: 'info',
-    message: `messages of ${index} from ${describeInterval(interval)}`,
+    message: `reading ${index}, ${describeInterval(interval)}`,
   });
   if (options.dryRun)
     return { kind: 'dry-run', interval, expected: await source.count(interval, run.stop) };
@@ -84,9 +82,8 @@ async function chooseInterval(
   finished: readonly ExtractedJob[],
 ): Promise<Interval> {
   const end = to ?? run.clock.now() - settings.settleMs;
-  const finishedTo = finished.at(-1)?.interval.to;
   if (from !== undefined) {
-    const start = finishedTo ?? from;
+    const start = finished.at(-1)?.interval.to ?? from;
     if (from >= end) {
       throw usage(
         `the range is empty: it starts at ${new Date(from).toISOString()} and ends at ${new Date(end).toISOString()}`,
@@ -97,7 +94,8 @@ async function chooseInterval(
     }
     return { from: start, to: end };
   }
-  const start = finishedTo ?? (await nextRunDate(database, scope)) ?? startDate;
+  // Also after resuming: a job made since then may reach further.
+  const start = (await nextRunDate(database, scope)) ?? startDate;
   if (start === undefined) {
     throw usage(
       'nothing says where to start: no job is completed yet',
@@ -117,9 +115,10 @@ async function extractJob(
   { job, resumed }: { job: Job; resumed: boolean },
 ): Promise<JobOutcome> {
   const { database, settings } = on;
-  const before = await jobTotals(database, job.jobId);
   const lease = newLease(ownerOf(run.host), settings.leaseSeconds);
   if (!(await leaseJob(database, job.jobId, lease))) return busy(on, job);
+  // Under the lease: what another invocation adds before it is not ours.
+  const before = await jobTotals(database, job.jobId);
   const heartbeat = new Heartbeat(on.leases, 'job_runs', lease.seconds, run.report);
   const signal = AbortSignal.any([run.stop, heartbeat.hold(lease)]);
   let failedWindows: ExtractedJob['failedWindows'] = [];
@@ -134,23 +133,17 @@ async function extractJob(
       run.report({ type: 'log', level: 'info', message });
     }
     failedWindows = await readWindows(run, on, options, { job, lease, signal, onBatches });
-    status = failedWindows.length > 0 ? 'failed' : 'completed';
+    const ended = failedWindows.length > 0 ? 'failed' : 'completed';
+    if (!(await closeJob(database, job.jobId, lease, ended)))
+      throw new LeaseLost('somebody else has taken this extraction over');
+    status = ended;
   } catch (error) {
+    await giveBack(run, on, job, lease);
     if (error instanceof LeaseLost || signal.reason instanceof LeaseLost)
       return await busy(on, job);
     if (!run.stop.aborted || isMigrateError(error)) throw error;
   } finally {
     await heartbeat.stop();
-    await closeJob(status === 'running' ? on.leases : database, job.jobId, lease, status).catch(
-      (error: unknown) => {
-        // Its lease runs out by itself.
-        run.report({
-          type: 'log',
-          level: 'warn',
-          message: `job ${job.jobId} is not closed: ${(error as Error).message}`,
-        });
-      },
-    );
   }
   const after = await jobTotals(database, job.jobId);
   const extracted: ExtractedJob = {
@@ -167,6 +160,16 @@ async function extractJob(
   return { kind: status === 'running' ? 'stopped' : 'done', jobs: [extracted] };
 }
 
+/** Gives up the lease of an extraction that did not come to its end; where that fails, it runs out by itself. */
+async function giveBack(run: Run, on: Connections, { jobId }: Job, lease: Lease): Promise<void> {
+  try {
+    await closeJob(on.leases, jobId, lease, 'running');
+  } catch (error) {
+    const message = `the lease of job ${jobId} was not given back: ${(error as Error).message}`;
+    run.report({ type: 'log', level: 'warn', message });
+  }
+}
+
 async function readWindows(
   run: Run,
   { source, database, settings }: Connections,
@@ -178,7 +181,7 @@ async function readWindows(
     onBatches,
   }: { job: Job; lease: Lease; signal: AbortSignal; onBatches: (made: number) => void },
 ): Promise<ExtractedJob['failedWindows']> {
-  const windows = await windowsToRead(source, database, job, signal);
+  const windows = await windowsToRead(source, database, { job, lease, signal });
   const total = windows.reduce((sum, { expected, read }) => sum + expected - read, 0);
   const store = new PageStore(database, {
     batchSize: settings.batchSize,
@@ -200,8 +203,9 @@ async function readWindows(
   };
   onPage({ messages: 0, batches: 0 });
   const failed: { interval: Interval; reason: string }[] = [];
+  const held = { jobId: job.jobId, lease };
+  const reading = { database, source, store, indices, job: held, slices, signal, onPage };
   for (const window of windows) {
-    const reading = { database, source, store, indices, jobId: job.jobId, slices, signal, onPage };
     const reason = await readWindow(reading, window);
     if (reason !== undefined) failed.push({ interval: window.interval, reason });
   }
@@ -212,12 +216,12 @@ async function readWindows(
 async function windowsToRead(
   source: Connections['source'],
   database: Connections['database'],
-  job: Job,
-  signal: AbortSignal,
+  { job, lease, signal }: { job: Job; lease: Lease; signal: AbortSignal },
 ): Promise<Window[]> {
   const open = await openWindows(database, job.jobId);
   if (open.planned) return open.windows;
-  await planWindows(database, job.jobId, await cutWindows(source, job.interval, signal));
+  const windows = await cutWindows(source, job.interval, signal);
+  await planWindows(database, { jobId: job.jobId, lease }, windows);
   return (await openWindows(database, job.jobId)).windows;
 }
 

@@ -10,6 +10,7 @@ import {
   windowCursors,
   windowRead,
   type Cursor,
+  type HeldJob,
   type Window,
 } from '../tracking/windows.js';
 
@@ -18,7 +19,7 @@ export interface WindowReading {
   readonly source: Source;
   readonly store: PageStore;
   readonly indices: IndexNames;
-  readonly jobId: number;
+  readonly job: HeldJob;
   readonly slices: number;
   /** Aborted when the run stops or the lease is lost. */
   readonly signal: AbortSignal;
@@ -39,17 +40,17 @@ export async function readWindow(
   reading: WindowReading,
   window: Window,
 ): Promise<string | undefined> {
-  const { database, jobId } = reading;
+  const { database, job } = reading;
   let reason = '';
   let open =
     window.pitId === undefined ? undefined : { pitId: window.pitId, expected: window.expected };
   for (let tries = 0; tries < TRIES; tries += 1) {
     open ??= await beginWindow(reading, window);
     const outcome = await readSlices(reading, window, open.pitId);
-    const read = await windowRead(database, jobId, window.windowId);
+    const read = await windowRead(database, job.jobId, window.windowId);
     await reading.source.closePit(open.pitId);
     if (outcome === 'read' && read === open.expected) {
-      await closeWindow(database, jobId, window.windowId, 'completed');
+      await closeWindow(database, job, window.windowId, 'completed');
       return undefined;
     }
     reason =
@@ -58,18 +59,18 @@ export async function readWindow(
         : 'its point in time was lost';
     open = undefined;
   }
-  await closeWindow(database, jobId, window.windowId, 'failed', reason);
+  await closeWindow(database, job, window.windowId, 'failed', reason);
   return reason;
 }
 
 async function beginWindow(
-  { database, source, jobId, slices, signal }: WindowReading,
+  { database, source, job, slices, signal }: WindowReading,
   { windowId, interval }: Window,
 ): Promise<{ pitId: string; expected: number }> {
   const opened = await source.openWindow(interval, signal);
   // A window of one page is not worth more than one reader.
   const readers = opened.expected <= 10_000 ? 1 : slices;
-  await openWindow(database, jobId, windowId, { ...opened, slices: readers });
+  await openWindow(database, job, windowId, { ...opened, slices: readers });
   return opened;
 }
 
@@ -78,7 +79,7 @@ async function readSlices(
   window: Window,
   pitId: string,
 ): Promise<'read' | 'pit-lost'> {
-  const cursors = await windowCursors(reading.database, reading.jobId, window.windowId);
+  const cursors = await windowCursors(reading.database, reading.job.jobId, window.windowId);
   const writer = new Turns();
   const ended = await Promise.allSettled(
     cursors
@@ -133,7 +134,7 @@ async function readSlice(
 }
 
 async function storePage(
-  { store, indices, jobId, onPage }: WindowReading,
+  { store, indices, job, onPage }: WindowReading,
   { windowId }: Window,
   { slice, number }: { slice: number; number: number },
   page: IdPage,
@@ -143,7 +144,7 @@ async function storePage(
     messages.push({ id: Buffer.from(id, 'utf8'), indexId: await indices.idOf(index) });
   }
   const { held, batches } = await store.store({
-    jobId,
+    jobId: job.jobId,
     windowId,
     slice,
     number,

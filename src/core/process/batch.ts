@@ -1,16 +1,21 @@
 import { groupBy } from '../group-by.js';
 import type { RelatedIndex } from '../elasticsearch/mappings.js';
+import { BROKEN_READ } from '../elasticsearch/related.js';
 import type { Source } from '../elasticsearch/source.js';
+import { isFault } from '../fault.js';
 import { createSpool } from '../objects/spool.js';
 import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
 import type { BatchObject, FailedMessage, MessageOutcome } from '../tracking/outcomes.js';
 import type { ByteBudget } from './byte-budget.js';
 import { assembleDocument } from './document.js';
 import { fetchLarge } from './fetch-large.js';
-import { fetchMessages } from './fetch.js';
+import { failure, fetchMessages } from './fetch.js';
 import type { PageSize } from './page-size.js';
 import type { MemoryShares } from './shares.js';
 import type { BatchWriter } from './writer.js';
+
+/** How often the records of one message are read from the start. */
+const LARGE_TRIES = 3;
 
 /** What all batches of a process share. */
 export interface Workshop {
@@ -108,15 +113,20 @@ async function carryLarge(
   writer: BatchWriter,
   signal: AbortSignal,
 ): Promise<FailedMessage[]> {
-  const spool = createSpool({ memoryLimit: shares.spoolBytes, directory: staging });
-  try {
-    const request = { source, related, maxBytes: shares.largeBytes, signal, spool };
-    const fetched = await fetchLarge(request, message);
-    if (fetched.kind === 'failed') return [fetched];
-    await writer.add(message, { kind: 'staged', content: fetched.content });
-    await writer.flush();
-    return [];
-  } finally {
-    await spool.discard();
+  for (let tries = 1; ; tries += 1) {
+    const spool = createSpool({ memoryLimit: shares.spoolBytes, directory: staging });
+    try {
+      const request = { source, related, maxBytes: shares.largeBytes, signal, spool };
+      const fetched = await fetchLarge(request, message);
+      if (fetched.kind === 'failed') return [fetched];
+      await writer.add(message, { kind: 'staged', content: fetched.content });
+      await writer.flush();
+      return [];
+    } catch (error) {
+      if (!isFault(error) || error.code !== BROKEN_READ) throw error;
+      if (tries === LARGE_TRIES) return [failure(message, 'source_refused', error.message)];
+    } finally {
+      await spool.discard();
+    }
   }
 }

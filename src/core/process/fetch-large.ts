@@ -1,8 +1,8 @@
 import type { Hit } from '../elasticsearch/answer.js';
 import type { RelatedIndex } from '../elasticsearch/mappings.js';
-import { compareRecords } from '../elasticsearch/related.js';
+import { byIndexAndId, sameSort } from '../elasticsearch/related.js';
 import { onOneLine } from '../elasticsearch/scan.js';
-import { isFault } from '../fault.js';
+import { Fault, isFault } from '../fault.js';
 import type { Spool } from '../objects/spool.js';
 import type { Content } from '../objects/target.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
@@ -27,10 +27,9 @@ export async function fetchLarge(
   const { related, spool } = request;
   const unindexed = unindexedKey(related, message);
   if (unindexed) return failure(message, 'unindexed_key', unindexed);
-  const source = await messageAlone(request, message);
-  if ('kind' in source) return source;
   try {
-    for (const part of documentHead(message, source.bytes)) await spool.write(part);
+    const failed = await writeMessage(request, message);
+    if (failed) return failed;
     for (const one of related) await writeRecords(request, one, message);
     await spool.write(documentEnd);
     return { kind: 'fetched', content: await spool.finish() };
@@ -39,6 +38,17 @@ export async function fetchLarge(
       return failure(message, 'too_large', error.message);
     throw error;
   }
+}
+
+/** The document up to and with the message's source. A function of its own: its bytes are let go before records are read. */
+async function writeMessage(
+  request: LargeFetchRequest,
+  message: ClaimedMessage,
+): Promise<FailedMessage | undefined> {
+  const source = await messageAlone(request, message);
+  if ('kind' in source) return source;
+  for (const part of documentHead(message, source.bytes)) await request.spool.write(part);
+  return undefined;
 }
 
 async function messageAlone(
@@ -80,7 +90,7 @@ async function writeRecords(
   await spool.write(arrayStart(related.name));
   let first = true;
   const pages = source.recordPages(related, idOf(message), { maxBytes, signal });
-  for await (const run of inOrder(related, pages)) {
+  for await (const run of inOrder(related, pages, maxBytes)) {
     for (const hit of run) {
       if (!first) await spool.write(recordSeparator);
       first = false;
@@ -91,26 +101,39 @@ async function writeRecords(
 }
 
 /**
- * Records in the contract's order. Elasticsearch sorts by `sort` alone; those with equal values are put in order here,
- * also where they reach over several pages.
+ * Records in the contract's order, those of equal `sort` values together. Elasticsearch sorts by `sort` alone; equal ones
+ * are put in order here, however many pages they reach over.
+ *
+ * @throws Fault `request` `too_large` where those of one value exceed `maxBytes`: they are in memory together
  */
 async function* inOrder(
   related: RelatedIndex,
   pages: AsyncIterable<readonly Hit[]>,
+  maxBytes: number,
 ): AsyncGenerator<readonly Hit[]> {
   let tied: Hit[] = [];
+  let bytes = 0;
   for await (const page of pages) {
-    const last = page.at(-1);
-    if (!last) continue;
-    const whole = [...tied, ...page];
-    // The last value may go on in the next page.
-    const cut = whole.findIndex((hit) => sameSort(related, hit, last));
-    yield whole.slice(0, cut).sort((a, b) => compareRecords(related, a, b));
-    tied = whole.slice(cut);
+    for (const hit of page) {
+      if (tied[0] && !sameSort(related, tied[0], hit)) {
+        yield tied.sort(byIndexAndId);
+        tied = [];
+        bytes = 0;
+      }
+      tied.push(hit);
+      bytes += hit.source?.length ?? 0;
+      if (bytes > maxBytes) throw tooManyTied(related, maxBytes);
+    }
   }
-  yield tied.sort((a, b) => compareRecords(related, a, b));
+  yield tied.sort(byIndexAndId);
 }
 
-function sameSort({ sort }: RelatedIndex, a: Hit, b: Hit): boolean {
-  return sort === undefined || a.sort[0] === b.sort[0];
+function tooManyTied({ index, sort }: RelatedIndex, maxBytes: number): Fault {
+  const which = sort ? `with the same ${sort.field}` : 'without a sort field';
+  return new Fault(
+    'Elasticsearch',
+    'request',
+    'too_large',
+    `its records ${which} in ${index} exceed the ${maxBytes} bytes in which they can be put in order`,
+  );
 }

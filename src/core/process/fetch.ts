@@ -1,8 +1,9 @@
 import type { Hit } from '../elasticsearch/answer.js';
 import type { RelatedIndex } from '../elasticsearch/mappings.js';
-import { compareRecords } from '../elasticsearch/related.js';
+import { orderRecords } from '../elasticsearch/related.js';
 import type { Documents, Source, TooLarge } from '../elasticsearch/source.js';
 import { groupBy } from '../group-by.js';
+import { runPool } from '../pool.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
 import type { FailedMessage } from '../tracking/outcomes.js';
 import type { FailureCode } from './failures.js';
@@ -57,8 +58,16 @@ export async function fetchMessages(
   if (found.length === 0) return { kind: 'fetched', messages: [], failed, heaviest: answer.bytes };
 
   const ids = found.map(({ message }) => idOf(message));
-  const records = await Promise.all(
-    related.map((one) => source.records(one, { ids, maxBytes, signal })),
+  const records: Documents[] = [];
+  const waiting = related.entries();
+  // A pool, so that where one search fails none goes on behind it.
+  await runPool(
+    related.length,
+    () => Promise.resolve(waiting.next().value),
+    async ([i, one], failed) => {
+      const either = AbortSignal.any([signal, failed]);
+      records[i] = await source.records(one, { ids, maxBytes, signal: either });
+    },
   );
   const large = records.find((one) => one.kind === 'too-large');
   if (large) return large;
@@ -150,10 +159,9 @@ function sourcesByMessage(
   }
   const sources = new Map<string, Buffer[]>();
   for (const [id, hits] of byMessage) {
-    hits.sort((a, b) => compareRecords(related, a, b));
     sources.set(
       id,
-      hits.map((hit) => sourceOf(related, hit)),
+      orderRecords(related, hits).map((hit) => sourceOf(related, hit)),
     );
   }
   return sources;

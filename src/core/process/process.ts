@@ -23,7 +23,7 @@ const GRACE_MS = 10_000;
 /**
  * Claims batches until none is left and carries each to the target. Whatever ends it, nothing stays claimed.
  *
- * @throws MigrateError `usage` before anything is claimed; `unavailable` with everything released
+ * @throws MigrateError `unavailable`, with everything released
  */
 export async function processBatches(
   run: Run,

@@ -39,7 +39,7 @@ export async function claimBatch(
   const lease = newLease(owner, leaseSeconds);
   return database.transaction(async (on) => {
     // The token is there already where this transaction had committed without our hearing of it.
-    const mine = 'SELECT batch_id FROM batch_progress WHERE lease_token = ?';
+    const mine = 'SELECT batch_id FROM batch_progress WHERE lease_token = ? FOR UPDATE';
     const [found] = [
       ...(await on.rows<{ batch_id: number }>(mine, [lease.token])),
       ...(await on.rows<{ batch_id: number }>(PENDING)),

@@ -18,12 +18,12 @@ const STATEMENT_TIMEOUT_MS = 60_000;
  * READ COMMITTED, since claiming needs no gap locks and inserting suffers from them; strict, so that nothing
  * is ever cut to fit; enough warnings kept to read those of a whole page; UTC (contract, "Tracking tables").
  */
-const SESSION = `SET SESSION
-  time_zone = '+00:00',
-  sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY',
-  max_error_count = 65535,
-  transaction_isolation = 'READ-COMMITTED'`;
-const SESSION_MARIADB = SESSION.replace('transaction_isolation', 'tx_isolation');
+const SESSION = [
+  `SET SESSION time_zone = '+00:00', max_error_count = 65535,
+     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY'`,
+  // As a statement: the variable of that name differs between MySQL and MariaDB.
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+];
 
 /** A value that may stand for a `?`. */
 export type Parameter =
@@ -66,32 +66,27 @@ export class Database implements Statements {
   transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
     return this.#retrying(() =>
       this.#connected(async (connection) => {
-        await connection.query('START TRANSACTION');
+        await changeOn(connection, 'START TRANSACTION');
         try {
-          const result = await work({
-            rows: (sql, parameters = []) => rowsOn(connection, sql, parameters),
-            change: (sql, parameters = []) => changeOn(connection, sql, parameters),
-          });
-          await connection.query('COMMIT');
+          const result = await work(statementsOn(connection));
+          await changeOn(connection, 'COMMIT');
           return result;
         } catch (error) {
-          await connection.query('ROLLBACK').catch(() => {
-            connection.destroy();
-          });
+          // A broken connection is destroyed instead: a ROLLBACK would wait behind the statement that hangs.
+          if (!isBroken(error)) {
+            await changeOn(connection, 'ROLLBACK').catch(() => {
+              connection.destroy();
+            });
+          }
           throw error;
         }
       }),
     );
   }
 
-  /** Runs `work` on one connection, not retried, for session-bound things such as GET_LOCK. */
+  /** Runs `work` on one connection, for session-bound things such as GET_LOCK; it must be safe to run again. */
   session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#connected((connection) =>
-      work({
-        rows: (sql, parameters = []) => rowsOn(connection, sql, parameters),
-        change: (sql, parameters = []) => changeOn(connection, sql, parameters),
-      }),
-    );
+    return this.#retrying(() => this.#connected((connection) => work(statementsOn(connection))));
   }
 
   async close(): Promise<void> {
@@ -123,10 +118,17 @@ export class Database implements Statements {
   }
 }
 
+function statementsOn(connection: PoolConnection): Statements {
+  return {
+    rows: (sql, parameters) => rowsOn(connection, sql, parameters),
+    change: (sql, parameters) => changeOn(connection, sql, parameters),
+  };
+}
+
 async function rowsOn<T>(
   connection: PoolConnection,
   sql: string,
-  parameters: readonly Parameter[],
+  parameters: readonly Parameter[] = [],
 ): Promise<T[]> {
   const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: STATEMENT_TIMEOUT_MS }, [
     ...parameters,
@@ -137,7 +139,7 @@ async function rowsOn<T>(
 async function changeOn(
   connection: PoolConnection,
   sql: string,
-  parameters: readonly Parameter[],
+  parameters: readonly Parameter[] = [],
 ): Promise<ResultSetHeader> {
   const [result] = await connection.query<ResultSetHeader>({ sql, timeout: STATEMENT_TIMEOUT_MS }, [
     ...parameters,
@@ -151,9 +153,7 @@ const prepared = new WeakSet();
 async function prepare(connection: PoolConnection): Promise<void> {
   const raw = connection.connection;
   if (prepared.has(raw)) return;
-  const [rows] = await connection.query<RowDataPacket[]>('SELECT VERSION() AS version');
-  const version = String(rows[0]?.['version']);
-  await connection.query(version.includes('MariaDB') ? SESSION_MARIADB : SESSION);
+  for (const statement of SESSION) await changeOn(connection, statement);
   prepared.add(raw);
 }
 

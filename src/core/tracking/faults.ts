@@ -21,6 +21,8 @@ const RETRIABLE = new Set([
   'PROTOCOL_SEQUENCE_TIMEOUT',
   'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
   'POOL_CLOSED',
+  // Where it is not the certificate (below), the connection broke during the handshake.
+  'HANDSHAKE_SSL_ERROR',
   'ECONNREFUSED',
   'ECONNRESET',
   'ETIMEDOUT',
@@ -50,7 +52,6 @@ const PERMISSION: Readonly<Record<string, string>> = {
     'Set tracking.tls.caFile: this server takes encrypted connections only.',
   HANDSHAKE_NO_SSL_SUPPORT:
     'The server offers no TLS: remove tracking.tls, or switch TLS on at the server.',
-  HANDSHAKE_SSL_ERROR: 'Check tracking.tls.caFile: the server certificate is not signed by it.',
 };
 
 interface DriverError extends Error {

@@ -86,6 +86,8 @@ export async function findOrCreateJob(
   indices: readonly string[],
 ): Promise<Job> {
   return database.transaction(async (on) => {
+    // One at a time: two new jobs must not both leave their index out of their keys.
+    await on.rows('SELECT 1 FROM tracking_database FOR UPDATE');
     const key = jobKey(scope, interval);
     const only = indices.length === 1 ? (indices[0] ?? null) : null;
     await on.change(
@@ -162,7 +164,13 @@ export async function closeJob(
      WHERE job_id = ? AND lease_token = ?`,
     [status, status, jobId, lease.token],
   );
-  return affectedRows === 1;
+  if (affectedRows === 1) return true;
+  // Closed already, where that had gone through unheard.
+  const closed = await database.rows(
+    'SELECT 1 FROM job_runs WHERE job_id = ? AND status = ? AND lease_token IS NULL',
+    [jobId, status],
+  );
+  return closed.length > 0;
 }
 
 /** What the job has so far: messages added, and those other jobs had already. */
@@ -174,7 +182,6 @@ export async function jobTotals(
     expected: number;
     extracted: number;
     duplicates: number;
-    batches: number;
   }>(
     `SELECT j.extracted,
             (SELECT CAST(COALESCE(SUM(w.expected), 0) AS UNSIGNED) FROM extract_windows w WHERE w.job_id = j.job_id) AS expected,

@@ -58,16 +58,21 @@ export function completeBatch(
       ],
     );
     if (affectedRows === 0) return completedBefore(on, batch);
-    await markFailed(on, batch, failed);
+    const failures = await markFailed(on, batch, failed);
     const shared = completed[0];
     const marked =
       shared && !shared.object
         ? await markCompletedTogether(on, batch, shared.url)
         : await markCompleted(on, batch, completed);
     // Anything else would leave the counters and the rows apart for ever.
-    if (marked !== completed.length) {
+    const exact =
+      outcomes.length === batch.messages.length &&
+      failures === failed.length &&
+      marked === completed.length;
+    if (!exact) {
       throw new Error(
-        `batch ${batch.batchId}: ${completed.length} messages completed, but ${marked} rows were in progress`,
+        `batch ${batch.batchId}: of ${batch.messages.length} messages claimed, ${completed.length} are said to be ` +
+          `completed and ${failed.length} failed, but the rows in progress were ${marked} and ${failures}`,
       );
     }
     return true;
@@ -132,7 +137,8 @@ async function markFailed(
   on: Statements,
   batch: ClaimedBatch,
   failed: readonly FailedMessage[],
-): Promise<void> {
+): Promise<number> {
+  let marked = 0;
   for (let first = 0; first < failed.length; first += ROWS_PER_STATEMENT) {
     const part = failed.slice(first, first + ROWS_PER_STATEMENT);
     const rows = part.map(({ message, code }) => ({
@@ -140,7 +146,7 @@ async function markFailed(
       ix: message.indexId,
       code,
     }));
-    await on.change(
+    const { affectedRows } = await on.change(
       `UPDATE ${OUTCOME_ROWS}
          id VARCHAR(1024) PATH '$.id', ix INT UNSIGNED PATH '$.ix', code VARCHAR(64) PATH '$.code')) AS o
        STRAIGHT_JOIN message_tracking t ON t.batch_id = ? AND t.message_id = UNHEX(o.id) AND t.index_id = o.ix
@@ -163,7 +169,9 @@ async function markFailed(
         ]),
       ],
     );
+    marked += affectedRows;
   }
+  return marked;
 }
 
 /** STRAIGHT_JOIN behind it: the few outcomes lead, each row is found by primary key. */

@@ -1,6 +1,7 @@
 import type { Database, Statements } from './database.js';
 import type { Lease } from './lease.js';
 import { utcDate } from './dates.js';
+import { isHeld } from './windows.js';
 
 /** A page of ids as one reader of a window read it. */
 export interface Page {
@@ -71,17 +72,19 @@ export class PageStore {
 
   /** Compare and set on the page's number: a page whose COMMIT went through unheard is not stored twice. */
   async #moveCursor(on: Statements, page: Page): Promise<'moved' | 'stored already' | 'lost'> {
-    const held = await on.rows(
-      'SELECT 1 FROM job_runs WHERE job_id = ? AND lease_token = ? FOR UPDATE',
-      [page.jobId, this.#lease.token],
-    );
-    if (held.length === 0) return 'lost';
+    if (!(await isHeld(on, { jobId: page.jobId, lease: this.#lease }))) return 'lost';
     const { affectedRows } = await on.change(
       `UPDATE extract_cursors SET pages = pages + 1, search_after = COALESCE(?, search_after), finished = ?
        WHERE job_id = ? AND window_id = ? AND slice = ? AND pages = ?`,
       [page.searchAfter ?? null, page.last, page.jobId, page.windowId, page.slice, page.number],
     );
-    return affectedRows === 1 ? 'moved' : 'stored already';
+    if (affectedRows === 1) return 'moved';
+    const stored = await on.rows(
+      'SELECT 1 FROM extract_cursors WHERE job_id = ? AND window_id = ? AND slice = ? AND pages > ?',
+      [page.jobId, page.windowId, page.slice, page.number],
+    );
+    // Neither: the window was begun again.
+    return stored.length > 0 ? 'stored already' : 'lost';
   }
 
   async #insert(

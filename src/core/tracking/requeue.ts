@@ -51,7 +51,7 @@ export async function countFailed(
             CAST(COALESCE(SUM(${sql}), 0) AS UNSIGNED) AS eligible
      FROM batch_progress b JOIN message_tracking t ON t.batch_id = b.batch_id AND t.status = 'failed'
      WHERE b.status = 'failed' AND (? IS NULL OR b.job_id = ?)
-     GROUP BY t.error_code ORDER BY messages DESC`,
+     GROUP BY t.error_code ORDER BY messages DESC, code`,
     [...parameters, scope.jobId ?? null, scope.jobId ?? null],
   );
   return {
@@ -70,7 +70,10 @@ async function jobsWithFailures(database: Database, { jobId }: RequeueScope): Pr
   return rows.map(({ job_id }) => job_id);
 }
 
-/** One new batch out of the next failed batches behind `after`. Undefined where there are none. */
+/**
+ * One new batch out of the next failed batches behind `after`. Undefined where there are none. It waits for batches that
+ * another requeue looks through: that one may be after other messages of them.
+ */
 async function requeueSome(
   on: Statements,
   scope: RequeueScope,
@@ -80,7 +83,7 @@ async function requeueSome(
 ): Promise<{ requeued: number; after: number } | undefined> {
   const batches = await on.rows<{ batch_id: number }>(
     `SELECT batch_id FROM batch_progress WHERE status = 'failed' AND job_id = ? AND batch_id > ?
-     ORDER BY batch_id LIMIT ? FOR UPDATE SKIP LOCKED`,
+     ORDER BY batch_id LIMIT ? FOR UPDATE`,
     [jobId, after, BATCHES_AT_ONCE],
   );
   const last = batches.at(-1);

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { usage } from '../errors.js';
+import { usage, type MigrateError } from '../errors.js';
 import { Fault } from '../fault.js';
 import { packageRoot } from '../package-root.js';
 import type { Database, Statements } from './database.js';
@@ -23,8 +23,10 @@ interface BegunMigration {
   readonly finished: boolean;
 }
 
-const LOCK = 'es-migrate schema';
-const LOCK_WAIT_SECONDS = 60;
+/** Hashed, since MySQL allows 64 characters, which a database's name alone may have. */
+const LOCK = "CONCAT('es-migrate ', LEFT(SHA2(DATABASE(), 256), 40))";
+/** Shorter than a statement may take (database.ts). */
+const LOCK_WAIT_SECONDS = 30;
 
 /**
  * Brings the schema to this binary's version, one process at a time (GET_LOCK); does nothing where it is there.
@@ -35,15 +37,17 @@ const LOCK_WAIT_SECONDS = 60;
 export async function migrateSchema(database: Database): Promise<MigrationOutcome> {
   const migrations = await readMigrations();
   const newest = migrations.at(-1)?.version ?? 0;
-  const before = finishedVersion(await begunVersions(database));
-  refuseNewer(before, newest);
+  const begun = await begunVersions(database);
+  refuseNewer(begun, newest);
+  const before = finishedVersion(begun);
   if (before === newest) return { applied: [], version: before };
   return database.session(async (on) => {
     await lock(on);
     try {
       return await apply(on, migrations);
     } finally {
-      await on.rows('SELECT RELEASE_LOCK(CONCAT(?, DATABASE()))', [LOCK]);
+      // Where the connection is gone, so is the lock; what ended it is the error to be told.
+      await on.rows(`SELECT RELEASE_LOCK(${LOCK})`).catch(() => undefined);
     }
   });
 }
@@ -72,11 +76,12 @@ function splitStatements(sql: string): string[] {
 
 async function apply(on: Statements, migrations: readonly Migration[]): Promise<MigrationOutcome> {
   const begun = await begunVersions(on);
-  refuseNewer(finishedVersion(begun), migrations.at(-1)?.version ?? 0);
-  if (begun.length === 0) await refuseForeignTables(on);
+  refuseNewer(begun, migrations.at(-1)?.version ?? 0);
+  if (begun.length === 0) await refuseForeignTables(on, migrations);
   await on.change(
     `CREATE TABLE IF NOT EXISTS schema_migrations (
-       version INT UNSIGNED NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, applied_at DATETIME(3) NULL)`,
+       version INT UNSIGNED NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, applied_at DATETIME(3) NULL
+     ) ENGINE=InnoDB`,
   );
   const applied: string[] = [];
   for (const { version, name, statements } of migrations) {
@@ -96,10 +101,9 @@ async function apply(on: Statements, migrations: readonly Migration[]): Promise<
 }
 
 async function lock(on: Statements): Promise<void> {
-  const [row] = await on.rows<{ locked: number | null }>(
-    'SELECT GET_LOCK(CONCAT(?, DATABASE()), ?) AS locked',
-    [LOCK, LOCK_WAIT_SECONDS],
-  );
+  const [row] = await on.rows<{ locked: number | null }>(`SELECT GET_LOCK(${LOCK}, ?) AS locked`, [
+    LOCK_WAIT_SECONDS,
+  ]);
   if (row?.locked !== 1)
     throw new Fault(
       'MySQL',
@@ -115,30 +119,46 @@ function finishedVersion(begun: readonly BegunMigration[]): number {
 }
 
 async function begunVersions(on: Statements): Promise<BegunMigration[]> {
-  const tables = await on.rows(
-    `SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'schema_migrations'`,
+  const columns = await on.rows<{ name: string }>(
+    `SELECT LOWER(column_name) AS name FROM information_schema.columns
+     WHERE table_schema = DATABASE() AND table_name = 'schema_migrations'`,
   );
-  if (tables.length === 0) return [];
+  if (columns.length === 0) return [];
+  // Other tools have a table of this name, too.
+  if (!columns.some(({ name }) => name === 'applied_at')) throw foreignTable('schema_migrations');
   const rows = await on.rows<{ version: number; finished: number }>(
     'SELECT version, applied_at IS NOT NULL AS finished FROM schema_migrations ORDER BY version',
   );
   return rows.map(({ version, finished }) => ({ version, finished: finished === 1 }));
 }
 
-async function refuseForeignTables(on: Statements): Promise<void> {
+/** CREATE TABLE IF NOT EXISTS would take somebody else's table for ours. */
+async function refuseForeignTables(
+  on: Statements,
+  migrations: readonly Migration[],
+): Promise<void> {
+  const ours = migrations
+    .flatMap(({ statements }) => statements)
+    .map((statement) => /^CREATE TABLE IF NOT EXISTS (\w+)/.exec(statement)?.[1])
+    .filter((name) => name !== undefined);
   const [row] = await on.rows<{ name: string }>(
-    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE()
-       AND table_name IN ('job_runs', 'message_tracking', 'batch_progress', 'message_errors')`,
+    `SELECT table_name AS name FROM information_schema.tables
+     WHERE table_schema = DATABASE() AND table_name IN (?) ORDER BY table_name LIMIT 1`,
+    [ours],
   );
-  if (row) {
-    throw usage(
-      `the tracking database already has a table ${row.name} that es-migrate did not make`,
-      'Give es-migrate a database of its own in tracking.url.',
-    );
-  }
+  if (row) throw foreignTable(row.name);
 }
 
-function refuseNewer(version: number, newest: number): void {
+function foreignTable(name: string): MigrateError {
+  return usage(
+    `the tracking database already has a table ${name} that es-migrate did not make`,
+    'Give es-migrate a database of its own in tracking.url.',
+  );
+}
+
+/** Also where the newer migration was only begun: its tables may be half changed. */
+function refuseNewer(begun: readonly BegunMigration[], newest: number): void {
+  const version = Math.max(0, ...begun.map((row) => row.version));
   if (version > newest) {
     throw usage(
       `the tracking database has schema version ${version}, this es-migrate knows ${newest}`,

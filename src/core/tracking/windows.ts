@@ -1,5 +1,7 @@
 import type { Interval } from '../extract/types.js';
 import type { Database, Statements } from './database.js';
+import { LeaseLost } from './heartbeat.js';
+import type { Lease } from './lease.js';
 
 export interface PlannedWindow {
   readonly interval: Interval;
@@ -27,13 +29,48 @@ export interface Cursor {
   readonly finished: boolean;
 }
 
-/** Replaces a job's windows by these, all pending. */
-export function planWindows(
+/** A job, held by the lease that allows to change its windows. */
+export interface HeldJob {
+  readonly jobId: number;
+  readonly lease: Lease;
+}
+
+/**
+ * Whether the lease still holds the job, whose row is then locked until the transaction ends: nobody takes it over in
+ * between.
+ */
+export async function isHeld(on: Statements, { jobId, lease }: HeldJob): Promise<boolean> {
+  const held = await on.rows(
+    'SELECT 1 FROM job_runs WHERE job_id = ? AND lease_token = ? FOR UPDATE',
+    [jobId, lease.token],
+  );
+  return held.length > 0;
+}
+
+/** A transaction under the job's lease (invariant 3): a reader that lost it changes nothing any more. */
+function underLease(
   database: Database,
-  jobId: number,
-  windows: readonly PlannedWindow[],
+  job: HeldJob,
+  work: (on: Statements) => Promise<void>,
 ): Promise<void> {
   return database.transaction(async (on) => {
+    if (!(await isHeld(on, job)))
+      throw new LeaseLost('somebody else has taken this extraction over');
+    await work(on);
+  });
+}
+
+/**
+ * Replaces a job's windows by these, all pending.
+ * @throws LeaseLost
+ */
+export function planWindows(
+  database: Database,
+  job: HeldJob,
+  windows: readonly PlannedWindow[],
+): Promise<void> {
+  const { jobId } = job;
+  return underLease(database, job, async (on) => {
     await forgetWindows(on, jobId);
     for (let first = 0; first < windows.length; first += 1000) {
       const rows = windows
@@ -90,14 +127,18 @@ export async function openWindows(
   };
 }
 
-/** Begins a window under a new point in time: one cursor a slice, nothing read, no duplicates seen. */
+/**
+ * Begins a window under a new point in time: one cursor a slice, nothing read, no duplicates seen.
+ * @throws LeaseLost
+ */
 export function openWindow(
   database: Database,
-  jobId: number,
+  job: HeldJob,
   windowId: number,
   { pitId, expected, slices }: { pitId: string; expected: number; slices: number },
 ): Promise<void> {
-  return database.transaction(async (on) => {
+  const { jobId } = job;
+  return underLease(database, job, async (on) => {
     await on.change(
       `UPDATE extract_windows SET status = 'reading', pit_id = ?, expected = ?, read_messages = 0, duplicates = 0,
               reason = NULL WHERE job_id = ? AND window_id = ?`,
@@ -148,15 +189,19 @@ export async function windowRead(
   return row?.read_messages ?? 0;
 }
 
-/** Ends a window: `completed`, `failed` with the reason, or `pending` to be read again from its start. */
-export async function closeWindow(
+/**
+ * Ends a window: `completed`, or `failed` with the reason.
+ * @throws LeaseLost
+ */
+export function closeWindow(
   database: Database,
-  jobId: number,
+  job: HeldJob,
   windowId: number,
-  status: 'completed' | 'failed' | 'pending',
+  status: 'completed' | 'failed',
   reason?: string,
 ): Promise<void> {
-  await database.transaction(async (on) => {
+  const { jobId } = job;
+  return underLease(database, job, async (on) => {
     await on.change(
       'UPDATE extract_windows SET status = ?, reason = ?, pit_id = NULL WHERE job_id = ? AND window_id = ?',
       [status, reason?.slice(0, 1000) ?? null, jobId, windowId],

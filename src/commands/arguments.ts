@@ -1,0 +1,22 @@
+import { InvalidArgumentError } from 'commander';
+import { DURATION_FORM, parseDuration } from '../config/durations.js';
+
+/** Timers take 32-bit milliseconds, 24.8 days. */
+const LONGEST_MS = 24 * 86_400_000;
+
+/** Reads a flag's whole number. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`Give a whole number ${range}.`);
+  };
+}
+
+/** Reads a flag's duration, in milliseconds. */
+export function milliseconds(text: string): number {
+  const value = parseDuration(text);
+  if (value !== undefined && value <= LONGEST_MS) return value;
+  throw new InvalidArgumentError(`Give ${DURATION_FORM}, at most 24d.`);
+}

@@ -1,0 +1,109 @@
+import type { ConfigFlags } from '../config/load.js';
+import type { Needs } from '../config/settle.js';
+import type { Connections, Run, Settings } from '../core/index.js';
+import type { Verdict } from './exit-codes.js';
+import type { StopSignals } from './signals.js';
+import type { Scrubber } from './terminal/scrub.js';
+import type { Terminal } from './terminal/terminal.js';
+
+/** Flags that every command takes. */
+export interface Globals {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly logFormat: 'pretty' | 'json';
+  readonly progress: boolean;
+}
+
+/** What a command is handed besides its own flags. */
+export interface CommandContext {
+  readonly globals: Globals;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly stop: StopSignals;
+  readonly scrubber: Scrubber;
+}
+
+export interface OpenRun {
+  readonly run: Run;
+  readonly terminal: Terminal;
+}
+
+export interface Work extends OpenRun {
+  readonly settings: Settings;
+  readonly on: Connections;
+}
+
+/** Opens the terminal for `work` and closes it, whatever happens. Signals are taken from here on. */
+export async function withRun<T>(
+  context: CommandContext,
+  work: (open: OpenRun) => Promise<T>,
+): Promise<T> {
+  const { globals, stderr, scrubber, stop } = context;
+  const [{ openTerminal }, { createRun }] = await Promise.all([
+    import('./terminal/terminal.js'),
+    import('./create-run.js'),
+  ]);
+  const { quiet = false, verbose = false, logFormat: format, progress } = globals;
+  const terminal = openTerminal({ stderr, scrubber, quiet, verbose, format, progress });
+  stop.listen((message) => terminal.log({ level: 'warn', message }));
+  try {
+    return await work({ run: createRun(stop.signal, terminal.report), terminal });
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Reads the settings; what they warn about is said in `withSettings`. */
+async function load(context: CommandContext, needs: Needs, flags: ConfigFlags) {
+  const [{ loadSettings }, { secretsOf }] = await Promise.all([
+    import('../config/load.js'),
+    import('../config/secrets.js'),
+  ]);
+  const { cwd, env, globals, scrubber } = context;
+  const loaded = loadSettings({ cwd, env, flags, configPath: globals.config, needs });
+  const ofAws = [env.AWS_SECRET_ACCESS_KEY ?? '', env.AWS_SESSION_TOKEN ?? ''];
+  scrubber.learn([...secretsOf(loaded.settings), ...ofAws]);
+  return loaded;
+}
+
+/** The same with settings, whose warnings are said first. `check` sees them before anything else happens. */
+export async function withSettings<T>(
+  context: CommandContext,
+  { needs, flags = {} }: { needs: Needs; flags?: ConfigFlags },
+  work: (open: OpenRun & { settings: Settings }) => Promise<T>,
+): Promise<T> {
+  const { settings, warnings, describedBy } = await load(context, needs, flags);
+  return withRun(context, async (open) => {
+    for (const message of warnings) open.terminal.log({ level: 'warn', message });
+    open.terminal.log({ level: 'debug', message: `configured by ${describedBy}` });
+    return work({ ...open, settings });
+  });
+}
+
+/**
+ * The same with connections, which are closed whatever happens.
+ *
+ * @param request what the command needs, and its flags that are configuration
+ * @param prepare reads the command's other flags, so that what is wrong with them is told before anybody is connected to
+ */
+export async function withConnections<P>(
+  context: CommandContext,
+  request: { needs: Needs; flags?: ConfigFlags },
+  prepare: (settings: Settings) => Promise<P> | P,
+  work: (given: Work, prepared: P) => Promise<Verdict>,
+): Promise<Verdict> {
+  return withSettings(context, request, async (open) => {
+    const prepared = await prepare(open.settings);
+    const { connect } = await import('../core/index.js');
+    const on = await connect(open.settings, request.needs, open.run);
+    try {
+      return await work({ ...open, on }, prepared);
+    } finally {
+      await on.close();
+    }
+  });
+}

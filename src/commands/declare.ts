@@ -1,0 +1,191 @@
+import { Command } from 'commander';
+import { milliseconds, wholeNumber } from './arguments.js';
+import type { CommandContext, Globals } from './context.js';
+import { exitStatus, type Verdict } from './exit-codes.js';
+import type { ProgramHooks } from './program.js';
+import type { ErrorsFlags } from './errors.js';
+import type { ProcessFlags } from './process-report.js';
+import type { RangeFlags } from './range-options.js';
+import type { ResetStuckFlags } from './reset-stuck.js';
+import type { RetryFlags } from './retry.js';
+import type { StatusFlags } from './status.js';
+
+/** What a command's file exports. */
+type Handler<Flags> = (flags: Flags, context: CommandContext) => Promise<Verdict>;
+
+/** Declares every command: its flags, an example, its exit codes, and where its code is. */
+export function addCommands(
+  program: Command,
+  { contextOf, ended }: ProgramHooks,
+  strict: (command: Command) => Command,
+): void {
+  const declare = (
+    parent: Command,
+    name: string,
+    summary: string,
+    example: string,
+    codes: readonly number[],
+  ) =>
+    strict(parent.command(name))
+      .description(summary)
+      .addHelpText(
+        'after',
+        [
+          '',
+          'Example:',
+          ...example.split('\n').map((line) => `  $ ${line}`),
+          '',
+          exitStatus(codes),
+        ].join('\n'),
+      );
+  const runs = <Flags>(command: Command, load: () => Promise<Handler<Flags>>): void => {
+    command.action(async () => {
+      const [id] = command.args;
+      const all = command.optsWithGlobals<Flags & Globals>();
+      const handler = await load();
+      ended(await handler({ ...all, ...(id !== undefined && { id }) }, contextOf(all)));
+    });
+  };
+
+  const extract = declare(
+    program,
+    'extract',
+    'Stores the ids of all messages of a range in MySQL, in batches; goes on with what an earlier run left unfinished.',
+    'es-migrate extract --from 2024-10-01 --to 2024-10-31\nes-migrate extract          # from where the last job ended',
+    [0, 1, 2, 3, 4, 5, 130],
+  );
+  rangeFlags(extract);
+  runs<RangeFlags>(extract, async () => (await import('./extract.js')).extract);
+
+  const process = declare(
+    program,
+    'process',
+    'Claims batches until none is left, and writes their messages with all related records to the target.',
+    'es-migrate process --concurrency 8\nes-migrate process --watch --max-runtime 2h',
+    [0, 1, 2, 3, 4, 5, 130],
+  );
+  processFlags(process);
+  runs<ProcessFlags>(process, async () => (await import('./process.js')).process);
+
+  const run = declare(
+    program,
+    'run',
+    'Extracts and processes a range until nothing has attempts left; run again, it goes on where it stopped.',
+    'es-migrate run --from 2024-10-01 --to 2024-10-31',
+    [0, 1, 2, 3, 4, 5, 130],
+  );
+  rangeFlags(run);
+  processFlags(run);
+  runs<RangeFlags & ProcessFlags>(run, async () => (await import('./run.js')).run);
+
+  const retry = declare(
+    program,
+    'retry',
+    'Puts failed messages that have attempts left back to pending, and prints why they had failed.',
+    'es-migrate retry\nes-migrate retry --error missing --dry-run',
+    [0, 1, 2, 3, 5, 130],
+  )
+    .option('--job <n>', 'only messages of this job', wholeNumber(1))
+    .option('--error <code>', 'only messages that failed with this code, permanent ones included')
+    .option('--force', 'also messages without attempts left and permanent failures')
+    .option('--dry-run', 'only show what would be requeued');
+  runs<RetryFlags>(retry, async () => (await import('./retry.js')).retry);
+
+  const resetStuck = declare(
+    program,
+    'reset-stuck',
+    'Makes batches and extractions whose lease has run out claimable again; never touches a live lease.',
+    'es-migrate reset-stuck --older-than 15m --dry-run',
+    [0, 1, 2, 5, 130],
+  )
+    .option('--older-than <duration>', 'only leases that ran out that long ago', milliseconds, 0)
+    .option('--dry-run', 'only show what would be reset');
+  runs<ResetStuckFlags>(resetStuck, async () => (await import('./reset-stuck.js')).resetStuck);
+
+  const status = declare(
+    program,
+    'status',
+    'Shows jobs, messages, batches, what is stuck, the rate and the time left.',
+    'es-migrate status --watch\nes-migrate status --json | jq .messages.failed',
+    [0, 1, 2, 5, 130],
+  )
+    .option('--job <n>', 'only this job', wholeNumber(1))
+    .option('--watch', 'show it again every 2 seconds, until stopped');
+  runs<StatusFlags>(status, async () => (await import('./status.js')).status);
+
+  const errors = declare(
+    program,
+    'errors',
+    'Lists what failed: by code, then message by message.',
+    'es-migrate errors --job 3 --limit 20',
+    [0, 1, 2, 5, 130],
+  )
+    .option('--job <n>', 'only messages of this job', wholeNumber(1))
+    .option('--limit <n>', 'how many messages to list', wholeNumber(0), 100);
+  runs<ErrorsFlags>(errors, async () => (await import('./errors.js')).errors);
+
+  const get = declare(
+    program,
+    'get',
+    'Writes one migrated document to stdout, byte for byte, from wherever it lies.',
+    'es-migrate get 8f14e45f > message.json\nes-migrate get -- -id-that-begins-with-a-dash',
+    [0, 1, 2, 3, 5, 130],
+  )
+    .argument('<id>', "the message's id")
+    .option('--index <name>', 'the index it is in, for ids that occur in several');
+  runs<{ id: string; index?: string }>(get, async () => (await import('./get.js')).get);
+
+  const db = strict(program.command('db')).description('Looks after the tracking database.');
+  const migrate = declare(
+    db,
+    'migrate',
+    'Brings the tracking tables up to date; the first command that needs it does so, too.',
+    'es-migrate db migrate',
+    [0, 1, 2, 5, 130],
+  );
+  runs<object>(migrate, async () => (await import('./db-migrate.js')).migrateDatabase);
+
+  const demo = declare(
+    program,
+    'demo',
+    'Does the whole job on throw-away real servers with generated messages; needs no configuration.',
+    'es-migrate demo --messages 2000',
+    [0, 1, 2, 3, 5, 130],
+  )
+    .option('--messages <n>', 'how many messages to generate', wholeNumber(1), 2000)
+    .option('--keep', 'keep the servers up afterwards, until stopped', false);
+  runs<{ messages: number; keep: boolean }>(demo, async () => {
+    const module = await import('./demo.js');
+    return async (flags, context) => ({ code: await module.demo(flags, context) });
+  });
+}
+
+function rangeFlags(command: Command): void {
+  command
+    .option(
+      '--from <when>',
+      'first day or instant, inclusive (default: where the last job ended, else startDate)',
+    )
+    .option(
+      '--to <when>',
+      'last day, inclusive, or an instant, exclusive (default: now minus settle)',
+    )
+    .option('--timezone <zone>', 'zone of dates and times that name none', 'UTC')
+    .option('--filter <file>', 'JSON file with a query that messages have to match, too')
+    .option('--batch-size <n>', 'messages per batch, 1 to 10,000 (default: 500)')
+    .option('--slices <n>', 'parallel readers', wholeNumber(1, 64), 2)
+    .option('--dry-run', 'only count, and show the range');
+}
+
+function processFlags(command: Command): void {
+  command
+    .option('--concurrency <n>', 'batches in flight (default: 4)')
+    .option('--max-batches <n>', 'end after that many batches', wholeNumber(1))
+    .option(
+      '--max-runtime <duration>',
+      'claim nothing new after that time, such as 2h',
+      milliseconds,
+    )
+    .option('--watch', 'wait for work instead of ending when none is left')
+    .option('--no-retry-failed', 'leave failed messages as they are');
+}

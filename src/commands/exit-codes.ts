@@ -1,0 +1,63 @@
+import { isFault } from '../core/fault.js';
+import { isMigrateError } from '../core/errors.js';
+
+/** Every exit code but those of signals. Where several hold, the first of 2, 5, 3, 4 that does. */
+export const EXIT = {
+  done: 0,
+  bug: 1,
+  usage: 2,
+  leftOver: 3,
+  busy: 4,
+  unavailable: 5,
+} as const;
+
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+
+/** 128 + the signal's number, as shells count. */
+export const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+
+/** How a command ended. */
+export interface Verdict {
+  readonly code: number;
+  /** What to do next, told on the last line of stderr. */
+  readonly next?: string;
+}
+
+export const done: Verdict = { code: EXIT.done };
+
+/** The exit code of an error that no command expected to be its outcome. */
+export function exitCodeOf(error: unknown): number {
+  if (isFault(error) && error.class === 'retriable') return EXIT.unavailable;
+  if (!isMigrateError(error)) return EXIT.bug;
+  return { usage: EXIT.usage, busy: EXIT.busy, unavailable: EXIT.unavailable }[error.kind];
+}
+
+/** The first verdict that counts, of those of a run in several stages. */
+export function foremost(verdicts: readonly Verdict[]): Verdict {
+  const order: readonly number[] = [
+    130,
+    143,
+    EXIT.usage,
+    EXIT.unavailable,
+    EXIT.leftOver,
+    EXIT.busy,
+  ];
+  const ranked = verdicts.filter(({ code }) => code !== EXIT.done);
+  return ranked.sort((a, b) => order.indexOf(a.code) - order.indexOf(b.code))[0] ?? done;
+}
+
+const MEANINGS: Readonly<Record<number, string>> = {
+  0: 'done, nothing left over',
+  1: 'a bug: unexpected error',
+  2: 'usage, configuration or permission; nothing was touched',
+  3: 'finished, but messages are failed or a window could not be read whole',
+  4: 'others hold what is left, or the same job is being extracted elsewhere',
+  5: 'a server was down for longer than retryFor; everything claimed has been released',
+  130: 'stopped by SIGINT (143: by SIGTERM) after finishing or releasing what was in flight',
+};
+
+/** The end of a command's help. */
+export function exitStatus(codes: readonly number[]): string {
+  const lines = codes.map((code) => `  ${String(code).padEnd(5)}${MEANINGS[code] ?? ''}`);
+  return ['Exit status:', ...lines].join('\n');
+}

@@ -1,0 +1,66 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { FoundDocument } from '../core/index.js';
+import { usage } from '../core/errors.js';
+import { withConnections, type CommandContext } from './context.js';
+import { done, EXIT, type Verdict } from './exit-codes.js';
+
+/** `es-migrate get ID`: the document's bytes, and not one more, on stdout. */
+export async function get(
+  { id: messageId, index }: { id: string; index?: string },
+  context: CommandContext,
+): Promise<Verdict> {
+  return withConnections(
+    context,
+    { needs: { source: false, target: true } },
+    () => undefined,
+    async ({ run, on }) => {
+      const core = await import('../core/index.js');
+      const document = await core.getDocument(run, on, { messageId, index });
+      return answer(document, JSON.stringify(messageId), context);
+    },
+  );
+}
+
+async function answer(
+  document: FoundDocument,
+  id: string,
+  { stdout }: CommandContext,
+): Promise<Verdict> {
+  switch (document.kind) {
+    case 'found':
+      await write(document.bytes, stdout);
+      return done;
+    case 'unknown':
+      throw usage(
+        `no message ${id} is tracked`,
+        'es-migrate status shows what is; ids are case-sensitive',
+      );
+    case 'ambiguous':
+      throw usage(
+        `${id} occurs in several indices: ${document.indices.join(', ')}`,
+        'say which by --index NAME',
+      );
+    case 'not-completed': {
+      const code = document.code === undefined ? '' : ` (${document.code})`;
+      return {
+        code: EXIT.leftOver,
+        next: `${id} is ${document.status}${code}; es-migrate process migrates it`,
+      };
+    }
+    case 'gone':
+      return {
+        code: EXIT.leftOver,
+        next: `${id} was stored as ${document.url}, but there is no such object any more`,
+      };
+  }
+}
+
+/** A reader that has seen enough, such as `head`, ends it; that is no failure. */
+async function write(bytes: AsyncIterable<Uint8Array>, stdout: NodeJS.WriteStream): Promise<void> {
+  try {
+    await pipeline(Readable.from(bytes), stdout, { end: false });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  }
+}

@@ -1,0 +1,70 @@
+import type { ProcessOptions, ProcessOutcome } from '../core/process/types.js';
+import type { Settings } from '../core/settings.js';
+import { done, EXIT, type Verdict } from './exit-codes.js';
+import { counted, grouped } from './terminal/numbers.js';
+
+/** Flags of the commands that process. */
+export interface ProcessFlags {
+  /** Configuration; as given. */
+  readonly concurrency?: string;
+  readonly maxBatches?: number;
+  /** Milliseconds. */
+  readonly maxRuntime?: number;
+  readonly watch?: boolean;
+  readonly retryFailed: boolean;
+}
+
+export function processOptions(flags: ProcessFlags, { concurrency }: Settings): ProcessOptions {
+  const { maxBatches, maxRuntime: maxRuntimeMs, watch = false, retryFailed } = flags;
+  return { concurrency, maxBatches, maxRuntimeMs, watch, retryFailed };
+}
+
+export function processJson({ completed, failed, requeued, remaining }: ProcessOutcome): object {
+  return { completed, failed, requeued, remaining };
+}
+
+export function processLines({
+  completed,
+  failed,
+  requeued,
+  remaining,
+  ended,
+}: ProcessOutcome): string[] {
+  const why = {
+    'nothing-left': '',
+    'max-batches': ' (--max-batches)',
+    'max-runtime': ' (--max-runtime)',
+    stopped: '',
+  };
+  const rest =
+    remaining === 0
+      ? 'nothing remains'
+      : `${counted(remaining, 'message')} ${remaining === 1 ? 'remains' : 'remain'}`;
+  return [
+    `${grouped(completed)} completed, ${grouped(failed)} failed, ${grouped(requeued)} requeued; ${rest}${why[ended]}`,
+  ];
+}
+
+export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdict {
+  const { ended, failedInAll, remaining, heldByOthers } = outcome;
+  if (ended === 'stopped') {
+    return {
+      code: stopCode,
+      next: 'what was in flight is finished or released; es-migrate process goes on from there',
+    };
+  }
+  if (failedInAll > 0) {
+    const failed = `${counted(failedInAll, 'message')} ${failedInAll === 1 ? 'is' : 'are'} failed`;
+    return {
+      code: EXIT.leftOver,
+      next: `${failed}: es-migrate errors says why, es-migrate retry puts them back`,
+    };
+  }
+  if (ended === 'nothing-left' && remaining > 0 && heldByOthers > 0) {
+    return {
+      code: EXIT.busy,
+      next: `others hold ${counted(heldByOthers, 'batch')}; es-migrate status tells when they are done`,
+    };
+  }
+  return done;
+}

@@ -1,0 +1,48 @@
+import type { RetryOutcome } from '../core/recover/types.js';
+import { withConnections, type CommandContext } from './context.js';
+import { done, EXIT, type Verdict } from './exit-codes.js';
+import { printResult } from './output.js';
+import { counted, grouped } from './terminal/numbers.js';
+
+export interface RetryFlags {
+  readonly job?: number;
+  readonly error?: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** `es-migrate retry`. */
+export async function retry(flags: RetryFlags, context: CommandContext): Promise<Verdict> {
+  const { job, error, force = false, dryRun = false } = flags;
+  const options = { jobId: job, errorCode: error, force, dryRun };
+  return withConnections(
+    context,
+    { needs: { source: false, target: false } },
+    () => options,
+    async ({ run, on }) => {
+      const core = await import('../core/index.js');
+      const outcome = await core.retry(run, on, options);
+      const { completed, left, requeued, remaining } = outcome;
+      const json = { completed, failed: left, requeued, remaining, ...(dryRun && { dryRun }) };
+      printResult(context, json, linesOf(outcome, dryRun));
+      if (left === 0) return done;
+      return { code: EXIT.leftOver, next: stayFailed(left, force) };
+    },
+  );
+}
+
+function linesOf({ reasons, requeued, left, remaining }: RetryOutcome, dryRun: boolean): string[] {
+  const why = reasons.map(({ code, messages }) => `  ${code}: ${grouped(messages)}`);
+  const did = dryRun ? 'would be requeued; nothing was changed' : 'requeued';
+  return [
+    ...(why.length > 0 ? ['failed with:', ...why] : []),
+    `${counted(requeued, 'message')} ${did}; ${grouped(left)} stay failed, ${grouped(remaining)} remain to be processed`,
+  ];
+}
+
+function stayFailed(left: number, force: boolean): string {
+  const how = force
+    ? ''
+    : '; es-migrate retry --force requeues those without attempts left and permanent failures, too';
+  return `${counted(left, 'message')} ${left === 1 ? 'stays' : 'stay'} failed: es-migrate errors says why${how}`;
+}

@@ -1,0 +1,35 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { withConnections, type CommandContext } from './context.js';
+import { done, type Verdict } from './exit-codes.js';
+import { printResult } from './output.js';
+import { statusJson, statusLines } from './status-report.js';
+
+export interface StatusFlags {
+  readonly job?: number;
+  readonly watch?: boolean;
+}
+
+const REFRESH_MS = 2_000;
+
+/** `es-migrate status`. With `--watch` until stopped: on a terminal in place, else one report after the other. */
+export async function status(
+  { job, watch = false }: StatusFlags,
+  context: CommandContext,
+): Promise<Verdict> {
+  const { globals, stdout, stop } = context;
+  return withConnections(
+    context,
+    { needs: { source: false, target: false } },
+    () => undefined,
+    async ({ run, on }) => {
+      const core = await import('../core/index.js');
+      for (;;) {
+        const report = await core.status(run, on, { jobId: job });
+        if (watch && stdout.isTTY && !globals.json) stdout.write('\u001B[2J\u001B[H');
+        printResult(context, statusJson(report), statusLines(report));
+        if (!watch) return done;
+        await delay(REFRESH_MS, undefined, { signal: stop.signal });
+      }
+    },
+  );
+}

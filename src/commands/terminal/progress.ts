@@ -1,0 +1,126 @@
+import cliProgress from 'cli-progress';
+import type { ProgressEvent } from '../../core/run.js';
+import type { Log } from './log.js';
+import { grouped, spoken } from './numbers.js';
+
+/** Shows where the stages stand. */
+export interface Progress {
+  show(event: ProgressEvent): void;
+  /** Writes a finished line without tearing what is shown. */
+  write(line: string): void;
+  close(): void;
+}
+
+type Out = (text: string) => void;
+
+interface Stage {
+  event: ProgressEvent;
+  readonly startedAt: number;
+  /** What had been done when it was first heard of: no part of the rate. */
+  readonly doneAtStart: number;
+}
+
+const LINE_EVERY_MS = 10_000;
+
+/** Shows nothing. */
+export function noProgress(out: Out): Progress {
+  return { show: () => undefined, write: out, close: () => undefined };
+}
+
+/** One line every 10 s, and one at the end; for logs, pipes and CI. */
+export function progressLines(out: Out, log: Log): Progress {
+  const stages = new Stages();
+  let shown: ProgressEvent | undefined;
+  const line = (): void => {
+    const stage = stages.latest();
+    if (stage === undefined || stage.event === shown) return;
+    log({ level: 'info', message: describe(stage), fields: { ...stage.event } });
+    shown = stage.event;
+  };
+  const timer = setInterval(line, LINE_EVERY_MS).unref();
+  return {
+    show: (event) => {
+      // A stage's last line is its result; the next one's lines must not swallow it.
+      if (stages.latest()?.event.stage !== event.stage) line();
+      stages.update(event);
+    },
+    write: out,
+    close: () => {
+      clearInterval(timer);
+      line();
+    },
+  };
+}
+
+/** Bars on a terminal. */
+export function progressBars(stream: NodeJS.WriteStream, out: Out): Progress {
+  const stages = new Stages();
+  const bars = new Map<string, cliProgress.SingleBar>();
+  let multi: cliProgress.MultiBar | undefined;
+  const close = (): void => {
+    // The bars would keep lines that were logged since they were last drawn.
+    multi?.update();
+    multi?.stop();
+    multi = undefined;
+    process.off('exit', close);
+  };
+  const open = (): cliProgress.MultiBar => {
+    // A second signal ends the process at once; the cursor must not stay hidden.
+    process.on('exit', close);
+    // Signals are ours: the bars' own handler would end them while work in flight is still being finished.
+    const options = { stream, format: FORMAT, barsize: 24, hideCursor: true, gracefulExit: false };
+    return new cliProgress.MultiBar(options, cliProgress.Presets.shades_classic);
+  };
+  return {
+    show: (event) => {
+      const text = figures(stages.update(event));
+      const payload = { stage: event.stage.padEnd(8), text };
+      multi ??= open();
+      const bar = bars.get(event.stage) ?? multi.create(event.total, 0, payload);
+      bars.set(event.stage, bar);
+      bar.setTotal(event.total);
+      bar.update(event.done, payload);
+    },
+    write: (line) => {
+      if (multi === undefined) out(line);
+      else multi.log(line);
+    },
+    close,
+  };
+}
+
+const FORMAT = '{stage} {bar} {percentage} %  {text}';
+
+class Stages {
+  readonly #stages = new Map<string, Stage>();
+
+  update(event: ProgressEvent): Stage {
+    const known = this.#stages.get(event.stage);
+    const stage = known ?? { event, startedAt: Date.now(), doneAtStart: event.done };
+    stage.event = event;
+    this.#stages.set(event.stage, stage);
+    return stage;
+  }
+
+  /** The stage that was begun last, if any was. */
+  latest(): Stage | undefined {
+    return [...this.#stages.values()].at(-1);
+  }
+}
+
+function describe(stage: Stage): string {
+  return `${stage.event.stage}: ${figures(stage)}`;
+}
+
+function figures(stage: Stage): string {
+  const { done, total, failed } = stage.event;
+  const rate = rateOf(stage);
+  const left = rate > 0 && total > done ? `, about ${spoken((total - done) / rate)} left` : '';
+  return `${grouped(done)} of ${grouped(total)}, ${grouped(rate)}/s, ${grouped(failed)} failed${left}`;
+}
+
+/** Messages a second since the stage was first heard of. */
+function rateOf({ event, startedAt, doneAtStart }: Stage): number {
+  const seconds = (Date.now() - startedAt) / 1000;
+  return seconds < 0.1 ? 0 : (event.done - doneAtStart) / seconds;
+}

@@ -1,0 +1,50 @@
+import type { RunEvent } from '../../core/run.js';
+import { createLog, type Log } from './log.js';
+import { noProgress, progressBars, progressLines, type Progress } from './progress.js';
+import type { Scrubber } from './scrub.js';
+
+export interface TerminalOptions {
+  readonly stderr: NodeJS.WriteStream;
+  readonly scrubber: Scrubber;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly format: 'pretty' | 'json';
+  readonly progress: boolean;
+}
+
+/** Where a run's events end up: log lines and progress, both on stderr. */
+export interface Terminal {
+  readonly log: Log;
+  readonly report: (event: RunEvent) => void;
+  close(): void;
+}
+
+export function openTerminal({
+  stderr,
+  scrubber,
+  quiet,
+  verbose,
+  format,
+  progress,
+}: TerminalOptions): Terminal {
+  const out = (text: string): void => void stderr.write(text);
+  const level = quiet ? 'warn' : verbose ? 'debug' : 'info';
+  const color = stderr.isTTY && stderr.hasColors();
+  const log = createLog({
+    format,
+    level,
+    color,
+    write: (line) => shown.write(scrubber.scrub(line)),
+  });
+  const shown: Progress =
+    !progress || quiet
+      ? noProgress(out)
+      : stderr.isTTY && format === 'pretty'
+        ? progressBars(stderr, out)
+        : progressLines(out, log);
+  return {
+    log,
+    report: (event) => (event.type === 'log' ? log(event) : shown.show(event)),
+    close: () => shown.close(),
+  };
+}

@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { resolveBound } from '../core/extract/range.js';
+import {
+  boolean,
+  choice,
+  duration,
+  integer,
+  isScalarKey,
+  jsonObject,
+  parsed,
+  rate,
+  secretText,
+  size,
+  text,
+  urls,
+} from './leaves.js';
+import { parseSourceUrls, parseTargetUrl, parseTrackingUrl, type Parsed } from './urls.js';
+
+const indexName = () => text('an index, alias or pattern', /^[^\s"\\/?#|<>]+$/);
+const fieldName = () => text('the name of a field');
+const path = () => text('the path of a file');
+
+const related = z.strictObject({
+  index: indexName(),
+  key: fieldName(),
+  sort: fieldName().optional(),
+});
+
+/** `message_id`, `index` and `message` stand in each document already. */
+const relatedName = z
+  .string()
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_.-]*$/,
+    'a name must begin with a letter and consist of A-Z a-z 0-9 _ . -',
+  )
+  .refine(
+    (name) => !['message_id', 'index', 'message'].includes(name),
+    'this name is taken; choose another',
+  );
+
+const source = z.strictObject({
+  url: urls(parseSourceUrls).optional(),
+  apiKey: secretText().optional(),
+  apiKeyFile: path().optional(),
+  username: text('a user name').optional(),
+  password: secretText().optional(),
+  passwordFile: path().optional(),
+  caFile: path().optional(),
+  insecure: boolean().optional(),
+  index: indexName().optional(),
+  dateField: fieldName().optional(),
+  filter: jsonObject().optional(),
+  related: z.record(relatedName, related).optional(),
+});
+
+const tracking = z.strictObject({
+  url: parsed('a URL', parseTrackingUrl).optional(),
+  password: secretText().optional(),
+  passwordFile: path().optional(),
+  tls: z.strictObject({ caFile: path().optional(), insecure: boolean().optional() }).optional(),
+});
+
+const target = z.strictObject({
+  url: parsed('a URL', parseTargetUrl).optional(),
+  layout: choice('message', 'batch').optional(),
+  region: text('a region').optional(),
+  endpoint: parsed('a URL', httpUrl).optional(),
+  forcePathStyle: boolean().optional(),
+  caFile: path().optional(),
+  insecure: boolean().optional(),
+  encryption: z
+    .strictObject({
+      type: choice('sse-s3', 'sse-kms').optional(),
+      keyId: text('a key id or ARN').optional(),
+    })
+    .optional(),
+});
+
+/**
+ * The configuration as it is written, in a file, in the environment or by flags. Every key may be left out of each
+ * of them; what has to be there in the end depends on the command (settle.ts).
+ */
+export const configSchema = z.strictObject({
+  source: source.optional(),
+  tracking: tracking.optional(),
+  target: target.optional(),
+  startDate: parsed('a date such as 2024-10-01', startDate).optional(),
+  settle: duration(0, 30 * 86_400_000, '0 to 30d').optional(),
+  batchSize: integer(1, 10_000).optional(),
+  concurrency: integer(1).optional(),
+  maxAttempts: integer(1, 100).optional(),
+  leaseSeconds: integer(1, 86_400).optional(),
+  retryFor: duration(0, 86_400_000, '0 to 24h').optional(),
+  limits: z
+    .strictObject({
+      sourceRequestsPerSecond: rate().optional(),
+      maxInFlightBytes: size().optional(),
+    })
+    .optional(),
+});
+
+/** One layer of the configuration, checked, its values read. */
+export type Config = z.output<typeof configSchema>;
+
+/** A path of keys, such as `['source', 'url']`. */
+export type KeyPath = readonly string[];
+
+/** Every key with one value, in the order of the schema. */
+export const scalarKeys: readonly KeyPath[] = [...walk(configSchema, [])];
+
+/** The keys of a section, by its path; none where there is no such section. */
+export function keysOf(section: KeyPath): readonly string[] {
+  let schema: z.core.$ZodType = configSchema;
+  for (const key of section) {
+    const next = schema instanceof z.ZodRecord ? related : shapeOf(schema)[key];
+    if (next === undefined) return [];
+    schema = unwrap(next);
+  }
+  return Object.keys(shapeOf(schema));
+}
+
+function* walk(schema: z.core.$ZodType, at: KeyPath): Generator<KeyPath> {
+  if (isScalarKey(schema)) yield at;
+  for (const [key, inner] of Object.entries(shapeOf(schema)))
+    yield* walk(unwrap(inner), [...at, key]);
+}
+
+function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodType>> {
+  return schema instanceof z.ZodObject ? schema.shape : {};
+}
+
+function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
+  return schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+}
+
+function httpUrl(value: string): Parsed<string> {
+  const result = parseSourceUrls([value]);
+  if ('wrong' in result) return { wrong: 'is not an http or https URL; give https://host:port' };
+  if (result.username !== undefined) return { wrong: 'has credentials; leave them to the AWS SDK' };
+  return result.urls[0] ?? { wrong: 'is not an http or https URL' };
+}
+
+/** Checked here, resolved by the command, which knows `--timezone`. */
+function startDate(value: string): Parsed<string> {
+  try {
+    resolveBound(value, { timezone: 'UTC', edge: 'from' });
+    return value;
+  } catch (error) {
+    return { wrong: error instanceof Error ? error.message : String(error) };
+  }
+}

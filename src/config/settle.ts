@@ -1,0 +1,205 @@
+import type {
+  Settings,
+  SourceSettings,
+  TargetSettings,
+  TrackingSettings,
+} from '../core/settings.js';
+import { variableOf } from './environment.js';
+import type { Problems } from './problems.js';
+import type { Config, KeyPath } from './schema.js';
+import { masked } from './secrets.js';
+
+/** What the command at hand can't do without. The tracking database is always needed. */
+export interface Needs {
+  readonly source: boolean;
+  readonly target: boolean;
+}
+
+/**
+ * Adds a problem for each key that has to be there and isn't. `mentioned` tells whether a key was written anywhere: one
+ * that was, and was refused, has been reported already.
+ */
+export function demandKeys(
+  needs: Needs,
+  mentioned: (key: KeyPath) => boolean,
+  problems: Problems,
+): void {
+  const source = [
+    ['source', 'url'],
+    ['source', 'index'],
+    ['source', 'dateField'],
+  ];
+  const keys = [
+    ...(needs.source ? source : []),
+    ['tracking', 'url'],
+    ...(needs.target ? [['target', 'url']] : []),
+  ];
+  for (const key of keys.filter((wanted) => !mentioned(wanted))) {
+    const name = key.join('.');
+    problems.add({
+      key: name,
+      message: `is not set; give it in the configuration file or by ${variableOf(key)}`,
+    });
+  }
+}
+
+/** What the keys of the merged configuration are judged by besides their values. */
+export interface Judge {
+  readonly problems: Problems;
+  readonly warnings: string[];
+  /** Where a key was written. */
+  readonly where: (key: KeyPath) => string | undefined;
+  /** Whether a key was written anywhere; where its value was refused, that has been reported already. */
+  readonly mentioned: (key: KeyPath) => boolean;
+}
+
+/** More of them would only wait for each other, and each holds memory and connections. */
+const MAX_CONCURRENCY = 256;
+
+/**
+ * Turns the merged configuration into settings: defaults filled in, keys checked against each other. Where problems were
+ * added the result is not to be used. `source.urls` is empty where the command needs no source and none is configured.
+ */
+export function settle(config: Config, judge: Judge): Settings {
+  const target = targetOf(config.target ?? {}, judge);
+  return {
+    source: sourceOf(config.source ?? {}, judge),
+    tracking: trackingOf(config.tracking ?? {}, judge),
+    ...(target && { target }),
+    ...(config.startDate !== undefined && { startDate: config.startDate }),
+    settleMs: config.settle ?? 15 * 60_000,
+    batchSize: config.batchSize ?? 500,
+    concurrency: clampConcurrency(config.concurrency ?? 4, judge),
+    maxAttempts: config.maxAttempts ?? 5,
+    leaseSeconds: config.leaseSeconds ?? 300,
+    retryForMs: config.retryFor ?? 120_000,
+    limits: {
+      sourceRequestsPerSecond: config.limits?.sourceRequestsPerSecond ?? 50,
+      maxInFlightBytes: config.limits?.maxInFlightBytes ?? 256 * 1024 ** 2,
+    },
+  };
+}
+
+function sourceOf(source: NonNullable<Config['source']>, judge: Judge): SourceSettings {
+  if (source.insecure === true) warnInsecure(['source', 'insecure'], 'Elasticsearch', judge);
+  const auth = authOf(source, judge);
+  return {
+    urls: source.url?.urls ?? [],
+    ...(auth && { auth }),
+    ...(source.caFile !== undefined && { caFile: source.caFile }),
+    insecure: source.insecure ?? false,
+    index: source.index ?? '',
+    dateField: source.dateField ?? '',
+    ...(source.filter && { filter: source.filter.text }),
+    related: Object.entries(source.related ?? {}).map(([name, { index, key, sort }]) => ({
+      name,
+      index,
+      key,
+      ...(sort !== undefined && { sort }),
+    })),
+  };
+}
+
+function authOf(source: NonNullable<Config['source']>, judge: Judge): SourceSettings['auth'] {
+  const { apiKey } = source;
+  const username = source.username ?? source.url?.username;
+  const password = source.password ?? source.url?.password;
+  const complain = (key: string, message: string): void =>
+    judge.problems.add({ where: judge.where(['source', key]), key: `source.${key}`, message });
+  type Key = keyof typeof source | 'passwordFile';
+  const refused = (...keys: Key[]): boolean =>
+    keys.some((key) => !(key in source) && judge.mentioned(['source', key]));
+  if (apiKey !== undefined) {
+    if (username === undefined && password === undefined) return masked({ apiKey }, ['apiKey']);
+    const other = ['username', 'password', 'url']
+      .map((key) => judge.where(['source', key]))
+      .find(Boolean);
+    complain(
+      'apiKey',
+      `excludes a user name and password (${other ?? 'source.url'}); keep one of them`,
+    );
+  } else if (username !== undefined && password !== undefined && password !== '') {
+    return masked({ username, password }, ['password']);
+  } else if (username !== undefined && !refused('password', 'passwordFile')) {
+    const key = source.username === undefined ? 'url' : 'username';
+    complain(
+      key,
+      `names a user, but its password is not set; set ${variableOf(['source', 'password'])}`,
+    );
+  } else if (password !== undefined && !refused('username', 'url')) {
+    complain('password', 'is set, but source.username is not');
+  }
+  return undefined;
+}
+
+function trackingOf(tracking: NonNullable<Config['tracking']>, judge: Judge): TrackingSettings {
+  const { tls, url } = tracking;
+  if (tls?.insecure === true) warnInsecure(['tracking', 'tls', 'insecure'], 'MySQL', judge);
+  return masked(
+    {
+      host: url?.host ?? '',
+      port: url?.port ?? 3306,
+      ...(url?.socketPath !== undefined && { socketPath: url.socketPath }),
+      user: url?.user ?? '',
+      password: tracking.password ?? url?.password ?? '',
+      database: url?.database ?? '',
+      ...(tls && {
+        tls: {
+          ...(tls.caFile !== undefined && { caFile: tls.caFile }),
+          insecure: tls.insecure ?? false,
+        },
+      }),
+    },
+    ['password'],
+  );
+}
+
+function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSettings | undefined {
+  const { url, region, endpoint, caFile } = target;
+  if (url === undefined) return undefined;
+  const layout = target.layout ?? 'message';
+  if (url.kind === 'file') return { ...url, layout };
+  if (target.insecure === true) warnInsecure(['target', 'insecure'], 'S3', judge);
+  const encryption = encryptionOf(target.encryption, judge);
+  return {
+    ...url,
+    layout,
+    ...(region !== undefined && { region }),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(caFile !== undefined && { caFile }),
+    ...(encryption && { encryption }),
+    forcePathStyle: target.forcePathStyle ?? false,
+    insecure: target.insecure ?? false,
+  };
+}
+
+type Encryption = NonNullable<Config['target']>['encryption'];
+
+function encryptionOf(encryption: Encryption, judge: Judge) {
+  if (encryption === undefined) return undefined;
+  const { type, keyId } = encryption;
+  const complain = (name: string, message: string): void => {
+    const key = ['target', 'encryption', name];
+    judge.problems.add({ where: judge.where(key), key: key.join('.'), message });
+  };
+  if (type === 'sse-kms') return { type, ...(keyId !== undefined && { keyId }) };
+  if (type === undefined && !judge.mentioned(['target', 'encryption', 'type'])) {
+    complain('type', 'is not set; give sse-s3 or sse-kms');
+  }
+  if (type === 'sse-s3' && keyId !== undefined) complain('keyId', 'is for type: sse-kms only');
+  return type && { type };
+}
+
+function clampConcurrency(concurrency: number, judge: Judge): number {
+  if (concurrency <= MAX_CONCURRENCY) return concurrency;
+  judge.warnings.push(
+    `concurrency: ${concurrency} is more than is of use; ${MAX_CONCURRENCY} is taken`,
+  );
+  return MAX_CONCURRENCY;
+}
+
+function warnInsecure(key: KeyPath, server: string, judge: Judge): void {
+  judge.warnings.push(
+    `${key.join('.')} is true: certificates of ${server} are not checked, so anybody on the way can read and change what is sent`,
+  );
+}
