@@ -3,12 +3,23 @@ import tseslint from 'typescript-eslint';
 
 /** What core may not know: SDKs belong to their adapters, the process and the terminal to the commands. */
 const sdks = {
-  elasticsearch: { group: ['@elastic/*'], message: 'Only src/core/elasticsearch talks to Elasticsearch.' },
+  elasticsearch: {
+    group: ['@elastic/*'],
+    message: 'Only src/core/elasticsearch talks to Elasticsearch.',
+  },
   mysql: { group: ['mysql2', 'mysql2/*'], message: 'Only src/core/tracking talks to MySQL.' },
   s3: { group: ['@aws-sdk/*', '@smithy/*'], message: 'Only src/core/objects talks to S3.' },
 };
 const terminal = {
-  group: ['chalk', 'cli-progress', 'commander', 'pino', 'pino-pretty', '**/commands/**', '**/config/**'],
+  group: [
+    'chalk',
+    'cli-progress',
+    'commander',
+    'pino',
+    'pino-pretty',
+    '**/commands/**',
+    '**/config/**',
+  ],
   message: 'Core takes plain data and reports by events; the terminal belongs to src/commands.',
 };
 const allBut = (name) =>
@@ -30,19 +41,28 @@ export default tseslint.config(
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
     rules: {
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
     },
   },
-  { files: ['**/*.{js,mjs}'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } } },
+  {
+    files: ['**/*.{js,mjs}'],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
+  },
   {
     files: ['src/core/**'],
     rules: {
       'no-restricted-globals': ['error', 'process', 'console'],
       'no-restricted-syntax': [
         'error',
-        { selector: "ImportDeclaration[source.value=/^(node:)?process$/]", message: 'Core takes what it needs as arguments.' },
+        {
+          selector: 'ImportDeclaration[source.value=/^(node:)?process$/]',
+          message: 'Core takes what it needs as arguments.',
+        },
       ],
     },
   },

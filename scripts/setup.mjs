@@ -11,15 +11,24 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const at = (...parts) => join(root, ...parts);
 
 if (existsSync(at('src')) && existsSync(at('tsconfig.build.json'))) {
-  const wanted = createHash('sha256').update(readFileSync(at('package-lock.json'))).digest('hex');
+  const wanted = createHash('sha256')
+    .update(readFileSync(at('package-lock.json')))
+    .digest('hex');
   const stamp = at('node_modules', '.es-migrate-lock');
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error']);
     writeFileSync(stamp, wanted);
   }
-  if (newest(['src', 'sandbox', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']) > builtAt()) {
+  if (
+    newest(['src', 'sandbox', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']) >
+    builtAt()
+  ) {
     rmSync(at('dist'), { recursive: true, force: true });
-    run(process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', at('tsconfig.build.json')]);
+    run(process.execPath, [
+      at('node_modules', 'typescript', 'bin', 'tsc'),
+      '-p',
+      at('tsconfig.build.json'),
+    ]);
     writeFileSync(at('dist', '.built'), '');
   }
 }
@@ -29,7 +38,9 @@ function run(command, args) {
     // Our own output belongs to the command that follows, so what a step says goes to stderr.
     execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   } catch {
-    console.error(`es-migrate: set-up stopped: ${command} ${args.join(' ')} failed (its output is above)`);
+    console.error(
+      `es-migrate: set-up stopped: ${command} ${args.join(' ')} failed (its output is above)`,
+    );
     process.exit(1);
   }
 }
@@ -45,5 +56,8 @@ function newest(paths) {
 function newestIn(path) {
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
-  return readdirSync(path).reduce((latest, name) => Math.max(latest, newestIn(join(path, name))), stat.mtimeMs);
+  return readdirSync(path).reduce(
+    (latest, name) => Math.max(latest, newestIn(join(path, name))),
+    stat.mtimeMs,
+  );
 }
