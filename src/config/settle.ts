@@ -168,7 +168,8 @@ function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSe
     ...(endpoint !== undefined && { endpoint }),
     ...(caFile !== undefined && { caFile }),
     ...(encryption && { encryption }),
-    forcePathStyle: target.forcePathStyle ?? false,
+    // What has an endpoint of its own is seldom reached by a bucket's host name.
+    forcePathStyle: target.forcePathStyle ?? target.endpoint !== undefined,
     insecure: target.insecure ?? false,
   };
 }

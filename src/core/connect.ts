@@ -2,7 +2,7 @@ import type { RelatedIndex } from './elasticsearch/mappings.js';
 import type { Source } from './elasticsearch/source.js';
 import { usage } from './errors.js';
 import type { Target } from './objects/target.js';
-import type { RetryPolicy } from './retry.js';
+import { retrying, type RetryPolicy } from './retry.js';
 import type { Run } from './run.js';
 import type { Settings } from './settings.js';
 import { Database } from './tracking/database.js';
@@ -68,8 +68,10 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
       new Database(settings.tracking, { ...policy, retryForMs: LEASE_PATIENCE_MS }, 1),
     );
     logApplied(run, await migrateSchema(database));
-    if (target && source)
-      await target.claimPrefix({ databaseId: await databaseId(database) }, run.stop);
+    if (target && source) {
+      const owner = { databaseId: await databaseId(database) };
+      await retrying(policy, () => target.claimPrefix(owner, run.stop), { signal: run.stop });
+    }
     return {
       settings,
       database,

@@ -28,9 +28,11 @@ export function expectedDocuments(options: SampleOptions): Map<string, Expected>
       messages.push({ id, source });
       continue;
     }
-    const { message_id, at } = JSON.parse(source) as { message_id: string; at: string };
+    const { message_id, at } = JSON.parse(source) as { message_id: string; at?: string };
     const key = `${index}\n${message_id}`;
-    related.set(key, [...(related.get(key) ?? []), { index, id, source, at: Date.parse(at) }]);
+    // A record without the sort field comes last.
+    const sortedBy = at === undefined ? Infinity : Date.parse(at);
+    related.set(key, [...(related.get(key) ?? []), { index, id, source, at: sortedBy }]);
   }
   const list = (index: string, id: string) =>
     (related.get(`${index}\n${id}`) ?? [])

@@ -1,3 +1,4 @@
+import { anySignal } from '../any-signal.js';
 import type { Connections } from '../connect.js';
 import { isMigrateError, usage } from '../errors.js';
 import { ownerOf, type Run } from '../run.js';
@@ -120,7 +121,7 @@ async function extractJob(
   // Under the lease: what another invocation adds before it is not ours.
   const before = await jobTotals(database, job.jobId);
   const heartbeat = new Heartbeat(on.leases, 'job_runs', lease.seconds, run.report);
-  const signal = AbortSignal.any([run.stop, heartbeat.hold(lease)]);
+  const signal = anySignal(run.stop, heartbeat.hold(lease));
   let failedWindows: ExtractedJob['failedWindows'] = [];
   let batches = 0;
   const onBatches = (made: number) => {

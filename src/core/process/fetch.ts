@@ -1,3 +1,4 @@
+import { anySignal } from '../any-signal.js';
 import type { Hit } from '../elasticsearch/answer.js';
 import type { RelatedIndex } from '../elasticsearch/mappings.js';
 import { orderRecords } from '../elasticsearch/related.js';
@@ -65,7 +66,7 @@ export async function fetchMessages(
     related.length,
     () => Promise.resolve(waiting.next().value),
     async ([i, one], failed) => {
-      const either = AbortSignal.any([signal, failed]);
+      const either = anySignal(signal, failed);
       records[i] = await source.records(one, { ids, maxBytes, signal: either });
     },
   );

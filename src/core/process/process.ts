@@ -1,3 +1,4 @@
+import { anySignal } from '../any-signal.js';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Connections } from '../connect.js';
 import { createSpool } from '../objects/spool.js';
@@ -54,7 +55,7 @@ export async function processBatches(
           on,
           { workshop, heartbeat, uploads, tally },
           batch,
-          AbortSignal.any([grace.signal, failed]),
+          anySignal(grace.signal, failed),
         ),
     );
     return await summarise(on, tally, queue);
@@ -81,7 +82,7 @@ async function workOn(
   stopped: AbortSignal,
 ): Promise<void> {
   const lost = heartbeat.hold(batch.lease);
-  const signal = AbortSignal.any([lost, stopped]);
+  const signal = anySignal(lost, stopped);
   try {
     const writer = openWriter(run, on, { workshop, uploads }, batch, signal);
     const { outcomes, object } = await carryBatch(workshop, batch, writer, signal);
