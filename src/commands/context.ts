@@ -27,6 +27,13 @@ export interface CommandContext {
   readonly scrubber: Scrubber;
 }
 
+/** How the command line hands a command what it needs, and hears how it ended. */
+export interface ProgramHooks {
+  /** Makes a command's context from the flags every command takes. */
+  readonly contextOf: (globals: Globals) => CommandContext;
+  readonly ended: (verdict: Verdict) => void;
+}
+
 export interface OpenRun {
   readonly run: Run;
   readonly terminal: Terminal;

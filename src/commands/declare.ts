@@ -1,8 +1,7 @@
 import { Command } from 'commander';
 import { milliseconds, wholeNumber } from './arguments.js';
-import type { CommandContext, Globals } from './context.js';
+import type { CommandContext, Globals, ProgramHooks } from './context.js';
 import { exitStatus, type Verdict } from './exit-codes.js';
-import type { ProgramHooks } from './program.js';
 import type { ErrorsFlags } from './errors.js';
 import type { ProcessFlags } from './process-report.js';
 import type { RangeFlags } from './range-options.js';

@@ -3,14 +3,7 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { packageRoot } from '../core/package-root.js';
 import { addCommands } from './declare.js';
-import type { CommandContext, Globals } from './context.js';
-import type { Verdict } from './exit-codes.js';
-
-export interface ProgramHooks {
-  /** Makes a command's context from the flags every command takes. */
-  readonly contextOf: (globals: Globals) => CommandContext;
-  readonly ended: (verdict: Verdict) => void;
-}
+import type { ProgramHooks } from './context.js';
 
 /**
  * The whole command line. Nothing heavy is imported here: each command's code is loaded when it is run, so that

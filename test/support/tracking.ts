@@ -61,7 +61,7 @@ export interface Extraction {
   readonly jobId: number;
   readonly lease: Lease;
   /** Stores the next page of slice 0; `number` repeats an earlier one. */
-  store(ids: readonly (string | Buffer)[], number?: number): Promise<StoredPage>;
+  readonly store: (ids: readonly (string | Buffer)[], number?: number) => Promise<StoredPage>;
 }
 
 /** A job under a lease, with one window open for reading. `day` of October 2024 tells jobs apart. */

@@ -98,7 +98,8 @@ export function connectionError(error: unknown, url: string): unknown {
     'Elasticsearch',
     'retriable',
     error.name,
-    `cannot reach Elasticsearch at ${url}: ${error.message}`,
+    // Where a host has several addresses, the error of all of them has no message of its own.
+    `cannot reach Elasticsearch at ${url}: ${error.message || 'connection refused'}`,
     {
       cause: error,
     },

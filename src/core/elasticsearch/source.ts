@@ -71,7 +71,10 @@ export interface Source {
   exists(index: string, id: string, signal: AbortSignal): Promise<boolean>;
   /** Records of one related index that belong to any of these messages. */
   records(related: RelatedIndex, request: DocumentsRequest): Promise<Documents>;
-  /** All records of one message, however many, in pages in the order of `sort`. */
+  /**
+   * All records of one message, however many, in pages in the order of `sort`.
+   * @throws Fault `too_large` where one alone exceeds the limit; `broken_read` where only reading all again helps
+   */
   recordPages(
     related: RelatedIndex,
     messageId: string,

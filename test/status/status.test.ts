@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Connections } from '../../src/core/connect.js';
+import { status } from '../../src/core/status/status.js';
+import type { Database } from '../../src/core/tracking/database.js';
+import { findMessages } from '../../src/core/tracking/lookup.js';
+import { closeWindow } from '../../src/core/tracking/windows.js';
+import { closeJob } from '../../src/core/tracking/jobs.js';
+import { completeBatch } from '../../src/core/tracking/outcomes.js';
+import { connectionsTo, quietRun } from '../support/core.js';
+import {
+  beginExtraction,
+  claimed,
+  clear,
+  expireLease,
+  freshTracking,
+  ids,
+  outcomesOf,
+  type Tracking,
+} from '../support/tracking.js';
+
+let tracking: Tracking;
+let database: Database;
+let on: Connections;
+
+beforeAll(async () => {
+  tracking = await freshTracking();
+  database = tracking.database;
+  on = connectionsTo(tracking);
+});
+beforeEach(() => clear(database));
+afterAll(() => tracking.drop());
+
+const look = (jobId?: number) => status(quietRun(), on, { jobId });
+
+test('of an empty database', async () => {
+  const none = { total: 0, pending: 0, inProgress: 0, completed: 0, failed: 0 };
+  expect(await look()).toEqual({
+    jobs: [],
+    messages: none,
+    batches: none,
+    stuck: 0,
+    messagesPerSecond: null,
+    secondsLeft: null,
+  });
+});
+
+test('messages and batches by status, of all jobs and of one', async () => {
+  const one = await beginExtraction(database, { day: 1 });
+  const two = await beginExtraction(database, { day: 2 });
+  await one.store(ids(25, 'a'));
+  await two.store([...ids(10, 'b'), 'a1']);
+  const [done, held] = [await claimed(database), await claimed(database)];
+  await completeBatch(
+    database,
+    done,
+    outcomesOf(done, (id) => (id === 'a3' ? 'missing' : undefined)),
+  );
+  const report = await look();
+  expect(report.messages).toEqual({
+    total: 35,
+    pending: 15,
+    inProgress: 10,
+    completed: 9,
+    failed: 1,
+  });
+  expect(report.batches).toEqual({ total: 4, pending: 2, inProgress: 1, completed: 0, failed: 1 });
+  expect(report.jobs).toMatchObject([
+    {
+      jobId: one.jobId,
+      from: new Date('2024-10-01'),
+      to: new Date('2024-10-02'),
+      status: 'running',
+      expected: 1,
+      extracted: 25,
+      duplicates: 0,
+      messages: { total: 25, pending: 5, inProgress: 10, completed: 9, failed: 1 },
+      failedWindows: 0,
+    },
+    { jobId: two.jobId, extracted: 10, duplicates: 1, messages: { total: 10, pending: 10 } },
+  ]);
+  expect(report.messagesPerSecond).toBeGreaterThan(0);
+  expect(report.secondsLeft).toBeGreaterThanOrEqual(0);
+  const ofTwo = await look(two.jobId);
+  expect(ofTwo.jobs.map(({ jobId }) => jobId)).toEqual([two.jobId]);
+  expect(ofTwo.messages).toEqual({
+    total: 10,
+    pending: 10,
+    inProgress: 0,
+    completed: 0,
+    failed: 0,
+  });
+  expect(ofTwo.batches).toMatchObject({ total: 1, pending: 1 });
+  expect((await look(4711)).jobs).toEqual([]);
+  // What is held lives; then it does not.
+  expect(report.stuck).toBe(0);
+  await expireLease(database, 'batch_progress', held.lease.token);
+  await expireLease(database, 'job_runs', two.lease.token);
+  expect((await look()).stuck).toBe(2);
+});
+
+test('a job that could not be read whole', async () => {
+  const { jobId, lease } = await beginExtraction(database);
+  await closeWindow(database, { jobId, lease }, 1, 'failed', 'said the test');
+  expect(await closeJob(database, jobId, lease, 'failed')).toBe(true);
+  expect((await look()).jobs).toMatchObject([{ jobId, status: 'failed', failedWindows: 1 }]);
+});
+
+test('where a message is, in every index it occurs in', async () => {
+  const one = await beginExtraction(database, { index: 'one' });
+  const two = await beginExtraction(database, { index: 'two' });
+  await one.store(['a ', 'A']);
+  await two.store(['a ']);
+  const batch = await claimed(database);
+  await completeBatch(database, batch, outcomesOf(batch));
+  expect(await findMessages(database, 'a ')).toEqual([
+    { index: 'one', status: 'completed', url: `s3://bucket/batch-${batch.batchId}` },
+    { index: 'two', status: 'pending' },
+  ]);
+  expect(await findMessages(database, 'a')).toEqual([]);
+});

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../src/core/tracking/database.js';
+import { LeaseLost } from '../../src/core/tracking/heartbeat.js';
+import {
+  closeJob,
+  findOrCreateJob,
+  jobHolder,
+  leaseJob,
+  nextRunDate,
+  unfinishedJobs,
+  type JobScope,
+} from '../../src/core/tracking/jobs.js';
+import { newLease } from '../../src/core/tracking/lease.js';
+import {
+  closeWindow,
+  openWindow,
+  openWindows,
+  planWindows,
+} from '../../src/core/tracking/windows.js';
+import { beginExtraction, clear, expireLease, freshTracking, ids, type Tracking } from '../support/tracking.js'; // prettier-ignore
+
+const scope: JobScope = { index: 'messages', dateField: 'timestamp', filter: undefined };
+const october = (from: number, to: number) => ({
+  from: Date.UTC(2024, 9, from),
+  to: Date.UTC(2024, 9, to),
+});
+
+let tracking: Tracking;
+let database: Database;
+
+beforeAll(async () => {
+  tracking = await freshTracking();
+  database = tracking.database;
+});
+beforeEach(() => clear(database));
+afterAll(() => tracking.drop());
+
+const job = (changes: Partial<JobScope> = {}, interval = october(1, 2)) =>
+  findOrCreateJob(database, { ...scope, ...changes }, interval, ['messages']);
+const completed = async (interval: ReturnType<typeof october>) => {
+  const { jobId } = await job({}, interval);
+  const lease = newLease('extractor:1', 300);
+  await leaseJob(database, jobId, lease);
+  await closeJob(database, jobId, lease, 'completed');
+};
+
+test('a job is index, date field, filter and interval: the same four are the same job', async () => {
+  const same = await Promise.all(ids(8).map(() => job()));
+  expect(new Set(same.map(({ jobId }) => jobId)).size).toBe(1);
+  const others = [
+    await job({ index: 'Messages' }),
+    await job({ index: 'messages ' }),
+    await job({ dateField: 'at' }),
+    await job({ filter: '{"match_all":{}}' }),
+    await job({ index: 'messagest', dateField: 'imestamp' }),
+    await job({}, { ...october(1, 2), from: october(1, 2).from + 1 }),
+    await job({}, october(1, 3)),
+  ];
+  expect(new Set([...same, ...others].map(({ jobId }) => jobId)).size).toBe(1 + others.length);
+});
+
+test('the last job that was made and completed says where the next one starts', async () => {
+  expect(await nextRunDate(database, scope)).toBeUndefined();
+  await completed(october(1, 2));
+  await completed(october(2, 5));
+  expect(await nextRunDate(database, scope)).toBe(october(2, 5).to);
+  await completed(october(1, 2));
+  expect(await nextRunDate(database, scope)).toBe(october(2, 5).to);
+  const failed = await job({}, october(5, 6));
+  const lease = newLease('extractor:1', 300);
+  await leaseJob(database, failed.jobId, lease);
+  await closeJob(database, failed.jobId, lease, 'failed');
+  expect(await nextRunDate(database, scope)).toBe(october(2, 5).to);
+  expect((await unfinishedJobs(database, scope)).map(({ jobId }) => jobId)).toEqual([failed.jobId]);
+  expect(await unfinishedJobs(database, scope, october(1, 2).from)).toEqual([]);
+  expect(await nextRunDate(database, { ...scope, index: 'other' })).toBeUndefined();
+});
+
+describe('the lease of a job', () => {
+  test('goes to one of many', async () => {
+    const { jobId } = await job();
+    const held = await Promise.all(
+      ids(8).map((owner) => leaseJob(database, jobId, newLease(owner, 300))),
+    );
+    expect(held.filter(Boolean)).toHaveLength(1);
+  });
+
+  test('is taken over once it has run out, and not before', async () => {
+    const { jobId, lease } = await beginExtraction(database);
+    const other = newLease('other:2', 300);
+    expect(await leaseJob(database, jobId, other)).toBe(false);
+    expect(await jobHolder(database, jobId)).toMatchObject({ owner: 'extractor:1' });
+    await expireLease(database, 'job_runs', lease.token);
+    expect(await leaseJob(database, jobId, other)).toBe(true);
+    expect(await closeJob(database, jobId, lease, 'completed')).toBe(false);
+    expect(await closeJob(database, jobId, other, 'completed')).toBe(true);
+    expect(await jobHolder(database, jobId)).toBeUndefined();
+  });
+
+  test('closing twice, as after a COMMIT that went through unheard, is closing', async () => {
+    const { jobId, lease } = await beginExtraction(database);
+    expect(await closeJob(database, jobId, lease, 'completed')).toBe(true);
+    expect(await closeJob(database, jobId, lease, 'completed')).toBe(true);
+  });
+
+  test('allows to change the job’s windows; who lost it changes none', async () => {
+    const { jobId, lease } = await beginExtraction(database);
+    await expireLease(database, 'job_runs', lease.token);
+    await leaseJob(database, jobId, newLease('other:2', 300));
+    const lost = { jobId, lease };
+    const before = await openWindows(database, jobId);
+    await expect(planWindows(database, lost, [])).rejects.toThrow(LeaseLost);
+    await expect(
+      openWindow(database, lost, 1, { pitId: 'other', expected: 7, slices: 2 }),
+    ).rejects.toThrow(LeaseLost);
+    await expect(closeWindow(database, lost, 1, 'completed')).rejects.toThrow(LeaseLost);
+    expect(await openWindows(database, jobId)).toEqual(before);
+  });
+});
