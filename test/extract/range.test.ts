@@ -136,6 +136,13 @@ describe('what is refused', () => {
     expect(() => to(text)).toThrow(/give a date such as|doesn't exist/);
   });
 
+  test.each(['0999-12-30', '9999-12-31', '0001-01-01T00:00:00Z'])(
+    '%s, which no table can hold',
+    (text) => {
+      expect(() => to(text)).toThrow(/out of range/);
+    },
+  );
+
   test('a time zone nobody knows', () => {
     expect(() => from('2024-10-01', 'Europe/Berln')).toThrow('"Europe/Berln" is not a time zone');
   });

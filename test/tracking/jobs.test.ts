@@ -76,6 +76,19 @@ test('the last job that was made and completed says where the next one starts', 
   expect(await nextRunDate(database, { ...scope, index: 'other' })).toBeUndefined();
 });
 
+test('a range that reached into the future does not move the next start behind what could be read', async () => {
+  const [row] = await database.rows<{ now: Date }>('SELECT NOW(3) AS now');
+  const now = row?.now.getTime() ?? NaN;
+  const { jobId } = await job({}, { from: now - 3_600_000, to: now + 86_400_000 });
+  const lease = newLease('extractor:1', 300);
+  await leaseJob(database, jobId, lease);
+  await closeJob(database, jobId, lease, 'completed', 900_000);
+  const next = (await nextRunDate(database, scope)) ?? NaN;
+  expect(next).toBeGreaterThanOrEqual(now - 900_000);
+  // Made within the test's time limit, settled a quarter of an hour before.
+  expect(next).toBeLessThanOrEqual(now - 900_000 + 120_000);
+});
+
 describe('the lease of a job', () => {
   test('goes to one of many', async () => {
     const { jobId } = await job();

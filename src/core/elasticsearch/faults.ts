@@ -83,6 +83,13 @@ export function connectionError(error: unknown, url: string): unknown {
       error,
     );
   }
+  if (/wrong version number/.test(error.message)) {
+    return usage(
+      `Elasticsearch at ${url} does not speak TLS`,
+      'Write http:// in source.url.',
+      error,
+    );
+  }
   const known = [
     'ConnectionError',
     'TimeoutError',
@@ -91,7 +98,7 @@ export function connectionError(error: unknown, url: string): unknown {
   ];
   const broken =
     known.includes(error.name) ||
-    (error as { code?: string }).code !== undefined ||
+    SYSTEM_CODE.test((error as { code?: string }).code ?? '') ||
     error.message === 'terminated';
   if (!broken) return error;
   return new Fault(
@@ -105,6 +112,9 @@ export function connectionError(error: unknown, url: string): unknown {
     },
   );
 }
+
+/** Of the system (ECONNRESET) or of undici (UND_ERR_SOCKET); Node's own ERR_… are mistakes in how it was called. */
+const SYSTEM_CODE = /^(?!ERR_)(E[A-Z]|UND_ERR_)/;
 
 function isCertificateProblem({ message }: Error): boolean {
   return /certificate|self[- ]signed|unable to verify|altnames|unable to get (local )?issuer/i.test(

@@ -82,7 +82,9 @@ async function chooseInterval(
   { from, to, startDate }: ExtractOptions,
   finished: readonly ExtractedJob[],
 ): Promise<Interval> {
-  const end = to ?? run.clock.now() - settings.settleMs;
+  const settled = run.clock.now() - settings.settleMs;
+  const end = to ?? settled;
+  if (end > settled) warnOfUnsettled(run, end);
   if (from !== undefined) {
     const start = finished.at(-1)?.interval.to ?? from;
     if (from >= end) {
@@ -104,6 +106,11 @@ async function chooseInterval(
     );
   }
   return { from: start, to: end };
+}
+
+function warnOfUnsettled(run: Run, end: number): void {
+  const message = `the range ends at ${new Date(end).toISOString()}, where messages may still arrive; those that do are added by extracting it again`;
+  run.report({ type: 'log', level: 'warn', message });
 }
 
 type JobOutcome = Extract<ExtractOutcome, { kind: 'done' | 'busy' | 'stopped' }>;
@@ -135,7 +142,7 @@ async function extractJob(
     }
     failedWindows = await readWindows(run, on, options, { job, lease, signal, onBatches });
     const ended = failedWindows.length > 0 ? 'failed' : 'completed';
-    if (!(await closeJob(database, job.jobId, lease, ended)))
+    if (!(await closeJob(database, job.jobId, lease, ended, settings.settleMs)))
       throw new LeaseLost('somebody else has taken this extraction over');
     status = ended;
   } catch (error) {

@@ -26,9 +26,22 @@ const FORM = 'give a date such as 2024-10-01 or an instant such as 2024-10-01T12
  * `t < to` then hold for the same whole milliseconds.
  *
  * @returns milliseconds since the epoch, UTC
- * @throws MigrateError `usage` where it is neither, names a day or time that doesn't exist, or the zone is unknown
+ * @throws MigrateError `usage` where it is neither, names a day or time that doesn't exist or that the tracking
+ *   tables can't hold, or the zone is unknown
  */
-export function resolveBound(text: string, { timezone, edge }: BoundOptions): number {
+export function resolveBound(text: string, options: BoundOptions): number {
+  const bound = readBound(text, options);
+  // What MySQL's DATETIME can hold.
+  if (bound < EARLIEST || bound > LATEST) {
+    throw usage(`${quoted(text)} is out of range; ${FORM}, from the year 1000 to the end of 9998`);
+  }
+  return bound;
+}
+
+const EARLIEST = Date.UTC(1000, 0, 1);
+const LATEST = Date.UTC(9999, 0, 1);
+
+function readBound(text: string, { timezone, edge }: BoundOptions): number {
   const zone = checkedZone(timezone);
   if (DATE.test(text)) {
     const day = calendar(text, () => Temporal.PlainDate.from(text, { overflow: 'reject' }));

@@ -57,6 +57,8 @@ export async function carryBatch(
   }
 }
 
+const TOO_LARGE = { kind: 'too-large' } as const;
+
 /** Messages of one index, page by page, each as large as the answers so far allow. */
 async function carryMessages(
   workshop: Workshop,
@@ -94,10 +96,12 @@ async function carryPage(
   writer: BatchWriter,
   signal: AbortSignal,
 ): Promise<readonly FailedMessage[] | 'too-large'> {
-  const fetched = await fetchMessages(
-    { source, related, maxBytes: shares.pageBytes, signal },
-    page,
-  );
+  const request = { source, related, maxBytes: shares.pageBytes, signal };
+  const fetched = await fetchMessages(request, page).catch((error: unknown) => {
+    // Elasticsearch will not answer this, however often it is asked: message by message it says for which.
+    if (isFault(error) && error.class === 'request') return TOO_LARGE;
+    throw error;
+  });
   if (fetched.kind === 'too-large') return 'too-large';
   pageSize.saw(page.length, fetched.heaviest);
   for (const { message, source: bytes, related: records } of fetched.messages) {
@@ -123,8 +127,9 @@ async function carryLarge(
       await writer.flush();
       return [];
     } catch (error) {
-      if (!isFault(error) || error.code !== BROKEN_READ) throw error;
-      if (tries === LARGE_TRIES) return [failure(message, 'source_refused', error.message)];
+      if (!isFault(error) || error.class !== 'request') throw error;
+      const repeatable = error.code === BROKEN_READ && tries < LARGE_TRIES;
+      if (!repeatable) return [failure(message, 'source_refused', error.message)];
     } finally {
       await spool.discard();
     }

@@ -151,18 +151,24 @@ export async function jobHolder(
 /**
  * Ends an extraction under its lease: `completed` moves `next_run_date` on, `failed` and `running` (stopped,
  * to be resumed) leave it. False where the lease was lost.
+ *
+ * The next job starts where this one ends, but not behind what could be read when it was made: of an interval that
+ * reached into the future the rest is still to come.
  */
 export async function closeJob(
   database: Database,
   jobId: number,
   lease: Lease,
   status: Job['status'],
+  settleMs = 0,
 ): Promise<boolean> {
   const { affectedRows } = await database.change(
-    `UPDATE job_runs SET status = ?, next_run_date = IF(? = 'completed', end_date, next_run_date),
+    `UPDATE job_runs SET status = ?,
+            next_run_date = IF(? = 'completed',
+              LEAST(end_date, GREATEST(start_date, created_at - INTERVAL ? MICROSECOND)), next_run_date),
             lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
      WHERE job_id = ? AND lease_token = ?`,
-    [status, status, jobId, lease.token],
+    [status, status, settleMs * 1000, jobId, lease.token],
   );
   if (affectedRows === 1) return true;
   // Closed already, where that had gone through unheard.

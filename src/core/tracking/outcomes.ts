@@ -120,7 +120,7 @@ async function markCompleted(
       }));
     const { affectedRows } = await on.change(
       `UPDATE ${OUTCOME_ROWS}
-         id VARCHAR(1024) PATH '$.id', ix INT UNSIGNED PATH '$.ix', url VARCHAR(2048) PATH '$.url',
+         id VARCHAR(1024) PATH '$.id', ix INT UNSIGNED PATH '$.ix', url VARCHAR(2048) PATH '$.url' ERROR ON ERROR,
          bytes BIGINT UNSIGNED PATH '$.bytes', sha CHAR(64) PATH '$.sha')) AS o
        STRAIGHT_JOIN message_tracking t ON t.batch_id = ? AND t.message_id = UNHEX(o.id) AND t.index_id = o.ix
        SET t.status = 'completed', t.s3_path = o.url, t.object_bytes = o.bytes, t.object_sha256 = UNHEX(o.sha),
