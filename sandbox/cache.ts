@@ -24,11 +24,13 @@ export function isCached(name: string): boolean {
  *
  * @param build fills the empty directory it is given.
  * @param waiting is called once when another process is building the same.
+ * @param stop ends waiting; `build` watches it itself.
  */
 export async function cached(
   name: string,
   build: (directory: string) => Promise<void>,
   waiting?: () => void,
+  stop?: AbortSignal,
 ): Promise<string> {
   const path = join(cacheDir(), name);
   if (existsSync(path)) return path;
@@ -49,6 +51,7 @@ export async function cached(
       }
     },
     waiting,
+    stop,
   );
   return path;
 }

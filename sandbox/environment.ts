@@ -20,6 +20,11 @@ export function sandboxEnvironment({
   };
 }
 
+/** The same for a shell to read. */
+export function exportLines(environment: Readonly<Record<string, string>>): string[] {
+  return Object.entries(environment).map(([name, value]) => `export ${name}='${value}'`);
+}
+
 /**
  * An es-migrate.yaml for the sandbox's sample, without secrets: those come from {@link sandboxEnvironment}.
  *

@@ -6,6 +6,7 @@ import { startElasticsearch, type ElasticsearchCoordinates } from './elasticsear
 import { mariadbPrerequisites, prepareMariadb } from './mariadb/prepare.js';
 import { startMariadb, type MysqlCoordinates } from './mariadb/start.js';
 import { refuseUnlessInstallable, type Prerequisite } from './prerequisites.js';
+import type { Guarded } from './guard.js';
 import { prepareS3, s3Prerequisites } from './s3/prepare.js';
 import { startS3, type S3Coordinates } from './s3/start.js';
 import type { Started } from './server.js';
@@ -38,37 +39,39 @@ export interface SandboxOptions<Name extends ServerName = ServerName> {
   readonly report?: (line: string) => void;
   /** Elasticsearch's heap in MiB; 1024 by default. */
   readonly heapMb?: number;
+  /** Ends downloads, builds and starts; what is running then is stopped, and the signal's reason thrown. */
+  readonly stop?: AbortSignal;
 }
 
 type Report = (line: string) => void;
-type Start = (sandbox: string) => Promise<Started<unknown>>;
+type Start = (sandbox: string, stop: AbortSignal) => Promise<Started<unknown>>;
 
 /** How each server gets ready to start (downloads, builds) and starts. */
 interface Kind {
   prerequisites(): Promise<readonly Prerequisite[]>;
-  prepare(report: Report, options: { heapMb: number }): Promise<Start>;
+  prepare(report: Report, stop: AbortSignal, heapMb: number): Promise<Start>;
 }
 
 const KINDS: Record<ServerName, Kind> = {
   elasticsearch: {
     prerequisites: elasticsearchPrerequisites,
-    prepare: async (report, { heapMb }) => {
-      const prepared = await prepareElasticsearch(report);
-      return (sandbox) => startElasticsearch(sandbox, prepared, heapMb);
+    prepare: async (report, preparing, heapMb) => {
+      const prepared = await prepareElasticsearch(report, preparing);
+      return (sandbox, stop) => startElasticsearch(sandbox, prepared, heapMb, stop);
     },
   },
   mysql: {
     prerequisites: () => Promise.resolve(mariadbPrerequisites),
-    prepare: async (report) => {
-      const prepared = await prepareMariadb(report);
-      return (sandbox) => startMariadb(sandbox, prepared);
+    prepare: async (report, preparing) => {
+      const prepared = await prepareMariadb(report, preparing);
+      return (sandbox, stop) => startMariadb(sandbox, prepared, stop);
     },
   },
   s3: {
     prerequisites: () => Promise.resolve(s3Prerequisites()),
-    prepare: async (report) => {
-      const program = await prepareS3(report);
-      return (sandbox) => startS3(sandbox, program);
+    prepare: async (report, preparing) => {
+      const program = await prepareS3(report, preparing);
+      return (sandbox, stop) => startS3(sandbox, program, stop);
     },
   },
 };
@@ -86,28 +89,34 @@ export async function startSandbox<Name extends ServerName = ServerName>(
   options: SandboxOptions<Name> = {},
 ): Promise<Sandbox<Name>> {
   const names: readonly ServerName[] = options.servers ?? ALL;
-  const report = options.report ?? (() => undefined);
-  const heapMb = options.heapMb ?? 1024;
+  const {
+    report = () => undefined,
+    heapMb = 1024,
+    stop: given = new AbortController().signal,
+  } = options;
 
   const needed = await Promise.all(names.map((name) => KINDS[name].prerequisites()));
   await refuseUnlessInstallable(needed.flat());
-  const starts = await Promise.all(names.map((name) => KINDS[name].prepare(report, { heapMb })));
+  const starts = await together(given, names, (name, stop) =>
+    KINDS[name].prepare(report, stop, heapMb),
+  );
 
   const dir = await mkdtemp(join(tmpdir(), 'es-migrate-sandbox-'));
-  const outcomes = await Promise.allSettled(starts.map((start) => start(dir)));
-  const started = outcomes.flatMap((outcome) =>
-    outcome.status === 'fulfilled' ? [outcome.value] : [],
-  );
+  const running: Guarded[] = [];
   const stop = async () => {
-    await Promise.all(started.map((server) => server.process.stop()));
+    await Promise.all(running.map((server) => server.stop()));
     // The last guard has removed it, unless none was ever started.
     await rm(dir, { recursive: true, force: true });
   };
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed) {
+  const begin = async (start: Start, signal: AbortSignal) => {
+    const server = await start(dir, signal);
+    running.push(server.process);
+    return server;
+  };
+  const started = await together(given, starts, begin).catch(async (error: unknown) => {
     await stop();
-    throw failed.reason;
-  }
+    throw error;
+  });
   const byName = <Value>(pick: (server: Started<unknown>) => Value) =>
     Object.fromEntries(names.map((name, at) => [name, pick(started[at] as Started<unknown>)]));
   return {
@@ -116,4 +125,32 @@ export async function startSandbox<Name extends ServerName = ServerName>(
     dir,
     stop,
   } as unknown as Sandbox<Name>;
+}
+
+/**
+ * Works on all items at once. When one fails, or `given` is aborted, the others are told to stop and waited for,
+ * so nothing goes on behind an error.
+ *
+ * @throws what failed first, or the reason of `given`.
+ */
+async function together<Item, Result>(
+  given: AbortSignal,
+  items: readonly Item[],
+  work: (item: Item, stop: AbortSignal) => Promise<Result>,
+): Promise<Result[]> {
+  const failed = new AbortController();
+  const stop = AbortSignal.any([given, failed.signal]);
+  const outcomes = await Promise.allSettled(
+    items.map(async (item) => {
+      try {
+        stop.throwIfAborted();
+        return await work(item, stop);
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    }),
+  );
+  stop.throwIfAborted();
+  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
 }

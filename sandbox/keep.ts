@@ -2,42 +2,45 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMigrateError } from '../src/core/errors.js';
-import { sandboxConfig, sandboxEnvironment } from './environment.js';
+import { exportLines, sandboxConfig, sandboxEnvironment } from './environment.js';
 import { startSandbox } from './index.js';
 import { createSampleIndices, lastFullWeek, loadSample } from './sample.js';
 
 const MESSAGES = 2_000;
 
 /** `npm run sandbox`: keeps the servers up, with sample messages, until Ctrl-C. */
-async function keep(): Promise<void> {
-  const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+async function keep(stop: AbortSignal): Promise<void> {
   // The export lines go to stdout, everything else to stderr, so that a shell can read the former.
   const report = (line: string) => console.error(line);
-  const sandbox = await startSandbox({ report });
+  report('starting Elasticsearch, MariaDB and an S3 server');
+  const sandbox = await startSandbox({ report, stop });
   try {
     const { from, to } = lastFullWeek(new Date());
     await createSampleIndices(sandbox.elasticsearch.url);
-    await loadSample(sandbox.elasticsearch.url, { messages: MESSAGES, from, to, report });
+    await loadSample(sandbox.elasticsearch.url, { messages: MESSAGES, from, to, report, stop });
     const config = join(sandbox.dir, 'es-migrate.yaml');
     const startDate = from.toISOString().slice(0, 10);
     await writeFile(config, sandboxConfig(sandbox, { startDate }));
-    for (const [name, value] of Object.entries(sandboxEnvironment(sandbox))) {
-      console.log(`export ${name}='${value}'`);
-    }
+    console.log(exportLines(sandboxEnvironment(sandbox)).join('\n'));
     report(`The lines above are for another shell. There: es-migrate run --config ${config}`);
     report(
       `The objects will lie in ${join(sandbox.s3.dataDir, sandbox.s3.bucket)}. Ctrl-C ends it.`,
     );
-    await stopped;
+    if (!stop.aborted) await once(stop, 'abort');
   } finally {
     await sandbox.stop();
   }
 }
 
+const stopping = new AbortController();
+// A second signal ends it at once, and the servers with it.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort());
 try {
-  await keep();
+  await keep(stopping.signal);
 } catch (error) {
-  console.error(isMigrateError(error) ? `es-migrate: ${error.message}` : error);
-  if (isMigrateError(error) && error.advice !== undefined) console.error(error.advice);
-  process.exitCode = isMigrateError(error) ? 2 : 1;
+  if (error !== stopping.signal.reason) {
+    console.error(isMigrateError(error) ? `es-migrate: ${error.message}` : error);
+    if (isMigrateError(error) && error.advice !== undefined) console.error(error.advice);
+    process.exitCode = isMigrateError(error) ? 2 : 1;
+  }
 }

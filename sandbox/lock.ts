@@ -17,6 +17,7 @@ export async function withLock<T>(
   path: string,
   work: () => Promise<T>,
   waiting: () => void = () => undefined,
+  stop?: AbortSignal,
 ): Promise<T> {
   await mkdir(dirname(path), { recursive: true });
   for (let first = true; !(await acquire(path)); first = false) {
@@ -25,7 +26,7 @@ export async function withLock<T>(
       continue;
     }
     if (first) waiting();
-    await delay(POLL_MS);
+    await delay(POLL_MS, undefined, { signal: stop });
   }
   const touch = setInterval(() => {
     const now = new Date();

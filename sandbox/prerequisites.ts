@@ -83,7 +83,7 @@ export async function provide(
   report(`installing ${packages.join(' ')}`);
   await withLock(join(cacheDir(), 'apt.lock'), () => install(packages));
   const after = await unmet(prerequisites);
-  if (after.length > 0) throw missing(after);
+  if (after.length > 0) throw missing(after, "apt's own is not enough: install it from its makers");
 }
 
 /** Where this process can't install anything: refuses at once, with everything that is missing. */
@@ -130,11 +130,14 @@ async function install(packages: readonly string[]): Promise<void> {
   }
 }
 
-function missing(problems: readonly Unmet[]): MigrateError {
+function missing(problems: readonly Unmet[], advice = installLine(problems)): MigrateError {
   const wants = problems.map(({ prerequisite, problem }) => `${prerequisite.what} (${problem})`);
+  return usage(`the sandbox needs ${wants.join(', ')}`, `${advice}. ${DOCKER}`);
+}
+
+function installLine(problems: readonly Unmet[]): string {
   const packages = [...new Set(problems.flatMap(({ prerequisite }) => prerequisite.packages))];
-  const line = findProgram('apt-get')
-    ? `sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`
-    : `your system's equivalent of Debian's ${packages.join(' ')}`;
-  return usage(`the sandbox needs ${wants.join(', ')}`, `Install: ${line}. ${DOCKER}`);
+  return findProgram('apt-get')
+    ? `Install: sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`
+    : `Install: your system's equivalent of Debian's ${packages.join(' ')}`;
 }

@@ -24,6 +24,8 @@ export interface SampleOptions {
   readonly prefix?: string;
   /** Told once, when all is loaded. */
   readonly report?: (line: string) => void;
+  /** Ends loading between two requests. */
+  readonly stop?: AbortSignal;
 }
 
 export interface Loaded {
@@ -78,7 +80,7 @@ export async function createSampleIndices(url: string, prefix = ''): Promise<voi
  * Fills the indices with messages that look like real ones: a few hostile ids, numbers JavaScript would spoil,
  * two sources over several lines, 0 to 30 related records. Searchable when it resolves.
  *
- * @throws RangeError when `from` isn't before `to`.
+ * @throws RangeError when `from` isn't before `to`; the reason of `stop`.
  */
 export async function loadSample(url: string, options: SampleOptions): Promise<Loaded> {
   if (!(options.from < options.to)) throw new RangeError('a sample needs from before to');
@@ -87,6 +89,7 @@ export async function loadSample(url: string, options: SampleOptions): Promise<L
   let related = 0;
   const counted = function* () {
     for (const document of sampleDocuments(options)) {
+      options.stop?.throwIfAborted();
       if (document.index !== names.messages) related++;
       // In a bulk a line break ends the document.
       if (/[\r\n]/.test(document.source)) severalLines.push(document);

@@ -31,35 +31,43 @@ const PORT_TAKEN = /address already in use|BindHttpException|BindTransportExcept
  *
  * @param sandbox the sandbox's temporary directory.
  * @param prepare fills the server's home directory and says how to start it; called once per attempt.
- * @throws MigrateError `usage` with the end of the server's log when it dies or doesn't answer within 3 minutes.
+ * @throws MigrateError `usage` with the end of the server's log when it dies or doesn't answer within 3 minutes; the
+ *   reason of `stop`, once the server is gone.
  */
 export async function startServer<Coordinates>(
   sandbox: string,
   name: string,
   prepare: (home: string) => Promise<Launch<Coordinates>>,
+  stop?: AbortSignal,
 ): Promise<Started<Coordinates>> {
   for (let attempt = 1; ; attempt++) {
     const home = join(sandbox, 'servers', `${name}-${attempt}`);
     await mkdir(home, { recursive: true });
     const launch = await prepare(home);
     const server = await spawnGuarded(home, launch.command, launch.args, launch.env);
-    const failure = await untilReady(server, launch);
+    const failure = await untilReady(server, launch, stop);
     if (failure === undefined) return { coordinates: launch.coordinates, process: server };
     const log = await server.log();
     await server.stop();
+    stop?.throwIfAborted();
     if (attempt < ATTEMPTS && PORT_TAKEN.test(log)) continue;
     throw usage(`the sandbox's ${name} ${failure}${indented(lastLines(log))}`);
   }
 }
 
 /** What went wrong, or nothing. */
-async function untilReady(server: Guarded, launch: Launch<unknown>): Promise<string | undefined> {
+async function untilReady(
+  server: Guarded,
+  launch: Launch<unknown>,
+  stop: AbortSignal | undefined,
+): Promise<string | undefined> {
   const deadline = Date.now() + READY_WITHIN_MS;
   const ended = server.ended.then((code) => `ended with code ${code} while starting`);
   while (Date.now() < deadline) {
     const outcome = await Promise.race([ended, launch.ready().catch(() => false)]);
     if (typeof outcome === 'string') return outcome;
     if (outcome) return undefined;
+    if (stop?.aborted) return 'was stopped';
     await delay(POLL_MS);
   }
   return `did not answer within ${READY_WITHIN_MS / 1000} s`;

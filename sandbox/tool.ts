@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { usage } from '../src/core/errors.js';
 
 export interface ToolOptions {
@@ -7,6 +7,8 @@ export interface ToolOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What to do when it fails; one sentence. */
   readonly advice?: string;
+  /** Ends it, with everything it started. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 const KEPT_LINES = 15;
@@ -14,7 +16,8 @@ const KEPT_LINES = 15;
 /**
  * Runs a command-line tool (mvn, go, openssl, …) to its end and returns what it printed to stdout and stderr.
  *
- * @throws MigrateError `usage` with the last lines of its output when it can't be started or fails.
+ * @throws MigrateError `usage` with the last lines of its output when it can't be started or fails; the reason of
+ *   `stop` once it has ended.
  */
 export async function runTool(
   command: string,
@@ -25,7 +28,12 @@ export async function runTool(
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, or the compilers that go and mvn start would go on without them.
+    detached: options.stop !== undefined,
   });
+  const end = () => endGroup(child);
+  options.stop?.addEventListener('abort', end);
+  if (options.stop) process.once('exit', end);
   let output = '';
   const collect = (chunk: Buffer) => (output += chunk.toString());
   child.stdout.on('data', collect);
@@ -36,11 +44,22 @@ export async function runTool(
       resolve(code === 0 ? undefined : `exit code ${code ?? signal ?? 'unknown'}`),
     );
   });
+  options.stop?.removeEventListener('abort', end);
+  process.off('exit', end);
+  options.stop?.throwIfAborted();
   if (ending === undefined) return output;
   throw usage(
     `${command} ${args[0] ?? ''} failed (${ending})${indented(lastLines(output))}`,
     options.advice,
   );
+}
+
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGTERM');
+  } catch {
+    // It has ended in this very moment.
+  }
 }
 
 /** The last lines of a text, without empty ones. */

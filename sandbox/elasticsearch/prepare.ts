@@ -33,6 +33,7 @@ export async function elasticsearchPrerequisites(): Promise<Prerequisite[]> {
  */
 export async function prepareElasticsearch(
   report: (line: string) => void,
+  stop?: AbortSignal,
 ): Promise<PreparedElasticsearch> {
   const version = await pinnedVersion();
   await provide(await elasticsearchPrerequisites(), report);
@@ -40,9 +41,10 @@ export async function prepareElasticsearch(
     cacheName(version),
     (into) => {
       report(`fetching Elasticsearch ${version}, once (40 MB)`);
-      return build(into, version);
+      return build(into, version, stop);
     },
     () => report('waiting for another process to fetch Elasticsearch'),
+    stop,
   );
   return { version, directory };
 }
@@ -56,13 +58,13 @@ async function pinnedVersion(): Promise<string> {
   return version;
 }
 
-async function build(into: string, version: string): Promise<void> {
+async function build(into: string, version: string, stop?: AbortSignal): Promise<void> {
   const at = (...parts: string[]) => join(into, ...parts);
   const modulePath = ['-p', at('lib'), '--add-modules', 'ALL-MODULE-PATH'];
   const netty = at('home', 'modules', 'transport-netty4');
   const root = at('home', 'modules', 'root');
   await Promise.all([netty, root, at('lib')].map((path) => mkdir(path, { recursive: true })));
-  await downloadJars(into, at('lib'));
+  await downloadJars(into, at('lib'), stop);
   for (const jar of await readdir(at('lib'))) {
     if (/^(netty|transport-netty4)-/.test(jar)) await rename(at('lib', jar), join(netty, jar));
   }
@@ -77,13 +79,14 @@ async function build(into: string, version: string): Promise<void> {
   await runTool('jar', ['cf', join(root, 'root.jar'), '-C', at('root'), '.']);
 }
 
-async function downloadJars(scratch: string, into: string): Promise<void> {
+async function downloadJars(scratch: string, into: string, stop?: AbortSignal): Promise<void> {
   // Maven leaves traces beside the file it reads, which may belong to somebody else.
   const pom = join(scratch, 'pom.xml');
   await cp(resource('elasticsearch', 'pom.xml'), pom);
   const args = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${into}`];
   await runTool('mvn', [...args, '-DincludeScope=runtime'], {
     advice: "Check that Maven's repository (or the mirror in ~/.m2/settings.xml) can be reached.",
+    stop,
   });
 }
 

@@ -23,12 +23,15 @@ export interface PreparedMariadb {
 export const mariadbPrerequisites: readonly Prerequisite[] = [MARIADB, OPENSSL];
 
 /** Makes sure MariaDB's programs are there, and lays out one empty data directory to copy from. */
-export async function prepareMariadb(report: (line: string) => void): Promise<PreparedMariadb> {
+export async function prepareMariadb(
+  report: (line: string) => void,
+  stop?: AbortSignal,
+): Promise<PreparedMariadb> {
   await provide(mariadbPrerequisites, report);
   const program = findProgram('mariadbd') ?? 'mariadbd';
   const answer = await runTool(program, ['--no-defaults', '--version']);
   const version = /\d+\.\d+\.\d+/.exec(answer)?.[0] ?? 'unknown';
-  const directory = await cached(`mariadb-data-${version}`, async (into) => {
+  const layOut = async (into: string) => {
     await runTool('mariadb-install-db', [
       '--no-defaults',
       `--datadir=${join(into, 'data')}`,
@@ -38,7 +41,8 @@ export async function prepareMariadb(report: (line: string) => void): Promise<Pr
       '--innodb-log-file-size=32M',
       ...asRoot(),
     ]);
-  });
+  };
+  const directory = await cached(`mariadb-data-${version}`, layOut, undefined, stop);
   return { program, version, emptyData: join(directory, 'data') };
 }
 

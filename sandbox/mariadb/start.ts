@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { cp, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { createCertificates } from '../certificates.js';
@@ -29,55 +29,64 @@ const DATABASE = 'es_migrate';
 export function startMariadb(
   sandbox: string,
   prepared: PreparedMariadb,
+  stop: AbortSignal,
 ): Promise<Started<MysqlCoordinates>> {
-  return startServer(sandbox, 'mysql', async (home) => {
-    const at = (name: string) => join(home, name);
-    const [certificates, [port]] = await Promise.all([
-      createCertificates(at('tls')),
-      freePorts(1) as Promise<[number]>,
-      cp(prepared.emptyData, at('data'), { recursive: true }),
-    ]);
-    const password = randomBytes(16).toString('hex');
-    await writeFile(at('init.sql'), initialStatements(password), { mode: 0o600 });
-    const settings = [
-      '[mariadbd]',
-      `datadir=${at('data')}`,
-      `socket=${at('socket')}`,
-      `pid-file=${at('server.pid')}`,
-      `init-file=${at('init.sql')}`,
-      'bind-address=127.0.0.1',
-      `port=${port}`,
-      'skip-name-resolve',
-      `ssl-ca=${certificates.caFile}`,
-      `ssl-cert=${certificates.certFile}`,
-      `ssl-key=${certificates.keyFile}`,
-      'character-set-server=utf8mb4',
-      // As in production: a commit is on disk when it is acknowledged.
-      'innodb-flush-log-at-trx-commit=1',
-      'innodb-buffer-pool-size=256M',
-      'innodb-log-file-size=32M',
-      'local-infile=ON',
-      // One database and pool of connections per test file.
-      'max-connections=500',
-    ];
-    await writeFile(at('my.cnf'), settings.join('\n') + '\n');
-    return {
-      command: prepared.program,
-      args: [`--defaults-file=${at('my.cnf')}`, ...asRoot()],
-      // The socket lies in our own directory and appears after the port is bound: it can only be this server.
-      ready: () => connects(at('socket')),
-      coordinates: {
-        host: '127.0.0.1',
-        port,
-        user: USER,
-        password,
-        database: DATABASE,
-        url: `mysql://${USER}@127.0.0.1:${port}/${DATABASE}`,
-        caFile: certificates.caFile,
-        socketPath: at('socket'),
-      },
-    };
-  });
+  return startServer(
+    sandbox,
+    'mysql',
+    async (home) => {
+      const at = (name: string) => join(home, name);
+      const [certificates, [port]] = await Promise.all([
+        createCertificates(at('tls')),
+        freePorts(1) as Promise<[number]>,
+        cp(prepared.emptyData, at('data'), { recursive: true }),
+        mkdir(at('tmp')),
+      ]);
+      const password = randomBytes(16).toString('hex');
+      await writeFile(at('init.sql'), initialStatements(password), { mode: 0o600 });
+      const settings = [
+        '[mariadbd]',
+        `datadir=${at('data')}`,
+        // Its own: a server that starts removes what it takes for leftovers from a shared one.
+        `tmpdir=${at('tmp')}`,
+        `socket=${at('socket')}`,
+        `pid-file=${at('server.pid')}`,
+        `init-file=${at('init.sql')}`,
+        'bind-address=127.0.0.1',
+        `port=${port}`,
+        'skip-name-resolve',
+        `ssl-ca=${certificates.caFile}`,
+        `ssl-cert=${certificates.certFile}`,
+        `ssl-key=${certificates.keyFile}`,
+        'character-set-server=utf8mb4',
+        // As in production: a commit is on disk when it is acknowledged.
+        'innodb-flush-log-at-trx-commit=1',
+        'innodb-buffer-pool-size=256M',
+        'innodb-log-file-size=32M',
+        'local-infile=ON',
+        // One database and pool of connections per test file.
+        'max-connections=500',
+      ];
+      await writeFile(at('my.cnf'), settings.join('\n') + '\n');
+      return {
+        command: prepared.program,
+        args: [`--defaults-file=${at('my.cnf')}`, ...asRoot()],
+        // The socket lies in our own directory and appears after the port is bound: it can only be this server.
+        ready: () => connects(at('socket')),
+        coordinates: {
+          host: '127.0.0.1',
+          port,
+          user: USER,
+          password,
+          database: DATABASE,
+          url: `mysql://${USER}@127.0.0.1:${port}/${DATABASE}`,
+          caFile: certificates.caFile,
+          socketPath: at('socket'),
+        },
+      };
+    },
+    stop,
+  );
 }
 
 /** Run by the server itself before it accepts connections, so the password is on no command line. */

@@ -153,10 +153,7 @@ export function addCommands(
   )
     .option('--messages <n>', 'how many messages to generate', wholeNumber(1), 2000)
     .option('--keep', 'keep the servers up afterwards, until stopped', false);
-  runs<{ messages: number; keep: boolean }>(demo, async () => {
-    const module = await import('./demo.js');
-    return async (flags, context) => ({ code: await module.demo(flags, context) });
-  });
+  runs<{ messages: number; keep: boolean }>(demo, async () => (await import('./demo.js')).demo);
 }
 
 function rangeFlags(command: Command): void {

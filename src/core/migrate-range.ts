@@ -4,6 +4,7 @@ import type { ExtractOptions, ExtractOutcome } from './extract/types.js';
 import { processBatches } from './process/process.js';
 import type { ProcessOptions, ProcessOutcome } from './process/types.js';
 import type { Run } from './run.js';
+import { countFailed } from './tracking/requeue.js';
 
 export type RangeOutcome =
   | { readonly kind: 'done'; readonly extract: ExtractOutcome; readonly process: ProcessOutcome }
@@ -20,7 +21,7 @@ export async function migrateRange(
   if (extracted.kind !== 'done' && extracted.kind !== 'nothing-new')
     return { kind: 'not-extracted', extract: extracted };
   let total = await processBatches(run, on, options.process);
-  while (options.process.retryFailed && total.ended === 'nothing-left') {
+  while (total.ended === 'nothing-left' && (await hasAttemptsLeft(on, options.process))) {
     const round = await processBatches(run, on, options.process);
     total = {
       ...round,
@@ -28,7 +29,16 @@ export async function migrateRange(
       failed: total.failed + round.failed,
       requeued: total.requeued + round.requeued,
     };
-    if (round.requeued === 0) break;
   }
   return { kind: 'done', extract: extracted, process: total };
+}
+
+/** Whether `process` would put failed messages back; each round costs them an attempt, so the rounds end. */
+async function hasAttemptsLeft(
+  { database, settings }: Connections,
+  { retryFailed }: ProcessOptions,
+): Promise<boolean> {
+  if (!retryFailed) return false;
+  const scope = { force: false, maxAttempts: settings.maxAttempts };
+  return (await countFailed(database, scope)).eligible.length > 0;
 }

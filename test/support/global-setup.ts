@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { startSandbox, type Coordinates } from '../../sandbox/index.js';
 
@@ -7,8 +9,14 @@ declare module 'vitest' {
   }
 }
 
-/** One sandbox for the whole test run; tests find it by `sandbox()`. */
+const SETUP = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url));
+
+/**
+ * One sandbox for the whole test run; tests find it by `sandbox()`. Before it, dist is brought up to date:
+ * many tests run the real binary.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  execFileSync(process.execPath, [SETUP], { stdio: 'inherit' });
   const sandbox = await startSandbox({ report: (line) => process.stderr.write(`${line}\n`) });
   const { elasticsearch, mysql, s3 } = sandbox;
   project.provide('sandbox', { elasticsearch, mysql, s3 });
