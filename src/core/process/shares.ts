@@ -26,7 +26,11 @@ export function shareMemory(budget: number, concurrency: number, related: number
   const answers = 2 * (1 + related);
   const spoolBytes = Math.min(PAGE_BYTES, Math.floor(budget / 4 / concurrency));
   const pages = Number.isFinite(budget) ? budget - spoolBytes * concurrency : budget;
-  const pageBytes = Math.max(1, Math.min(PAGE_BYTES, Math.floor(pages / concurrency / answers)));
+  // At most a third, so that a message too large for a page has more room when it is read alone.
+  const pageBytes = Math.max(
+    1,
+    Math.min(PAGE_BYTES, Math.floor(pages / concurrency / answers), Math.floor(pages / 3)),
+  );
   const largeBytes = Number.isFinite(budget)
     ? Math.max(1, Math.floor((pages - pageBytes) / 2))
     : MOST_BYTES;
