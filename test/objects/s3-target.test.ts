@@ -5,75 +5,22 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
-  S3Client,
 } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCertificates } from '../../sandbox/certificates.js';
-import { isMigrateError, type MigrateError } from '../../src/core/errors.js';
-import { isFault, type Fault } from '../../src/core/fault.js';
 import { openTarget } from '../../src/core/objects/open-target.js';
 import { partSizeFor } from '../../src/core/objects/s3-multipart.js';
-import type { ObjectBody, Target } from '../../src/core/objects/target.js';
-import type { S3TargetSettings } from '../../src/core/settings.js';
+import type { ObjectBody } from '../../src/core/objects/target.js';
 import { freshBucket, freshPrefix, sandbox } from '../support/sandbox.js';
-import {
-  inFile,
-  inMemory,
-  never,
-  noise,
-  readAll,
-  rejection,
-  temporaryDirectory,
-} from './contents.js';
-import { proxyTo, type ProxyOptions } from './proxy.js';
+import { inFile, never, noise, readAll, rejection, temporaryDirectory } from './contents.js';
+import { proxyTo } from './proxy.js';
 import { startReadOnlyS3 } from './read-only-s3.js';
+import { body, fault, observer, open, openThrough, sandboxCredentials, usageError } from './s3.js';
 import { targetContract } from './target-contract.js';
 
 const owner = { databaseId: randomUUID() };
 
-beforeEach(() => {
-  const { accessKeyId, secretAccessKey } = sandbox().s3;
-  // What the machine knows of AWS must not decide the outcome.
-  vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
-  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/dev/null');
-  vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
-  for (const name of ['AWS_PROFILE', 'AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_SESSION_TOKEN']) {
-    vi.stubEnv(name, undefined);
-  }
-  vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
-  return () => vi.unstubAllEnvs();
-});
-
-async function open(changes: Partial<S3TargetSettings> = {}): Promise<Target> {
-  const { endpoint, bucket, region } = sandbox().s3;
-  const target = await openTarget({
-    kind: 's3',
-    layout: 'message',
-    prefix: freshPrefix(),
-    forcePathStyle: true,
-    insecure: false,
-    ...{ endpoint, bucket, region },
-    ...changes,
-  });
-  onTestFinished(() => target.close());
-  return target;
-}
-
-async function openThrough(
-  options: ProxyOptions,
-  changes: Partial<S3TargetSettings> = {},
-): Promise<Target & { requests: Awaited<ReturnType<typeof proxyTo>>['requests'] }> {
-  const { endpoint, requests } = await proxyTo(sandbox().s3.endpoint, options);
-  return Object.assign(await open({ endpoint, ...changes }), { requests });
-}
-
-function observer(): S3Client {
-  const { endpoint, region } = sandbox().s3;
-  const client = new S3Client({ endpoint, region, forcePathStyle: true });
-  onTestFinished(() => client.destroy());
-  return client;
-}
+beforeEach(sandboxCredentials);
 
 async function uploadsIn(bucket: string): Promise<string[]> {
   const { Uploads } = await observer().send(new ListMultipartUploadsCommand({ Bucket: bucket }));
@@ -83,30 +30,6 @@ async function uploadsIn(bucket: string): Promise<string[]> {
 async function keysIn(bucket: string): Promise<string[]> {
   const { Contents } = await observer().send(new ListObjectsV2Command({ Bucket: bucket }));
   return (Contents ?? []).map(({ Key }) => Key ?? '');
-}
-
-async function body(
-  bytes: Uint8Array | string,
-  contentType: ObjectBody['contentType'] = 'application/json',
-): Promise<ObjectBody> {
-  return { content: await inMemory(Buffer.from(bytes)), contentType };
-}
-
-async function usageError(promise: Promise<unknown>): Promise<MigrateError> {
-  const error = await rejection(promise);
-  if (!isMigrateError(error)) throw error;
-  expect(error.kind).toBe('usage');
-  expect(error.message).not.toContain('\n');
-  expect(error.message + (error.advice ?? '')).not.toContain(process.env['AWS_SECRET_ACCESS_KEY']);
-  return error;
-}
-
-async function fault(promise: Promise<unknown>): Promise<Fault> {
-  const error = await rejection(promise);
-  if (!isFault(error)) throw error;
-  expect(error.server).toBe('S3');
-  expect(error.message).not.toContain('\n');
-  return error;
 }
 
 describe('a bucket as target', () => {

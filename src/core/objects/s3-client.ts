@@ -6,17 +6,30 @@ import { usage } from '../errors.js';
 import type { S3TargetSettings } from '../settings.js';
 import { oneLine } from './file-faults.js';
 
-const connectTimeoutMs = 10_000;
+export const connectTimeoutMs = 10_000;
 /** Without a byte for this long, a connection counts as dead. */
-const idleTimeoutMs = 60_000;
+export const idleTimeoutMs = 60_000;
+
+/** How the endpoint's certificate is checked. */
+export interface TlsOptions {
+  /** PEM, to trust instead of the system's authorities. */
+  readonly ca?: Buffer;
+  readonly rejectUnauthorized: boolean;
+}
+
+/** @throws MigrateError `usage` where `caFile` cannot be read */
+export async function readTlsOptions({ caFile, insecure }: S3TargetSettings): Promise<TlsOptions> {
+  return {
+    ...(caFile !== undefined && { ca: await readCa(caFile) }),
+    rejectUnauthorized: !insecure,
+  };
+}
 
 /**
- * The one client of a target. Region and credentials that the settings do not name come from the SDK's own chain
+ * The SDK's client of a target. Region and credentials that the settings do not name come from the SDK's own chain
  * (environment, profile, role). Retries are off: the caller has one policy for all.
- * @throws MigrateError `usage` where `caFile` cannot be read
  */
-export async function openS3Client(settings: S3TargetSettings): Promise<S3Client> {
-  const ca = settings.caFile === undefined ? undefined : await readCa(settings.caFile);
+export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Client {
   // How many requests are in flight is decided by the caller; a limit here would let requests wait unseen
   // until they count as timed out.
   const sockets = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
@@ -32,11 +45,7 @@ export async function openS3Client(settings: S3TargetSettings): Promise<S3Client
       connectionTimeout: connectTimeoutMs,
       socketTimeout: idleTimeoutMs,
       httpAgent: new HttpAgent(sockets),
-      httpsAgent: new HttpsAgent({
-        ...sockets,
-        ...(ca !== undefined && { ca }),
-        rejectUnauthorized: !settings.insecure,
-      }),
+      httpsAgent: new HttpsAgent({ ...sockets, ...tls }),
       // Its default writes to the terminal.
       logger: silent,
     },

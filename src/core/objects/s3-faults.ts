@@ -61,6 +61,13 @@ const retriable = new Set([
   'CredentialsProviderError',
   'TokenProviderError',
 ]);
+/** Undici's names for connections that broke, in Node's words. */
+const broken: Readonly<Record<string, string>> = {
+  UND_ERR_SOCKET: 'ECONNRESET',
+  UND_ERR_CONNECT_TIMEOUT: 'TimeoutError',
+  UND_ERR_HEADERS_TIMEOUT: 'TimeoutError',
+  UND_ERR_BODY_TIMEOUT: 'TimeoutError',
+};
 const tls = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -75,7 +82,7 @@ const tls = new Set([
 ]);
 
 /**
- * Reads an error of the AWS SDK. Undefined for errors that say nothing about a request: bugs, aborts.
+ * Reads an error of the AWS SDK, of undici or an S3Refusal. Undefined for errors that say nothing about a request: bugs, aborts.
  * The SDK keeps the signed request and the answer on its errors; only what is named here leaves it.
  */
 export function readFailure(error: unknown): S3Failure | undefined {
@@ -172,7 +179,9 @@ function failureCode(error: Error, status: number | undefined): string | undefin
   const inner = errors?.[0];
   const innerCode = inner instanceof Error ? text((inner as SdkErrorDetails).code) : undefined;
   const own = text(code) ?? innerCode;
-  return own !== undefined && (/^E[A-Z0-9]+$/.test(own) || tls.has(own)) ? own : undefined;
+  if (own === undefined) return undefined;
+  // HPE_…: what came was no HTTP.
+  return /^(E[A-Z0-9]+|HPE_[A-Z_]+)$/.test(own) || tls.has(own) ? own : broken[own];
 }
 
 function failureMessage(error: Error, code: string, status: number | undefined): string {

@@ -1,7 +1,6 @@
 import {
   GetObjectCommand,
   NoSuchKey,
-  PutObjectCommand,
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -10,9 +9,10 @@ import type { S3TargetSettings } from '../settings.js';
 import { contentAsBuffer } from './content.js';
 import { claimMarker, markerKey } from './marker.js';
 import { s3ClaimError, s3MarkerStore } from './s3-claim.js';
-import { openS3Client } from './s3-client.js';
+import { openS3Client, readTlsOptions } from './s3-client.js';
 import { s3Fault } from './s3-faults.js';
 import { multipartAbove, putMultipart } from './s3-multipart.js';
+import { S3Put } from './s3-put.js';
 import type { ObjectBody, PrefixOwner, StoredObject, Target } from './target.js';
 
 /**
@@ -20,19 +20,23 @@ import type { ObjectBody, PrefixOwner, StoredObject, Target } from './target.js'
  * @throws MigrateError `usage` where `caFile` cannot be read
  */
 export async function openS3Target(settings: S3TargetSettings): Promise<Target> {
-  return new BucketTarget(settings, await openS3Client(settings));
+  const tls = await readTlsOptions(settings);
+  const client = openS3Client(settings, tls);
+  return new BucketTarget(settings, client, new S3Put(client, settings.bucket, tls));
 }
 
 class BucketTarget implements Target {
   readonly layout: Target['layout'];
   readonly #settings: S3TargetSettings;
   readonly #client: S3Client;
+  readonly #small: S3Put;
   readonly #encryption: Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId'>;
 
-  constructor(settings: S3TargetSettings, client: S3Client) {
+  constructor(settings: S3TargetSettings, client: S3Client, small: S3Put) {
     this.layout = settings.layout;
     this.#settings = settings;
     this.#client = client;
+    this.#small = small;
     this.#encryption = encryptionOf(settings);
   }
 
@@ -55,24 +59,22 @@ class BucketTarget implements Target {
     signal.throwIfAborted();
     const { content } = body;
     const url = this.urlOf(key);
+    const { bucket } = this.#settings;
     const object = {
-      Bucket: this.#settings.bucket,
       Key: this.#fullKey(key),
       ContentType: body.contentType,
       ...this.#encryption,
     };
     try {
       if (content.bytes > multipartAbove) {
-        await putMultipart(this.#client, object, content, signal);
+        await putMultipart(this.#client, { ...object, Bucket: bucket }, content, signal);
       } else {
         const Body = await contentAsBuffer(content);
-        const ChecksumSHA256 = Buffer.from(content.sha256).toString('base64');
-        const command = new PutObjectCommand({ ...object, Body, ChecksumSHA256 });
-        await this.#client.send(command, { abortSignal: signal });
+        await this.#small.put({ ...object, Body, sha256: content.sha256 }, signal);
       }
     } catch (error) {
       signal.throwIfAborted();
-      throw s3Fault(error, `PUT ${url}`, this.#settings.bucket);
+      throw s3Fault(error, `PUT ${url}`, bucket);
     }
     return { url, bytes: content.bytes, sha256: content.sha256 };
   }
@@ -95,9 +97,9 @@ class BucketTarget implements Target {
     return `s3://${this.#settings.bucket}/${this.#fullKey(key)}`;
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#client.destroy();
-    return Promise.resolve();
+    await this.#small.close();
   }
 
   #fullKey(key: string): string {
