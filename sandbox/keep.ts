@@ -17,6 +17,7 @@ async function keep(stop: AbortSignal): Promise<void> {
   try {
     const { from, to } = lastFullWeek(new Date());
     await createSampleIndices(sandbox.elasticsearch.url);
+    report(`messages from ${from.toISOString()} to ${to.toISOString()}`);
     await loadSample(sandbox.elasticsearch.url, { messages: MESSAGES, from, to, report, stop });
     const config = join(sandbox.dir, 'es-migrate.yaml');
     const startDate = from.toISOString().slice(0, 10);

@@ -77,7 +77,7 @@ async function load(context: CommandContext, needs: Needs, flags: ConfigFlags) {
   return loaded;
 }
 
-/** The same with settings, whose warnings are said first. `check` sees them before anything else happens. */
+/** The same with settings, whose warnings are said first. */
 export async function withSettings<T>(
   context: CommandContext,
   { needs, flags = {} }: { needs: Needs; flags?: ConfigFlags },
@@ -94,19 +94,20 @@ export async function withSettings<T>(
 /**
  * The same with connections, which are closed whatever happens.
  *
- * @param request what the command needs, and its flags that are configuration
+ * @param request what the command needs, its flags that are configuration, and whether it may only look
  * @param prepare reads the command's other flags, so that what is wrong with them is told before anybody is connected to
  */
 export async function withConnections<P>(
   context: CommandContext,
-  request: { needs: Needs; flags?: ConfigFlags },
+  request: { needs: Needs; flags?: ConfigFlags; readOnly?: boolean },
   prepare: (settings: Settings) => Promise<P> | P,
   work: (given: Work, prepared: P) => Promise<Verdict>,
 ): Promise<Verdict> {
   return withSettings(context, request, async (open) => {
     const prepared = await prepare(open.settings);
     const { connect } = await import('../core/index.js');
-    const on = await connect(open.settings, request.needs, open.run);
+    const { needs, readOnly = false } = request;
+    const on = await connect(open.settings, { ...needs, readOnly }, open.run);
     try {
       return await work({ ...open, on }, prepared);
     } finally {

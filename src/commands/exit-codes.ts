@@ -27,7 +27,7 @@ export const done: Verdict = { code: EXIT.done };
 
 /** The exit code of an error that no command expected to be its outcome. */
 export function exitCodeOf(error: unknown): number {
-  if (isFault(error) && error.class === 'retriable') return EXIT.unavailable;
+  if (isFault(error)) return error.class === 'retriable' ? EXIT.unavailable : EXIT.usage;
   if (!isMigrateError(error)) return EXIT.bug;
   return { usage: EXIT.usage, busy: EXIT.busy, unavailable: EXIT.unavailable }[error.kind];
 }

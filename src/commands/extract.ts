@@ -8,14 +8,13 @@ import { extractOptions, type RangeFlags } from './range-options.js';
 export async function extract(flags: RangeFlags, context: CommandContext): Promise<Verdict> {
   return withConnections(
     context,
-    { needs: { source: true, target: false }, flags },
+    { needs: { source: true, target: false }, flags, readOnly: flags.dryRun ?? false },
     (settings) => extractOptions(flags, settings),
     async ({ run, on, terminal }, options) => {
       const core = await import('../core/index.js');
       const outcome = await core.extract(run, on, options);
       terminal.close();
-      if (outcome.kind !== 'busy')
-        printResult(context, extractJson(outcome), extractLines(outcome));
+      printResult(context, extractJson(outcome), extractLines(outcome));
       return extractVerdict(outcome, context.stop.exitCode);
     },
   );

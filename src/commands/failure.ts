@@ -14,13 +14,15 @@ function linesOf(error: unknown): string[] {
   }
   if (isFault(error)) {
     const what = `${error.server}: ${oneLine(error.message)} (${error.code})`;
-    return error.class === 'retriable' ? [what, COME_BACK] : [`${what}; ${IS_BUG}`];
+    return error.class === 'retriable' ? [what, COME_BACK] : [what, WILL_NOT];
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return [`${oneLine(text)}; ${IS_BUG}`];
 }
 
 const COME_BACK = 'when it is back, run the same command again: it goes on where it stopped';
+const WILL_NOT =
+  'it will not take this request however often it is sent: look there, and at the configuration';
 const IS_BUG = 'this is a bug; --verbose shows where it happened';
 
 function stackOf(error: Error): string[] {

@@ -45,7 +45,7 @@ async function answer(
       const code = document.code === undefined ? '' : ` (${document.code})`;
       return {
         code: EXIT.leftOver,
-        next: `${id} is ${document.status}${code}; es-migrate process migrates it`,
+        next: `${id} is ${document.status}${code}; ${document.status === 'failed' ? 'es-migrate errors says what puts it back' : 'es-migrate process migrates it'}`,
       };
     }
     case 'gone':

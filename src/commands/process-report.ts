@@ -46,7 +46,7 @@ export function processLines({
 }
 
 export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdict {
-  const { ended, failedInAll, remaining, heldByOthers } = outcome;
+  const { ended, failedInAll, failedWindows, remaining, heldByOthers } = outcome;
   if (ended === 'stopped') {
     return {
       code: stopCode,
@@ -57,13 +57,17 @@ export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdi
     const failed = `${counted(failedInAll, 'message')} ${failedInAll === 1 ? 'is' : 'are'} failed`;
     return {
       code: EXIT.leftOver,
-      next: `${failed}: es-migrate errors says why, es-migrate retry puts them back`,
+      next: `${failed}: es-migrate errors says why, and what puts them back`,
     };
   }
-  if (ended === 'nothing-left' && remaining > 0 && heldByOthers > 0) {
+  if (failedWindows > 0) {
+    const windows = `${counted(failedWindows, 'window')} could not be read whole`;
+    return { code: EXIT.leftOver, next: `${windows}: es-migrate extract reads what is missing` };
+  }
+  if (ended === 'nothing-left' && (remaining > 0 || heldByOthers > 0)) {
     return {
       code: EXIT.busy,
-      next: `others hold ${counted(heldByOthers, 'batch')}; es-migrate status tells when they are done`,
+      next: `others are at work; es-migrate status tells when they are done`,
     };
   }
   return done;

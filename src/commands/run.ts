@@ -18,7 +18,7 @@ export async function run(
 ): Promise<Verdict> {
   return withConnections(
     context,
-    { needs: { source: true, target: true }, flags },
+    { needs: { source: true, target: true }, flags, readOnly: flags.dryRun ?? false },
     (settings) => ({
       extract: extractOptions(flags, settings),
       process: processOptions(flags, settings),
@@ -31,8 +31,7 @@ export async function run(
       const extract = extractJson(outcome.extract);
       const extracted = extractVerdict(outcome.extract, stopCode);
       if (outcome.kind === 'not-extracted') {
-        if (outcome.extract.kind !== 'busy')
-          printResult(context, { extract }, extractLines(outcome.extract));
+        printResult(context, { extract }, extractLines(outcome.extract));
         return extracted;
       }
       const lines = [...extractLines(outcome.extract), ...processLines(outcome.process)];

@@ -117,12 +117,18 @@ export function duration(minMs: number, maxMs: number, range: string) {
   });
 }
 
+const SMALLEST_SIZE = 1024 ** 2;
+
 /** A size in bytes. */
 export function size() {
   return leaf<number>((raw) => {
     const bytes =
       typeof raw === 'string' || typeof raw === 'number' ? parseSize(String(raw)) : undefined;
-    return bytes ?? { wrong: `${show(raw)} is not ${SIZE_FORM}` };
+    if (bytes === undefined) return { wrong: `${show(raw)} is not ${SIZE_FORM}` };
+    // Almost certainly a unit left out: 256 for 256MiB.
+    if (bytes > 0 && bytes < SMALLEST_SIZE)
+      return { wrong: `${show(raw)} is less than 1MiB; write ${SIZE_FORM}` };
+    return bytes;
   });
 }
 

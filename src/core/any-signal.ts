@@ -9,3 +9,25 @@ export function anySignal(...signals: AbortSignal[]): AbortSignal {
   setMaxListeners(0, any);
   return any;
 }
+
+/**
+ * The same for work that is short beside the signals it listens to: `unlink` lets go of them. (AbortSignal.any keeps
+ * some 190 bytes with its longest-lived source for ever, on Node 20, which `--watch` would feel.)
+ */
+export function linkSignals(...signals: AbortSignal[]): {
+  signal: AbortSignal;
+  unlink: () => void;
+} {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  const unlink = () => {
+    for (const signal of signals) signal.removeEventListener('abort', onAbort);
+  };
+  const onAbort = () => {
+    controller.abort(signals.find(({ aborted }) => aborted)?.reason);
+    unlink();
+  };
+  for (const signal of signals) signal.addEventListener('abort', onAbort);
+  if (signals.some(({ aborted }) => aborted)) onAbort();
+  return { signal: controller.signal, unlink };
+}

@@ -1,4 +1,4 @@
-import type { RelatedIndex } from './elasticsearch/mappings.js';
+import type { RelatedIndex } from './elasticsearch/inspect-related.js';
 import type { Source } from './elasticsearch/source.js';
 import { usage } from './errors.js';
 import type { Target } from './objects/target.js';
@@ -7,7 +7,7 @@ import type { Run } from './run.js';
 import type { Settings } from './settings.js';
 import { Database } from './tracking/database.js';
 import { databaseId } from './tracking/lookup.js';
-import { migrateSchema, type MigrationOutcome } from './tracking/schema.js';
+import { migrateSchema, schemaVersion, type MigrationOutcome } from './tracking/schema.js';
 
 /** How long renewing or giving back a lease is retried, in milliseconds. */
 const LEASE_PATIENCE_MS = 5_000;
@@ -16,6 +16,8 @@ const LEASE_PATIENCE_MS = 5_000;
 export interface Connections {
   readonly settings: Settings;
   readonly database: Database;
+  /** False where nobody has made the tables yet, and this run may not. */
+  readonly hasSchema: boolean;
   /**
    * A connection of its own for renewing and giving back leases: busy statements must not make one run out, and a
    * run that ends because MySQL is down must not wait for it once more.
@@ -36,6 +38,8 @@ export interface Wants {
   readonly source?: boolean;
   /** With `source`, objects are written: the prefix is claimed. */
   readonly target?: boolean;
+  /** Nothing may be written, neither schema nor prefix. */
+  readonly readOnly?: boolean;
 }
 
 /**
@@ -46,7 +50,11 @@ export interface Wants {
  *   database's prefix), `unavailable`
  */
 export async function connect(settings: Settings, wants: Wants, run: Run): Promise<Connections> {
-  const policy: RetryPolicy = { retryForMs: settings.retryForMs, report: run.report };
+  const policy: RetryPolicy = {
+    retryForMs: settings.retryForMs,
+    report: run.report,
+    stop: run.stop,
+  };
   const opened: { close(): Promise<void> }[] = [];
   const open = <T extends { close(): Promise<void> }>(one: T): T => {
     opened.push(one);
@@ -57,24 +65,32 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
   };
   try {
     const source = wants.source ? open(await connectSource(settings, policy)) : undefined;
-    const indices = source && (await source.inspect(run.stop)).indices;
+    const found = source && (await source.inspect(run.stop));
+    const indices = found?.indices;
     const related = source && (await source.inspectRelated(run.stop));
-    for (const one of related ?? []) warnOfShortKeys(run, one);
+    warn(run, [found, ...(related ?? [])]);
     const target = wants.target ? open(await connectTarget(settings)) : undefined;
     const database = open(
       new Database(settings.tracking, policy, Math.min(settings.concurrency, 8) + 2),
     );
     const leases = open(
-      new Database(settings.tracking, { ...policy, retryForMs: LEASE_PATIENCE_MS }, 1),
+      new Database(
+        settings.tracking,
+        { ...policy, retryForMs: LEASE_PATIENCE_MS },
+        Math.min(settings.concurrency, 8) + 1,
+      ),
     );
-    logApplied(run, await migrateSchema(database));
-    if (target && source) {
+    const hasSchema = wants.readOnly
+      ? (await schemaVersion(database)) > 0
+      : logApplied(run, await migrateSchema(database));
+    if (target && source && !wants.readOnly) {
       const owner = { databaseId: await databaseId(database) };
       await retrying(policy, () => target.claimPrefix(owner, run.stop), { signal: run.stop });
     }
     return {
       settings,
       database,
+      hasSchema,
       leases,
       close,
       get source() {
@@ -107,16 +123,11 @@ async function connectTarget({ target }: Settings): Promise<Target> {
   return openTarget(target);
 }
 
-/** An Elasticsearch `_id` has at most this many bytes, and no more characters. */
-const LONGEST_ID = 512;
-
-function warnOfShortKeys(run: Run, { name, index, key, longestKey }: RelatedIndex): void {
-  if (longestKey >= LONGEST_ID) return;
-  run.report({
-    type: 'log',
-    level: 'warn',
-    message: `${index}.${key} (source.related.${name}) indexes ids of up to ${longestKey} characters only (ignore_above); messages with longer ids fail with unindexed_key`,
-  });
+/** Each caution once, though several related records may lie in one index. */
+function warn(run: Run, inspected: readonly ({ cautions: readonly string[] } | undefined)[]): void {
+  for (const message of new Set(inspected.flatMap((one) => one?.cautions ?? []))) {
+    run.report({ type: 'log', level: 'warn', message });
+  }
 }
 
 /** Applies migrations/ and nothing else. */
@@ -133,13 +144,14 @@ export async function migrateDatabase(settings: Settings, run: Run): Promise<Mig
   }
 }
 
-function logApplied(run: Run, { applied }: MigrationOutcome): void {
-  if (applied.length === 0) return;
+function logApplied(run: Run, { applied }: MigrationOutcome): true {
+  if (applied.length === 0) return true;
   run.report({
     type: 'log',
     level: 'info',
     message: `tracking database: applied ${applied.join(', ')}`,
   });
+  return true;
 }
 
 function wanted<T>(connection: T | undefined, name: string): T {

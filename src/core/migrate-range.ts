@@ -3,8 +3,13 @@ import { extract } from './extract/extract.js';
 import type { ExtractOptions, ExtractOutcome } from './extract/types.js';
 import { processBatches } from './process/process.js';
 import type { ProcessOptions, ProcessOutcome } from './process/types.js';
+import { sleep } from './retry.js';
 import type { Run } from './run.js';
+import { foreignJobs } from './tracking/jobs.js';
 import { countFailed } from './tracking/requeue.js';
+
+/** Before failed messages are tried again: 2 s, then twice as long each time. */
+const FIRST_PAUSE_MS = 2_000;
 
 export type RangeOutcome =
   | { readonly kind: 'done'; readonly extract: ExtractOutcome; readonly process: ProcessOutcome }
@@ -20,17 +25,29 @@ export async function migrateRange(
   const extracted = await extract(run, on, options.extract);
   if (extracted.kind !== 'done' && extracted.kind !== 'nothing-new')
     return { kind: 'not-extracted', extract: extracted };
+  const startedAt = run.clock.now();
   let total = await processBatches(run, on, options.process);
-  while (total.ended === 'nothing-left' && (await hasAttemptsLeft(on, options.process))) {
-    const round = await processBatches(run, on, options.process);
+  for (let round = 0; total.ended === 'nothing-left'; round += 1) {
+    if (!(await hasAttemptsLeft(on, options.process))) break;
+    // What made them fail may pass: the rounds come at growing distances.
+    await sleep(FIRST_PAUSE_MS * 2 ** round, run.stop).catch(() => undefined);
+    const next = await processBatches(run, on, {
+      ...options.process,
+      ...timeLeft(options.process, run.clock.now() - startedAt),
+    });
     total = {
-      ...round,
-      completed: total.completed + round.completed,
-      failed: total.failed + round.failed,
-      requeued: total.requeued + round.requeued,
+      ...next,
+      completed: total.completed + next.completed,
+      // Those put back had been counted as failed: each message counts once.
+      failed: total.failed - Math.min(total.failed, next.requeued) + next.failed,
+      requeued: total.requeued + next.requeued,
     };
   }
   return { kind: 'done', extract: extracted, process: total };
+}
+
+function timeLeft({ maxRuntimeMs }: ProcessOptions, spentMs: number): Partial<ProcessOptions> {
+  return maxRuntimeMs === undefined ? {} : { maxRuntimeMs: Math.max(0, maxRuntimeMs - spentMs) };
 }
 
 /** Whether `process` would put failed messages back; each round costs them an attempt, so the rounds end. */
@@ -39,6 +56,7 @@ async function hasAttemptsLeft(
   { retryFailed }: ProcessOptions,
 ): Promise<boolean> {
   if (!retryFailed) return false;
-  const scope = { force: false, maxAttempts: settings.maxAttempts };
+  const exceptJobs = await foreignJobs(database, settings.source.index);
+  const scope = { force: false, maxAttempts: settings.maxAttempts, exceptJobs };
   return (await countFailed(database, scope)).eligible.length > 0;
 }

@@ -5,12 +5,15 @@ import type { Report } from './run.js';
 
 const FIRST_BACKOFF_MS = 200;
 const LONGEST_BACKOFF_MS = 10_000;
+const STOPPED_PATIENCE_MS = 5_000;
 
 /** What the one retry policy needs to know of a run. */
 export interface RetryPolicy {
   /** How long one request is retried before its server counts as down, in milliseconds. */
   readonly retryForMs: number;
   readonly report: Report;
+  /** The run's: once it is to stop, servers that are down are waited for no longer than a few seconds. */
+  readonly stop?: AbortSignal;
 }
 
 export interface RetryUse {
@@ -45,7 +48,7 @@ export async function retrying<T>(
       signal,
       shouldRetry: async ({ error, attemptNumber }) => {
         if (!worthRepeating(error)) return false;
-        const left = policy.retryForMs - spent();
+        const left = patience(policy) - spent();
         if (left <= (error.retryAfterMs ?? 0)) return false;
         policy.report({
           type: 'log',
@@ -60,6 +63,11 @@ export async function retrying<T>(
     if (!signal.aborted && worthRepeating(error)) throw down(error, spent());
     throw error;
   }
+}
+
+/** How long a request is retried, in milliseconds. */
+function patience({ retryForMs, stop }: RetryPolicy): number {
+  return stop?.aborted ? Math.min(retryForMs, STOPPED_PATIENCE_MS) : retryForMs;
 }
 
 /** Waits, or rejects with the signal's reason as soon as it is aborted. */
@@ -85,7 +93,7 @@ function down(fault: Fault, spentMs: number): MigrateError {
     'unavailable',
     `${server} was down for ${seconds(spentMs)}${asked}: ${message}`,
     {
-      advice: `Run the same command again once ${server} answers; it goes on where it stopped.`,
+      advice: `Run the same command again once ${server} answers, it goes on where it stopped; if it never did, correct its address in the configuration.`,
       cause: fault,
     },
   );

@@ -47,6 +47,16 @@ test('it stops reading at the line it looks for', async () => {
   expect(read).toBe(3);
 });
 
+test('an unwanted line is not held: it may be longer than a buffer can be', async () => {
+  const piece = Buffer.alloc(64 << 20, 'x');
+  async function* long(): AsyncGenerator<Buffer> {
+    yield Buffer.from('a');
+    for (let i = 0; i < 80; i += 1) yield await Promise.resolve(piece);
+    yield Buffer.from('\nab');
+  }
+  expect((await lineStartingWith(long(), Buffer.from('ab')))?.toString()).toBe('ab');
+});
+
 test('what breaks while it is read is thrown', async () => {
   async function* broken(): AsyncGenerator<Buffer> {
     yield await Promise.resolve(Buffer.from('a'));

@@ -104,7 +104,7 @@ describe('retrying', () => {
     expect(error.kind).toBe('unavailable');
     expect(error.message).toMatch(/^S3 was down for \d\d s: S3 answered 503: SlowDown$/);
     expect(error.advice).toBe(
-      'Run the same command again once S3 answers; it goes on where it stopped.',
+      'Run the same command again once S3 answers, it goes on where it stopped; if it never did, correct its address in the configuration.',
     );
     expect(isFault(error.cause)).toBe(true);
   });

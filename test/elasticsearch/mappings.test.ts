@@ -64,13 +64,16 @@ describe('the source', () => {
 
   test('a pattern stands for its indices', async () => {
     const both = [name('messages-1'), name('messages-2')];
-    expect(await inspect({ index: name('messages-*') })).toEqual({ indices: both });
-    expect(await inspect({ index: both.join(',') })).toEqual({ indices: both });
+    expect(await inspect({ index: name('messages-*') })).toEqual({ indices: both, cautions: [] });
+    expect(await inspect({ index: both.join(',') })).toEqual({ indices: both, cautions: [] });
   });
 
   test('an alias stands for its indices', async () => {
     await es('PUT', `/${name('messages-2')}/_alias/${name('current')}`);
-    expect(await inspect({ index: name('current') })).toEqual({ indices: [name('messages-2')] });
+    expect(await inspect({ index: name('current') })).toEqual({
+      indices: [name('messages-2')],
+      cautions: [],
+    });
   });
 
   test('a date field in an object is one', async () => {

@@ -1,40 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openSource, type Source } from '../../src/core/elasticsearch/source.js';
 import type { RunEvent } from '../../src/core/run.js';
 import { MIB, never, rejection, settings } from './support.js';
-
-type Answer = (response: ServerResponse, request: IncomingMessage, body: string) => void;
-
-/** Stands in for an Elasticsearch in trouble: each request gets the next answer, the last one for ever. */
-async function troubled(...answers: Answer[]): Promise<{ url: string; paths: string[] }> {
-  const paths: string[] = [];
-  const server = createServer((request, response) => {
-    const answer = answers[Math.min(paths.length, answers.length - 1)];
-    paths.push(`${request.method ?? ''} ${request.url ?? ''}`);
-    let body = '';
-    request.setEncoding('utf8');
-    request.on('data', (chunk: string) => (body += chunk));
-    request.on('end', () => answer?.(response, request, body));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(async () => {
-    server.close();
-    server.closeAllConnections();
-    await once(server, 'close');
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, paths };
-}
-
-const json =
-  (status: number, body: string, headers: Record<string, string> = {}): Answer =>
-  (response) => {
-    response.writeHead(status, { 'content-type': 'application/json', ...headers });
-    response.end(body);
-  };
+import { json, troubled, type Answer } from './troubled.js';
 
 const hit = '{"_index":"messages","_id":"a","_source":{"n":1.10}}';
 const whole = `{"_shards":{"total":1,"successful":1,"failed":0},"hits":{"hits":[${hit}]}}`;
@@ -196,7 +164,13 @@ test('whatever answers with something else than JSON is said not to be Elasticse
 });
 
 describe("the records of one message, where the server's memory or the point in time fails", () => {
-  const index = { name: 'history', index: 'history', key: 'message_id', longestKey: 512 };
+  const index = {
+    name: 'history',
+    index: 'history',
+    key: 'message_id',
+    longestKey: 512,
+    cautions: [],
+  };
   const page = (ids: string[]) =>
     `{"_shards":{"total":1,"successful":1,"failed":0},"hits":{"total":{"value":2,"relation":"eq"},"hits":[${ids
       .map((id) => `{"_index":"history","_id":"${id}","_source":{},"sort":["${id}"]}`)

@@ -1,10 +1,11 @@
 import { createServer as createHttpServer, request as request_, type Server } from 'node:http';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createSampleIndices, loadSample, sampleIndices } from '../../sandbox/sample.js';
 import { runBinary, startBinary } from '../support/binary.js';
-import { makeProject } from '../support/project.js';
+import { makeProject, type Project } from '../support/project.js';
 import { freshIndexPrefix, sandbox } from '../support/sandbox.js';
 import { change, query } from './landed.js';
 
@@ -37,6 +38,17 @@ describe('exit codes of the real binary', () => {
     );
     expect(empty.code).toBe(0);
     expect(JSON.parse(empty.stdout)).toMatchObject({ expected: 0, extracted: 0, batches: 0 });
+  });
+
+  it('0: a dry run writes nothing at all', async () => {
+    const here = await project();
+    for (const command of ['extract', 'run']) {
+      const run = await runBinary([command, ...RANGE, '--dry-run', '--json'], here);
+      expect(run.code, run.stderr).toBe(0);
+      expect(run.stdout).toMatch(/"expected":1200/);
+    }
+    expect(await query(here, 'SHOW TABLES')).toEqual([]);
+    expect(await landed(here)).toBe(0);
   });
 
   it('1: a bug, said in one line without a stack trace', async () => {
@@ -190,6 +202,11 @@ describe('exit codes of the real binary', () => {
     hanging.server.close();
   });
 });
+
+async function landed(here: Project): Promise<number> {
+  const names = await readdir(here.objects, { recursive: true }).catch(() => []);
+  return names.length;
+}
 
 async function untilSome(look: () => Promise<unknown[]>): Promise<void> {
   for (;;) {

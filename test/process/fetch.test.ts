@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Hit } from '../../src/core/elasticsearch/answer.js';
-import type { RelatedIndex } from '../../src/core/elasticsearch/mappings.js';
+import type { RelatedIndex } from '../../src/core/elasticsearch/inspect-related.js';
 import { BROKEN_READ } from '../../src/core/elasticsearch/related.js';
 import type { Source } from '../../src/core/elasticsearch/source.js';
 import { Fault } from '../../src/core/fault.js';
@@ -83,6 +83,7 @@ test('where one search of records fails the others are stopped, and none goes on
     index: name,
     key: 'message_id',
     longestKey: 512,
+    cautions: [],
   });
   let stopped = 0;
   const failing: Source = {

@@ -6,54 +6,49 @@ import { shareMemory } from '../../src/core/process/shares.js';
 const MIB = 1 << 20;
 
 describe('page size', () => {
+  const settled = (most: number, fillPerMessage: number) => {
+    const size = new PageSize(most);
+    for (let i = 0; i < 100; i += 1) size.saw(size.next(), size.next() * fillPerMessage);
+    return size;
+  };
+
   test('the first page is small', () => {
-    expect(new PageSize(8 * MIB, 500).next()).toBe(50);
-    expect(new PageSize(8 * MIB, 7).next()).toBe(7);
+    expect(new PageSize(500).next()).toBe(50);
+    expect(new PageSize(7).next()).toBe(7);
   });
 
   test('grows to the batch where messages are small', () => {
-    const size = new PageSize(8 * MIB, 500);
-    for (let i = 0; i < 20; i += 1) size.saw(size.next(), size.next() * 850);
-    expect(size.next()).toBe(500);
+    expect(settled(500, 0.0001).next()).toBe(500);
+    expect(settled(500, 0).next()).toBe(500);
   });
 
-  test('settles where a page fills half the limit', () => {
-    const size = new PageSize(8 * MIB, 10_000);
-    for (let i = 0; i < 100; i += 1) size.saw(size.next(), size.next() * 100_000);
-    expect(size.next() * 100_000).toBeLessThanOrEqual(4 * MIB);
-    expect(size.next() * 100_000).toBeGreaterThan(3.8 * MIB);
+  test('settles where a page fills half its answer', () => {
+    const size = settled(10_000, 0.01);
+    expect(size.next() * 0.01).toBeLessThanOrEqual(0.5);
+    expect(size.next() * 0.01).toBeGreaterThan(0.45);
   });
 
-  test('property: always from 1 to the batch, and less than half a page, rounded up, once that was too large', () => {
-    const step = fc.oneof(
-      fc.record({ kind: fc.constant('saw' as const), bytes: fc.nat(MIB) }),
-      fc.record({ kind: fc.constant('too-large' as const), bytes: fc.constant(0) }),
-    );
+  test('property: always a whole number from 1 to the batch', () => {
     fc.assert(
       fc.property(
-        fc.integer({ min: 1, max: MIB }),
         fc.integer({ min: 1, max: 10_000 }),
-        fc.array(step, { maxLength: 60 }),
-        (limit, most, steps) => {
-          const size = new PageSize(limit, most);
-          for (const { kind, bytes } of steps) {
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 60 }),
+        (most, fills) => {
+          const size = new PageSize(most);
+          for (const fill of fills) {
             const page = size.next();
             expect(Number.isInteger(page) && page >= 1 && page <= most).toBe(true);
-            if (kind === 'saw') size.saw(page, bytes);
-            else {
-              size.tooLarge(page);
-              expect(size.next()).toBeLessThanOrEqual(Math.ceil(page / 2));
-            }
+            size.saw(page, fill);
           }
         },
       ),
     );
   });
 
-  test('recovers from a huge message', () => {
-    const size = new PageSize(8 * MIB, 500);
-    while (size.next() > 1) size.tooLarge(size.next());
-    for (let i = 0; i < 40; i += 1) size.saw(size.next(), size.next() * 850);
+  test('recovers from heavy messages', () => {
+    const size = settled(500, 1);
+    expect(size.next()).toBe(1);
+    for (let i = 0; i < 40; i += 1) size.saw(size.next(), size.next() * 0.0001);
     expect(size.next()).toBe(500);
   });
 });

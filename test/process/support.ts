@@ -93,7 +93,7 @@ export async function carry(
     related: await source.inspectRelated(never),
     budget: new ByteBudget(0),
     shares,
-    pageSize: new PageSize(shares.pageBytes, 10_000),
+    pageSize: new PageSize(10_000),
     staging: await temporaryDirectory(),
   };
   const writer = new MemoryWriter();

@@ -90,7 +90,10 @@ test('messages and batches by status, of all jobs and of one', async () => {
     failed: 0,
   });
   expect(ofTwo.batches).toMatchObject({ total: 1, pending: 1 });
-  expect((await look(4711)).jobs).toEqual([]);
+  await expect(look(4711)).rejects.toMatchObject({
+    kind: 'usage',
+    message: 'there is no job 4711',
+  });
   // What is held lives; then it does not.
   expect(report.stuck).toBe(0);
   await expireLease(database, 'batch_progress', held.lease.token);

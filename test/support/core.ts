@@ -47,6 +47,7 @@ export function connectionsTo(tracking: Tracking, changes: Partial<Settings> = {
   return {
     settings: settingsFor(tracking, changes),
     database: tracking.database,
+    hasSchema: true,
     leases: tracking.database,
     get source() {
       return missing();

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { claimBatch, heldBatches, releaseBatch } from '../../src/core/tracking/claims.js';
 import type { Database } from '../../src/core/tracking/database.js';
 import { Heartbeat, LeaseLost } from '../../src/core/tracking/heartbeat.js';
-import { findOrCreateJob, leaseJob } from '../../src/core/tracking/jobs.js';
+import { findOrCreateJob, foreignJobs, leaseJob } from '../../src/core/tracking/jobs.js';
 import { newLease, renewLeases } from '../../src/core/tracking/lease.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
 import {
@@ -43,6 +43,23 @@ const secondsLeft = async () => {
   );
   return rows.map(({ left }) => Number(left));
 };
+
+test('batches of jobs over another index are left alone', async () => {
+  const ours = await beginExtraction(database, { batchSize: 3 });
+  await ours.store(ids(3));
+  const other = await beginExtraction(database, { batchSize: 3, index: 'other' });
+  await other.store(ids(3));
+  const foreign = await foreignJobs(database, 'messages');
+  expect(foreign).toEqual([other.jobId]);
+  const first = await claimBatch(database, 'worker:1', 300, foreign);
+  expect(first?.jobId).toBe(ours.jobId);
+  expect(await claimBatch(database, 'worker:1', 300, foreign)).toBeUndefined();
+  // Nor are they taken over.
+  const theirs = await claimed(database, 'worker:2');
+  expect(theirs.jobId).toBe(other.jobId);
+  await expireLease(database, 'batch_progress', theirs.lease.token);
+  expect(await claimBatch(database, 'worker:1', 300, foreign)).toBeUndefined();
+});
 
 test('what a claim holds', async () => {
   const { jobId, store } = await beginExtraction(database);

@@ -7,6 +7,7 @@ import {
   jobHolder,
   leaseJob,
   nextRunDate,
+  uncovered,
   unfinishedJobs,
   type JobScope,
 } from '../../src/core/tracking/jobs.js';
@@ -87,6 +88,24 @@ test('a range that reached into the future does not move the next start behind w
   expect(next).toBeGreaterThanOrEqual(now - 900_000);
   // Made within the test's time limit, settled a quarter of an hour before.
   expect(next).toBeLessThanOrEqual(now - 900_000 + 120_000);
+});
+
+test('what no completed job covers is known', async () => {
+  await completed(october(5, 6));
+  await completed(october(1, 3));
+  await completed(october(2, 4));
+  await completed(october(6, 7));
+  await job({}, october(4, 5));
+  expect(await uncovered(database, scope)).toEqual([october(4, 5)]);
+  await completed(october(4, 5));
+  expect(await uncovered(database, scope)).toEqual([]);
+});
+
+test('the same filter laid out otherwise is the same job; blanks within its strings matter', async () => {
+  const { jobId } = await job({ filter: '{"term":{"channel":"a \\" b"}}' });
+  const same = await job({ filter: '{ "term": {\n  "channel" : "a \\" b" } }' });
+  expect(same.jobId).toBe(jobId);
+  expect((await job({ filter: '{"term":{"channel":"a \\"b"}}' })).jobId).not.toBe(jobId);
 });
 
 describe('the lease of a job', () => {

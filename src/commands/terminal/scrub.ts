@@ -9,10 +9,10 @@ export class Scrubber {
   #secrets: string[] = [];
 
   learn(secrets: readonly string[]): void {
-    const all = new Set([
-      ...this.#secrets,
-      ...secrets.filter((secret) => secret.length >= MIN_LENGTH),
-    ]);
+    const long = secrets.filter((secret) => secret.length >= MIN_LENGTH);
+    // Also as they stand inside JSON.
+    const escaped = long.map((secret) => JSON.stringify(secret).slice(1, -1));
+    const all = new Set([...this.#secrets, ...long, ...escaped]);
     // Longest first, so that a secret that is part of another one doesn't leave the rest of it.
     this.#secrets = [...all].sort((a, b) => b.length - a.length);
   }

@@ -44,7 +44,8 @@ export function answeredError(
       'Grant the user the privileges read and view_index_metadata on the source and related indices.',
     );
   }
-  const retriable = [408, 429].includes(status) || status >= 500;
+  // What does not name its error is not Elasticsearch's word but that of something before it.
+  const retriable = [408, 429].includes(status) || status >= 500 || type === undefined;
   const asked = headers['retry-after'];
   return new Fault(
     'Elasticsearch',

@@ -1,9 +1,9 @@
 import { isFault } from '../fault.js';
-import { INDEX_MISSING, OUT_OF_MEMORY } from './faults.js';
+import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
+import { INDEX_MISSING } from './faults.js';
 import { STRICT } from './pit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
-import type { Documents, DocumentsRequest } from './source.js';
 
 /** Hits asked for beyond one an id: the same id under several routings shows as more hits than ids. */
 const SPARE_HITS = 16;
@@ -48,34 +48,6 @@ export async function messageExists(
     return answer !== 'too-large' && answer.hits.length > 0;
   } catch (error) {
     if (isFault(error) && error.code === INDEX_MISSING) return false;
-    throw error;
-  }
-}
-
-/** One search of documents; `too-large` where its answer is too long, or may be only a part. */
-export async function searchDocuments(
-  requests: Requests,
-  path: string,
-  body: string,
-  { size, maxBytes, signal }: { size: number; maxBytes: number; signal: AbortSignal },
-): Promise<Documents> {
-  try {
-    const answer = await requests.search({
-      method: 'POST',
-      path,
-      query: STRICT,
-      body,
-      maxBytes,
-      signal,
-      unless: ({ code }) => code === OUT_OF_MEMORY,
-    });
-    if (answer === 'too-large') return { kind: 'too-large', reason: 'bytes' };
-    const { hits, bytes } = answer;
-    if (hits.length >= size) return { kind: 'too-large', reason: 'hits' };
-    return { kind: 'hits', hits, bytes };
-  } catch (error) {
-    if (isFault(error) && error.code === OUT_OF_MEMORY)
-      return { kind: 'too-large', reason: 'server-memory' };
     throw error;
   }
 }

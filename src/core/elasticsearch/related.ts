@@ -1,13 +1,12 @@
 import { Fault, isFault } from '../fault.js';
 import { usage } from '../errors.js';
 import type { Hit } from './answer.js';
+import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
 import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
-import type { RelatedIndex } from './mappings.js';
-import { searchDocuments } from './messages.js';
+import type { RelatedIndex } from './inspect-related.js';
 import { closePit, openPit, pitMember, STRICT } from './pit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
-import type { Documents, DocumentsRequest } from './source.js';
 
 /** Records of a message's page at first; grows and shrinks by the bytes seen. */
 const FIRST_PAGE = 100;

@@ -3,12 +3,9 @@ import type { RetryPolicy } from '../retry.js';
 import type { LimitSettings, SourceSettings } from '../settings.js';
 import type { Hit } from './answer.js';
 import { createClient } from './client.js';
-import {
-  inspectRelated,
-  inspectSource,
-  type RelatedIndex,
-  type SourceIndices,
-} from './mappings.js';
+import type { Documents, DocumentsRequest } from './documents.js';
+import { inspectRelated, type RelatedIndex } from './inspect-related.js';
+import { inspectSource, type SourceIndices } from './inspect-source.js';
 import { messageExists, searchMessages } from './messages.js';
 import { Pace } from './pace.js';
 import {
@@ -21,22 +18,6 @@ import {
 } from './pit.js';
 import { readRecordPages, searchRecords } from './related.js';
 import { Requests } from './requests.js';
-
-/** What a search of documents gave: its hits, or the reason why the same must be asked for in smaller pieces. */
-export type Documents =
-  | { readonly kind: 'hits'; readonly hits: readonly Hit[]; readonly bytes: number }
-  | { readonly kind: 'too-large'; readonly reason: TooLarge };
-
-/** The answer exceeds the byte limit, the server's memory, or the most hits of one search. */
-export type TooLarge = 'bytes' | 'server-memory' | 'hits';
-
-/** A search of documents, bounded in bytes. */
-export interface DocumentsRequest {
-  readonly ids: readonly string[];
-  /** Most bytes of the answer. */
-  readonly maxBytes: number;
-  readonly signal: AbortSignal;
-}
 
 /**
  * The Elasticsearch that messages are read from. Reads only; every request waits for its turn under
@@ -93,8 +74,14 @@ export function openSource(
   const requests = new Requests(createClient(settings), pace, policy, settings.urls.join(', '));
   return {
     inspect: (signal) => inspectSource(requests, settings, signal),
-    inspectRelated: (signal) =>
-      Promise.all(settings.related.map((related) => inspectRelated(requests, related, signal))),
+    inspectRelated: async (signal) => {
+      // One after the other: where one is refused, no other is still being asked for.
+      const inspected: RelatedIndex[] = [];
+      for (const related of settings.related) {
+        inspected.push(await inspectRelated(requests, related, signal));
+      }
+      return inspected;
+    },
     count: (interval, signal) => countInterval(requests, settings, interval, signal),
     openWindow: (interval, signal) => openWindowPit(requests, settings, interval, signal),
     readPage: (request) => readIdPage(requests, settings, request),

@@ -11,6 +11,7 @@ import {
   jobTotals,
   leaseJob,
   nextRunDate,
+  uncovered,
   unfinishedJobs,
   type Job,
   type JobScope,
@@ -77,7 +78,7 @@ async function unfinishedFirst(
 
 async function chooseInterval(
   run: Run,
-  { database, settings }: Connections,
+  { database, settings, hasSchema }: Connections,
   scope: JobScope,
   { from, to, startDate }: ExtractOptions,
   finished: readonly ExtractedJob[],
@@ -87,18 +88,17 @@ async function chooseInterval(
   if (end > settled) warnOfUnsettled(run, end);
   if (from !== undefined) {
     const start = finished.at(-1)?.interval.to ?? from;
-    if (from >= end) {
+    if (to !== undefined && from > end) {
       throw usage(
         `the range is empty: it starts at ${new Date(from).toISOString()} and ends at ${new Date(end).toISOString()}`,
-        to === undefined
-          ? 'Give an earlier --from, or a shorter settle.'
-          : 'Give a --to behind --from.',
+        'Give a --to behind --from.',
       );
     }
     return { from: start, to: end };
   }
+  for (const gap of hasSchema ? await uncovered(database, scope) : []) warnOfGap(run, gap);
   // Also after resuming: a job made since then may reach further.
-  const start = (await nextRunDate(database, scope)) ?? startDate;
+  const start = (hasSchema ? await nextRunDate(database, scope) : undefined) ?? startDate;
   if (start === undefined) {
     throw usage(
       'nothing says where to start: no job is completed yet',
@@ -106,6 +106,15 @@ async function chooseInterval(
     );
   }
   return { from: start, to: end };
+}
+
+function warnOfGap(run: Run, gap: Interval): void {
+  const { from, to } = {
+    from: new Date(gap.from).toISOString(),
+    to: new Date(gap.to).toISOString(),
+  };
+  const message = `no job covers ${describeInterval(gap)}; extract --from ${from} --to ${to} reads it`;
+  run.report({ type: 'log', level: 'warn', message });
 }
 
 function warnOfUnsettled(run: Run, end: number): void {
@@ -146,9 +155,11 @@ async function extractJob(
       throw new LeaseLost('somebody else has taken this extraction over');
     status = ended;
   } catch (error) {
+    const isLost = error instanceof LeaseLost || signal.reason instanceof LeaseLost;
+    // Before it is given back: a beat in between would find it lost.
+    heartbeat.drop(lease);
     await giveBack(run, on, job, lease);
-    if (error instanceof LeaseLost || signal.reason instanceof LeaseLost)
-      return await busy(on, job);
+    if (isLost) return await busy(on, job);
     if (!run.stop.aborted || isMigrateError(error)) throw error;
   } finally {
     await heartbeat.stop();

@@ -1,5 +1,5 @@
 import { groupBy } from '../group-by.js';
-import type { RelatedIndex } from '../elasticsearch/mappings.js';
+import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
 import { BROKEN_READ } from '../elasticsearch/related.js';
 import type { Source } from '../elasticsearch/source.js';
 import { isFault } from '../fault.js';
@@ -66,28 +66,35 @@ async function carryMessages(
   writer: BatchWriter,
   signal: AbortSignal,
 ): Promise<FailedMessage[]> {
-  const { pageSize, shares, budget } = workshop;
   const failed: FailedMessage[] = [];
   for (let next = 0; next < messages.length;) {
-    signal.throwIfAborted();
-    const page = messages.slice(next, next + pageSize.next());
-    const carried = await budget.holding(shares.pageHold, () =>
-      carryPage(workshop, page, writer, signal),
-    );
-    if (carried !== 'too-large') {
-      failed.push(...carried);
-      next += page.length;
-      continue;
-    }
-    pageSize.tooLarge(page.length);
-    const [only, another] = page;
-    if (!only || another) continue;
-    failed.push(
-      ...(await budget.holding(shares.largeHold, () => carryLarge(workshop, only, writer, signal))),
-    );
-    next += 1;
+    const page = messages.slice(next, next + workshop.pageSize.next());
+    failed.push(...(await carryTogether(workshop, page, writer, signal)));
+    next += page.length;
   }
   return failed;
+}
+
+/** A page in one piece where that fits, else its halves, down to single messages, which are read alone. */
+async function carryTogether(
+  workshop: Workshop,
+  page: readonly ClaimedMessage[],
+  writer: BatchWriter,
+  signal: AbortSignal,
+): Promise<readonly FailedMessage[]> {
+  const { budget, shares } = workshop;
+  signal.throwIfAborted();
+  const carried = await budget.holding(shares.pageHold, () =>
+    carryPage(workshop, page, writer, signal),
+  );
+  if (carried !== 'too-large') return carried;
+  const [only, another] = page;
+  if (only && !another) {
+    return budget.holding(shares.largeHold, () => carryLarge(workshop, only, writer, signal));
+  }
+  const half = Math.ceil(page.length / 2);
+  const first = await carryTogether(workshop, page.slice(0, half), writer, signal);
+  return [...first, ...(await carryTogether(workshop, page.slice(half), writer, signal))];
 }
 
 async function carryPage(
@@ -103,7 +110,7 @@ async function carryPage(
     throw error;
   });
   if (fetched.kind === 'too-large') return 'too-large';
-  pageSize.saw(page.length, fetched.heaviest);
+  pageSize.saw(page.length, fetched.fill);
   for (const { message, source: bytes, related: records } of fetched.messages) {
     await writer.add(message, { kind: 'bytes', bytes: assembleDocument(message, bytes, records) });
   }

@@ -1,5 +1,5 @@
 import type { Hit } from '../elasticsearch/answer.js';
-import type { RelatedIndex } from '../elasticsearch/mappings.js';
+import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
 import { byIndexAndId, sameSort } from '../elasticsearch/related.js';
 import { onOneLine } from '../elasticsearch/scan.js';
 import { Fault, isFault } from '../fault.js';

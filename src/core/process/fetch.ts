@@ -1,8 +1,10 @@
 import { anySignal } from '../any-signal.js';
 import type { Hit } from '../elasticsearch/answer.js';
-import type { RelatedIndex } from '../elasticsearch/mappings.js';
+import type { Documents, TooLarge } from '../elasticsearch/documents.js';
+import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
 import { orderRecords } from '../elasticsearch/related.js';
-import type { Documents, Source, TooLarge } from '../elasticsearch/source.js';
+import type { Source } from '../elasticsearch/source.js';
+import { MAX_HITS } from '../elasticsearch/query.js';
 import { groupBy } from '../group-by.js';
 import { runPool } from '../pool.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
@@ -21,8 +23,8 @@ export type Fetched =
       readonly kind: 'fetched';
       readonly messages: readonly FetchedMessage[];
       readonly failed: readonly FailedMessage[];
-      /** Bytes of the heaviest answer. */
-      readonly heaviest: number;
+      /** How full the fullest answer was, from 0 to 1: of its bytes or of its hits. */
+      readonly fill: number;
     }
   /** Not all of it can be had at once: ask for fewer. */
   | { readonly kind: 'too-large'; readonly reason: TooLarge };
@@ -51,12 +53,13 @@ export async function fetchMessages(
     return !unindexed;
   });
   const index = searchable[0]?.index;
-  if (index === undefined) return { kind: 'fetched', messages: [], failed, heaviest: 0 };
+  if (index === undefined) return { kind: 'fetched', messages: [], failed, fill: 0 };
 
   const answer = await source.messages(index, { ids: searchable.map(idOf), maxBytes, signal });
   if (answer.kind === 'too-large') return answer;
   const found = pickFound(searchable, answer.hits, failed);
-  if (found.length === 0) return { kind: 'fetched', messages: [], failed, heaviest: answer.bytes };
+  if (found.length === 0)
+    return { kind: 'fetched', messages: [], failed, fill: fillOf(answer, maxBytes) };
 
   const ids = found.map(({ message }) => idOf(message));
   const records: Documents[] = [];
@@ -84,11 +87,14 @@ export async function fetchMessages(
       })),
     })),
     failed,
-    heaviest: Math.max(
-      answer.bytes,
-      ...records.map((one) => (one.kind === 'hits' ? one.bytes : 0)),
-    ),
+    fill: Math.max(...[answer, ...records].map((one) => fillOf(one, maxBytes))),
   };
+}
+
+function fillOf(answer: Documents, maxBytes: number): number {
+  return answer.kind === 'hits'
+    ? Math.max(answer.bytes / maxBytes, answer.hits.length / MAX_HITS)
+    : 1;
 }
 
 /** The messages that were found exactly once, with their source; the others are added to `failed`. */

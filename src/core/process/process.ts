@@ -1,12 +1,13 @@
-import { anySignal } from '../any-signal.js';
+import { linkSignals } from '../any-signal.js';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Connections } from '../connect.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
 import type { Run } from '../run.js';
 import { heldBatches, releaseBatch, type ClaimedBatch } from '../tracking/claims.js';
-import { countBatches } from '../tracking/counters.js';
+import { countBatches, countFailedWindows } from '../tracking/counters.js';
 import { Heartbeat } from '../tracking/heartbeat.js';
+import { heldJobs } from '../tracking/jobs.js';
 import { completeBatch, type MessageOutcome } from '../tracking/outcomes.js';
 import { carryBatch, type Workshop } from './batch.js';
 import { MessageWriter } from './message-writer.js';
@@ -42,23 +43,18 @@ export async function processBatches(
   const tally = new Tally(run);
   try {
     const queue = new WorkQueue(run, on, options);
+    await queue.lookAround();
     await queue.requeue();
-    const { messages } = await countBatches(on.database);
+    const { messages } = await countBatches(on.database, { exceptJobs: queue.foreign });
     tally.expect(messages.pending + messages.inProgress);
     const uploads = pLimit(UPLOADS);
+    const bench = { workshop, heartbeat, uploads, tally };
     await runPool(
       options.concurrency,
       () => queue.take(),
-      (batch, failed) =>
-        workOn(
-          run,
-          on,
-          { workshop, heartbeat, uploads, tally },
-          batch,
-          anySignal(grace.signal, failed),
-        ),
+      (batch, failed) => workOn(run, on, bench, batch, [grace.signal, failed]),
     );
-    return await summarise(on, tally, queue);
+    return await summarise(run, on, tally, queue);
   } finally {
     grace.cancel();
     await heartbeat.stop();
@@ -79,21 +75,25 @@ async function workOn(
   on: Connections,
   { workshop, heartbeat, uploads, tally }: Bench,
   batch: ClaimedBatch,
-  stopped: AbortSignal,
+  stops: readonly AbortSignal[],
 ): Promise<void> {
   const lost = heartbeat.hold(batch.lease);
-  const signal = anySignal(lost, stopped);
+  const { signal, unlink } = linkSignals(lost, ...stops);
   try {
     const writer = openWriter(run, on, { workshop, uploads }, batch, signal);
     const { outcomes, object } = await carryBatch(workshop, batch, writer, signal);
     if (await completeBatch(on.database, batch, outcomes, object)) tally.add(outcomes);
     else warnLost(run, batch, 'somebody else has taken it over');
   } catch (error) {
+    const isLost = lost.aborted;
+    // Before it is given back: a beat in between would find it lost.
+    heartbeat.drop(batch.lease);
     await release(run, on, batch);
-    if (lost.aborted) warnLost(run, batch, (lost.reason as Error).message);
-    else if (!stopped.aborted) throw error;
+    if (isLost) warnLost(run, batch, (lost.reason as Error).message);
+    else if (!stops.some(({ aborted }) => aborted)) throw error;
   } finally {
     heartbeat.drop(batch.lease);
+    unlink();
   }
 }
 
@@ -139,18 +139,26 @@ function warnLost(run: Run, { batchId }: ClaimedBatch, why: string): void {
 }
 
 async function summarise(
+  run: Run,
   { database }: Connections,
   tally: Tally,
   queue: WorkQueue,
 ): Promise<ProcessOutcome> {
-  const { messages } = await countBatches(database);
+  const all = (await countBatches(database)).messages;
+  const { messages } = await countBatches(database, { exceptJobs: queue.foreign });
+  const foreign = all.pending + all.inProgress - messages.pending - messages.inProgress;
+  if (foreign > 0) {
+    const message = `${foreign} messages belong to jobs over other indices: process them with their configuration`;
+    run.report({ type: 'log', level: 'warn', message });
+  }
   return {
     completed: tally.completed,
     failed: tally.failed,
     requeued: queue.requeued,
     remaining: messages.pending + messages.inProgress,
-    failedInAll: messages.failed,
-    heldByOthers: await heldBatches(database),
+    failedInAll: all.failed,
+    heldByOthers: (await heldBatches(database)) + (await heldJobs(database)),
+    failedWindows: await countFailedWindows(database),
     ended: queue.ended,
   };
 }

@@ -18,12 +18,14 @@ export interface ProcessOutcome {
   readonly failed: number;
   /** Failed messages this run put back to pending. */
   readonly requeued: number;
-  /** Messages still pending or in progress, of all jobs. */
+  /** Messages still pending or in progress, of the jobs over this index. */
   readonly remaining: number;
   /** Messages that stand as failed now, of all jobs. */
   readonly failedInAll: number;
-  /** Batches that others hold under a live lease. */
+  /** Batches and extractions that others hold under a live lease. */
   readonly heldByOthers: number;
+  /** Windows that could not be read whole, of all jobs. */
+  readonly failedWindows: number;
   /** Why it ended. */
   readonly ended: 'nothing-left' | 'max-batches' | 'max-runtime' | 'stopped';
 }

@@ -2,12 +2,17 @@ import type { Connections } from '../connect.js';
 import { sleep } from '../retry.js';
 import { ownerOf, type Run } from '../run.js';
 import { claimBatch, type ClaimedBatch } from '../tracking/claims.js';
+import { hasPending } from '../tracking/counters.js';
+import { foreignJobs } from '../tracking/jobs.js';
 import { requeueFailed } from '../tracking/requeue.js';
 import type { ProcessOptions, ProcessOutcome } from './types.js';
 
 /** With `watch`: how often an empty queue is looked at, and how often failed messages are requeued. */
 const POLL_MS = 5_000;
 const REQUEUE_MS = 5 * 60_000;
+/** How long, and how often, pending batches are looked at again that others have locked just now. */
+const LOCKED_MS = 5_000;
+const LOCKED_POLL_MS = 100;
 
 /** Where batches come from: claims the next one, or says why there is none. */
 export class WorkQueue {
@@ -17,6 +22,9 @@ export class WorkQueue {
   readonly #startedAt = performance.now();
   #requeuedAt = this.#startedAt;
   #claimed = 0;
+  #lockedSince: number | undefined;
+  /** Jobs over other indices, which are not ours to process. */
+  foreign: readonly number[] = [];
   /** Failed messages put back to pending. */
   requeued = 0;
   /** Why there is no more work, once there is none. */
@@ -39,13 +47,35 @@ export class WorkQueue {
       }
       // Counted before it is claimed: several workers take at once.
       this.#claimed += 1;
-      const batch = await claimBatch(database, ownerOf(this.#run.host), settings.leaseSeconds);
+      const owner = ownerOf(this.#run.host);
+      const batch = await claimBatch(database, owner, settings.leaseSeconds, this.foreign);
       if (batch) return batch;
       this.#claimed -= 1;
+      if (await this.#onlyLocked()) {
+        await sleep(LOCKED_POLL_MS, this.#run.stop).catch(() => undefined);
+        continue;
+      }
       if (!this.#options.watch) return undefined;
       await sleep(POLL_MS, this.#run.stop).catch(() => undefined);
+      await this.lookAround();
       if (performance.now() - this.#requeuedAt > REQUEUE_MS) await this.requeue();
     }
+  }
+
+  /** Finds out which jobs are not ours; jobs may have been added since. */
+  async lookAround(): Promise<void> {
+    const { settings, database } = this.#on;
+    this.foreign = await foreignJobs(database, settings.source.index);
+  }
+
+  /** SKIP LOCKED passes over a batch that somebody is filling or has just given back: it is pending all the same. */
+  async #onlyLocked(): Promise<boolean> {
+    if (!(await hasPending(this.#on.database, this.foreign))) {
+      this.#lockedSince = undefined;
+      return false;
+    }
+    this.#lockedSince ??= performance.now();
+    return performance.now() - this.#lockedSince < LOCKED_MS;
   }
 
   /** Puts failed messages with attempts left back to pending, unless told not to. */
@@ -53,7 +83,11 @@ export class WorkQueue {
     this.#requeuedAt = performance.now();
     if (!this.#options.retryFailed) return;
     const { settings, database } = this.#on;
-    const scope = { force: false, maxAttempts: settings.maxAttempts };
+    const scope = {
+      force: false,
+      maxAttempts: settings.maxAttempts,
+      exceptJobs: this.foreign,
+    };
     const requeued = await requeueFailed(database, scope, settings.batchSize);
     this.requeued += requeued;
     if (requeued > 0) {

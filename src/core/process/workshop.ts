@@ -26,7 +26,7 @@ export async function openWorkshop(
     related,
     budget,
     shares,
-    pageSize: new PageSize(shares.pageBytes, settings.batchSize),
+    pageSize: new PageSize(settings.batchSize),
     staging: staging.directory,
     close: () => staging.close(),
   };

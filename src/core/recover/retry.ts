@@ -2,6 +2,7 @@ import type { Connections } from '../connect.js';
 import { countBatches } from '../tracking/counters.js';
 import { countFailed, requeueFailed } from '../tracking/requeue.js';
 import type { Run } from '../run.js';
+import { requireJob } from '../tracking/jobs.js';
 import type { RetryOptions, RetryOutcome } from './types.js';
 
 /** Puts failed messages back to pending: those with attempts left, those of one code, or all. */
@@ -10,11 +11,12 @@ export async function retry(
   { database, settings }: Connections,
   { jobId, errorCode, force, dryRun }: RetryOptions,
 ): Promise<RetryOutcome> {
+  await requireJob(database, jobId);
   const scope = { jobId, errorCode, force, maxAttempts: settings.maxAttempts };
   const { eligible } = await countFailed(database, scope);
   const counted = eligible.reduce((sum, { messages }) => sum + messages, 0);
   const requeued = dryRun ? counted : await requeueFailed(database, scope, settings.batchSize);
-  const { messages } = await countBatches(database, jobId);
+  const { messages } = await countBatches(database, { jobId });
   return {
     requeued,
     reasons: eligible,

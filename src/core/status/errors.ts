@@ -1,6 +1,7 @@
 import type { Connections } from '../connect.js';
 import { isPermanent } from '../process/failures.js';
 import type { Run } from '../run.js';
+import { requireJob } from '../tracking/jobs.js';
 import { listFailed } from '../tracking/failures.js';
 import { countFailed } from '../tracking/requeue.js';
 import type { ErrorsReport } from './types.js';
@@ -11,6 +12,7 @@ export async function errors(
   { database, settings }: Connections,
   { jobId, limit }: { jobId?: number | undefined; limit: number },
 ): Promise<ErrorsReport> {
+  await requireJob(database, jobId);
   const everything = { jobId, force: true, maxAttempts: settings.maxAttempts };
   const { eligible } = await countFailed(database, everything);
   const messages = await listFailed(database, { jobId, limit });

@@ -1,5 +1,6 @@
 import type { Connections } from '../connect.js';
 import type { Run } from '../run.js';
+import { requireJob } from '../tracking/jobs.js';
 import { countBatches, countStuck, listJobs, recentRate } from '../tracking/counters.js';
 import type { StatusReport } from './types.js';
 
@@ -9,11 +10,12 @@ export async function status(
   { database }: Connections,
   { jobId }: { jobId?: number | undefined },
 ): Promise<StatusReport> {
+  await requireJob(database, jobId);
   const [jobs, counts, stuck, rate] = await Promise.all([
     listJobs(database, jobId),
-    countBatches(database, jobId),
-    countStuck(database),
-    recentRate(database),
+    countBatches(database, { jobId }),
+    countStuck(database, jobId),
+    recentRate(database, jobId),
   ]);
   const left = counts.messages.pending + counts.messages.inProgress;
   return {

@@ -21,30 +21,36 @@ export interface ClaimedMessage {
   readonly attempts: number;
 }
 
-const PENDING = `SELECT batch_id FROM batch_progress WHERE status = 'pending'
+/** `NOT IN` a list that is hardly ever longer than its 0: jobs of other indices in the same database. */
+const PENDING = `SELECT batch_id FROM batch_progress WHERE status = 'pending' AND job_id NOT IN (?)
   ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED`;
 const EXPIRED = `SELECT batch_id FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at < NOW(6)
-  ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED`;
+  AND job_id NOT IN (?) ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED`;
 
 /**
  * Claims one batch, a pending one or one whose lease has run out, by the database's clock: writes token,
  * owner and expiry and marks its unfinished messages `in_progress`, in one transaction (invariant 3).
  * Undefined where there is none.
+ *
+ * @param foreignJobs jobs whose batches are left alone: see `foreignJobs` in jobs.ts
  */
 export async function claimBatch(
   database: Database,
   owner: string,
   leaseSeconds: number,
+  foreignJobs: readonly number[] = [],
 ): Promise<ClaimedBatch | undefined> {
   const lease = newLease(owner, leaseSeconds);
+  const foreign = [0, ...foreignJobs];
   return database.transaction(async (on) => {
     // The token is there already where this transaction had committed without our hearing of it.
     const mine = 'SELECT batch_id FROM batch_progress WHERE lease_token = ? FOR UPDATE';
     const [found] = [
       ...(await on.rows<{ batch_id: number }>(mine, [lease.token])),
-      ...(await on.rows<{ batch_id: number }>(PENDING)),
+      ...(await on.rows<{ batch_id: number }>(PENDING, [foreign])),
     ];
-    const batchId = (found ?? (await on.rows<{ batch_id: number }>(EXPIRED))[0])?.batch_id;
+    const batchId = (found ?? (await on.rows<{ batch_id: number }>(EXPIRED, [foreign]))[0])
+      ?.batch_id;
     return batchId === undefined ? undefined : take(on, batchId, lease);
   });
 }

@@ -16,14 +16,15 @@ interface BatchSums {
 const SUMS = `COUNT(*) AS batches, CAST(SUM(total_messages) AS UNSIGNED) AS total,
   CAST(SUM(processed) AS UNSIGNED) AS processed, CAST(SUM(failed) AS UNSIGNED) AS failed`;
 
-/** Messages and batches by status, of one job or of all, from the batches' counters (invariant 9). */
+/** Messages and batches by status, of one job or of all but some, from the batches' counters (invariant 9). */
 export async function countBatches(
   database: Database,
-  jobId?: number,
+  { jobId, exceptJobs = [] }: { jobId?: number | undefined; exceptJobs?: readonly number[] } = {},
 ): Promise<{ messages: Counts; batches: Counts }> {
   const rows = await database.rows<BatchSums>(
-    `SELECT status, ${SUMS} FROM batch_progress WHERE (? IS NULL OR job_id = ?) GROUP BY status`,
-    [jobId ?? null, jobId ?? null],
+    `SELECT status, ${SUMS} FROM batch_progress WHERE (? IS NULL OR job_id = ?) AND job_id NOT IN (?)
+     GROUP BY status`,
+    [jobId ?? null, jobId ?? null, [0, ...exceptJobs]],
   );
   return { messages: messageCounts(rows), batches: batchCounts(rows) };
 }
@@ -69,21 +70,43 @@ export async function listJobs(database: Database, jobId?: number): Promise<JobS
 }
 
 /** Batches and extractions whose lease has run out. */
-export async function countStuck(database: Database): Promise<number> {
+export async function countStuck(database: Database, jobId?: number): Promise<number> {
   const [row] = await database.rows<{ stuck: number }>(
-    `SELECT (SELECT COUNT(*) FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at < NOW(6))
-          + (SELECT COUNT(*) FROM job_runs WHERE lease_expires_at < NOW(6)) AS stuck`,
+    `SELECT (SELECT COUNT(*) FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at < NOW(6)
+               AND (? IS NULL OR job_id = ?))
+          + (SELECT COUNT(*) FROM job_runs WHERE lease_expires_at < NOW(6) AND (? IS NULL OR job_id = ?)) AS stuck`,
+    Array.from({ length: 4 }, () => jobId ?? null),
   );
   return row?.stuck ?? 0;
 }
 
+/** Windows that could not be read whole, of all jobs. */
+export async function countFailedWindows(database: Database): Promise<number> {
+  const [row] = await database.rows<{ failed: number }>(
+    `SELECT COUNT(*) AS failed FROM extract_windows WHERE status = 'failed'`,
+  );
+  return row?.failed ?? 0;
+}
+
+/** Whether a batch is pending, also one that another transaction has locked just now. */
+export async function hasPending(
+  database: Database,
+  exceptJobs: readonly number[],
+): Promise<boolean> {
+  const rows = await database.rows(
+    `SELECT 1 FROM batch_progress WHERE status = 'pending' AND job_id NOT IN (?) LIMIT 1`,
+    [[0, ...exceptJobs]],
+  );
+  return rows.length > 0;
+}
+
 /** Messages completed a second over the last minutes; null where there were none. */
-export async function recentRate(database: Database): Promise<number | null> {
+export async function recentRate(database: Database, jobId?: number): Promise<number | null> {
   const [row] = await database.rows<{ messages: number | null; seconds: number | null }>(
     `SELECT CAST(SUM(processed) AS UNSIGNED) AS messages,
-            TIMESTAMPDIFF(MICROSECOND, MIN(claimed_at), NOW(6)) / 1000000 AS seconds
-     FROM batch_progress WHERE completed_at > NOW(3) - INTERVAL ? MINUTE`,
-    [RATE_MINUTES],
+            TIMESTAMPDIFF(MICROSECOND, MIN(claimed_at), MAX(completed_at)) / 1000000 AS seconds
+     FROM batch_progress WHERE completed_at > NOW(3) - INTERVAL ? MINUTE AND (? IS NULL OR job_id = ?)`,
+    [RATE_MINUTES, jobId ?? null, jobId ?? null],
   );
   if (!row?.messages) return null;
   return row.messages / Math.max(1, Number(row.seconds));

@@ -11,15 +11,19 @@ import { retrying, type RetryPolicy } from '../retry.js';
 import type { TrackingSettings } from '../settings.js';
 import { mysqlError } from './faults.js';
 
-/** Longest wait for one statement, in milliseconds; past it the connection counts as cut. */
-const STATEMENT_TIMEOUT_MS = 60_000;
+/**
+ * Longest wait for one statement, in milliseconds; past it the connection counts as cut. Shorter where requests are
+ * retried for less than that, or a server that hangs would be waited for many times as long as one that refuses.
+ */
+const LONGEST_STATEMENT_MS = 60_000;
+const SHORTEST_STATEMENT_MS = 5_000;
 
 /**
  * READ COMMITTED, since claiming needs no gap locks and inserting suffers from them; strict, so that nothing
- * is ever cut to fit; enough warnings kept to read those of a whole page; UTC (contract, "Tracking tables").
+ * is ever cut to fit; UTC (contract, "Tracking tables"). Nothing here may need a privilege beyond the database's own.
  */
 const SESSION = [
-  `SET SESSION time_zone = '+00:00', max_error_count = 65535,
+  `SET SESSION time_zone = '+00:00',
      sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY'`,
   // As a statement: the variable of that name differs between MySQL and MariaDB.
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
@@ -44,49 +48,49 @@ export interface Statements {
 export class Database implements Statements {
   readonly #pool: Pool;
   readonly #policy: RetryPolicy;
+  readonly #timeout: number;
 
   constructor(settings: TrackingSettings, policy: RetryPolicy, connections: number) {
     this.#pool = createPool(poolOptions(settings, connections));
     this.#policy = policy;
-  }
-
-  rows<T>(sql: string, parameters: readonly Parameter[] = []): Promise<T[]> {
-    return this.#retrying(() =>
-      this.#connected((connection) => rowsOn<T>(connection, sql, parameters)),
+    this.#timeout = Math.min(
+      LONGEST_STATEMENT_MS,
+      Math.max(SHORTEST_STATEMENT_MS, policy.retryForMs),
     );
   }
 
-  change(sql: string, parameters: readonly Parameter[] = []): Promise<ResultSetHeader> {
-    return this.#retrying(() =>
-      this.#connected((connection) => changeOn(connection, sql, parameters)),
-    );
+  rows<T>(sql: string, parameters?: readonly Parameter[]): Promise<T[]> {
+    return this.session((on) => on.rows<T>(sql, parameters));
+  }
+
+  change(sql: string, parameters?: readonly Parameter[]): Promise<ResultSetHeader> {
+    return this.session((on) => on.change(sql, parameters));
   }
 
   /** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#retrying(() =>
-      this.#connected(async (connection) => {
-        await changeOn(connection, 'START TRANSACTION');
-        try {
-          const result = await work(statementsOn(connection));
-          await changeOn(connection, 'COMMIT');
-          return result;
-        } catch (error) {
-          // A broken connection is destroyed instead: a ROLLBACK would wait behind the statement that hangs.
-          if (!isBroken(error)) {
-            await changeOn(connection, 'ROLLBACK').catch(() => {
-              connection.destroy();
-            });
-          }
-          throw error;
+    return this.session(async (on) => {
+      await on.change('START TRANSACTION');
+      try {
+        const result = await work(on);
+        await on.change('COMMIT');
+        return result;
+      } catch (error) {
+        // A broken connection is destroyed instead: a ROLLBACK would wait behind the statement that hangs.
+        if (!isBroken(error)) {
+          await on.change('ROLLBACK').catch(() => {
+            // Or the next user of the connection would be inside this transaction.
+            Object.assign(error as object, { fatal: true });
+          });
         }
-      }),
-    );
+        throw error;
+      }
+    });
   }
 
   /** Runs `work` on one connection, for session-bound things such as GET_LOCK; it must be safe to run again. */
   session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#retrying(() => this.#connected((connection) => work(statementsOn(connection))));
+    return this.#retrying(() => this.#connected(work));
   }
 
   async close(): Promise<void> {
@@ -98,7 +102,7 @@ export class Database implements Statements {
     return retrying(this.#policy, attempt, { signal: new AbortController().signal });
   }
 
-  async #connected<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
+  async #connected<T>(work: (on: Statements) => Promise<T>): Promise<T> {
     let connection: PoolConnection;
     try {
       connection = await this.#pool.getConnection();
@@ -106,8 +110,9 @@ export class Database implements Statements {
       throw mysqlError(error);
     }
     try {
-      await prepare(connection);
-      const result = await work(connection);
+      const on = statementsOn(connection, this.#timeout);
+      await prepare(connection, on);
+      const result = await work(on);
       connection.release();
       return result;
     } catch (error) {
@@ -118,43 +123,26 @@ export class Database implements Statements {
   }
 }
 
-function statementsOn(connection: PoolConnection): Statements {
+function statementsOn(connection: PoolConnection, timeout: number): Statements {
   return {
-    rows: (sql, parameters) => rowsOn(connection, sql, parameters),
-    change: (sql, parameters) => changeOn(connection, sql, parameters),
+    rows: async <T>(sql: string, parameters: readonly Parameter[] = []) => {
+      const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout }, [...parameters]);
+      return rows as T[];
+    },
+    change: async (sql, parameters = []) => {
+      const [result] = await connection.query<ResultSetHeader>({ sql, timeout }, [...parameters]);
+      return result;
+    },
   };
-}
-
-async function rowsOn<T>(
-  connection: PoolConnection,
-  sql: string,
-  parameters: readonly Parameter[] = [],
-): Promise<T[]> {
-  const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout: STATEMENT_TIMEOUT_MS }, [
-    ...parameters,
-  ]);
-  return rows as T[];
-}
-
-async function changeOn(
-  connection: PoolConnection,
-  sql: string,
-  parameters: readonly Parameter[] = [],
-): Promise<ResultSetHeader> {
-  const [result] = await connection.query<ResultSetHeader>({ sql, timeout: STATEMENT_TIMEOUT_MS }, [
-    ...parameters,
-  ]);
-  return result;
 }
 
 const prepared = new WeakSet();
 
 /** Sets the session up, once per connection, before its first statement. */
-async function prepare(connection: PoolConnection): Promise<void> {
-  const raw = connection.connection;
-  if (prepared.has(raw)) return;
-  for (const statement of SESSION) await changeOn(connection, statement);
-  prepared.add(raw);
+async function prepare({ connection }: PoolConnection, on: Statements): Promise<void> {
+  if (prepared.has(connection)) return;
+  for (const statement of SESSION) await on.change(statement);
+  prepared.add(connection);
 }
 
 /** After these the connection must not go back into the pool: a late answer could meet the next statement. */

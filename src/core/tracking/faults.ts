@@ -12,6 +12,7 @@ const RETRIABLE = new Set([
   'ER_NORMAL_SHUTDOWN',
   'ER_OPTION_PREVENTS_STATEMENT',
   'ER_READ_ONLY_MODE',
+  'ER_SERVER_OFFLINE_MODE',
   'ER_QUERY_INTERRUPTED',
   'ER_CONNECTION_KILLED',
   'ER_CLIENT_INTERACTION_TIMEOUT',
@@ -38,14 +39,23 @@ const RETRIABLE = new Set([
 const RETRIABLE_NUMBERS = new Set([1040, 1053, 1205, 1213, 1290, 1317, 1836, 1927, 3024, 4031]);
 
 const PERMISSION: Readonly<Record<string, string>> = {
-  ER_ACCESS_DENIED_ERROR: 'Check the user in tracking.url and ES_MIGRATE_TRACKING_PASSWORD.',
+  ER_ACCESS_DENIED_ERROR:
+    'Check the user in tracking.url and ES_MIGRATE_TRACKING_PASSWORD; a user that requires TLS needs tracking.tls.',
   ER_ACCESS_DENIED_NO_PASSWORD_ERROR: 'Set ES_MIGRATE_TRACKING_PASSWORD.',
-  ER_DBACCESS_DENIED_ERROR: 'Grant the user all privileges on this one database.',
+  // Said of a database that does not exist, too, unless the user could have made it.
+  ER_DBACCESS_DENIED_ERROR:
+    'Create the database if it is missing, and grant the user all privileges on it.',
   ER_TABLEACCESS_DENIED_ERROR: 'Grant the user all privileges on this one database.',
   ER_SPECIFIC_ACCESS_DENIED_ERROR: 'Grant the user all privileges on this one database.',
   ER_BAD_DB_ERROR: 'Create the database, or correct the name in tracking.url.',
   ER_HOST_NOT_PRIVILEGED: 'Allow this host to connect as the user in tracking.url.',
   ER_HOST_IS_BLOCKED: 'Run FLUSH HOSTS on the server, after finding out why connections failed.',
+  ER_ACCOUNT_HAS_BEEN_LOCKED: 'Unlock the user: ALTER USER … ACCOUNT UNLOCK.',
+  // The same on MariaDB, whose numbers above 4000 the driver takes for MySQL's and names wrongly.
+  4151: 'Unlock the user: ALTER USER … ACCOUNT UNLOCK.',
+  ER_MUST_CHANGE_PASSWORD_LOGIN: 'Give the user a new password, then ES_MIGRATE_TRACKING_PASSWORD.',
+  ER_MUST_CHANGE_PASSWORD: 'Give the user a new password, then ES_MIGRATE_TRACKING_PASSWORD.',
+  ER_BINLOG_STMT_MODE_AND_ROW_ENGINE: 'Set binlog_format to ROW or MIXED at the server.',
   ER_NOT_SUPPORTED_AUTH_MODE:
     'Give the user a password plugin that mysql2 knows (caching_sha2_password).',
   ER_SECURE_TRANSPORT_REQUIRED:
@@ -64,7 +74,7 @@ interface DriverError extends Error {
 export function mysqlError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { code = '', errno = 0 } = error as DriverError;
-  const advice = PERMISSION[code];
+  const advice = PERMISSION[code] ?? PERMISSION[errno];
   if (advice !== undefined) return usage(`MySQL refused: ${error.message}`, advice, error);
   if (isCertificateProblem(code, error.message)) {
     return usage(

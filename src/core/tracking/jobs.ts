@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { usage } from '../errors.js';
 import type { Interval } from '../extract/types.js';
 import type { Database, Statements } from './database.js';
 import type { Lease } from './lease.js';
@@ -31,8 +32,8 @@ interface JobRow {
 const COLUMNS = 'job_id, start_date, end_date, status, extracted';
 
 /**
- * The end of the scope's last completed job: where the next one starts. The last is the one made last, so that
- * extracting an older range again does not move the start back.
+ * The end of the scope's last completed job: where the next one starts. The last is the one made last: extracting a
+ * range again moves nothing, a new job over an older range does, and costs duplicates, never a gap.
  */
 export async function nextRunDate(
   database: Database,
@@ -43,6 +44,30 @@ export async function nextRunDate(
     [scopeKey(scope)],
   );
   return row?.next_run_date.getTime();
+}
+
+/** What no completed job of the scope covers between the first one's start and the last one's end. */
+export async function uncovered(database: Database, scope: JobScope): Promise<Interval[]> {
+  const rows = await database.rows<{ start_date: Date; next_run_date: Date }>(
+    `SELECT start_date, next_run_date FROM job_runs
+     WHERE scope_key = ? AND status = 'completed' ORDER BY start_date`,
+    [scopeKey(scope)],
+  );
+  const gaps: Interval[] = [];
+  let end: number | undefined;
+  for (const { start_date, next_run_date } of rows) {
+    const from = start_date.getTime();
+    if (end !== undefined && from > end) gaps.push({ from: end, to: from });
+    end = Math.max(end ?? 0, next_run_date.getTime());
+  }
+  return gaps;
+}
+
+/** @throws MigrateError `usage` where there is no such job */
+export async function requireJob(database: Database, jobId: number | undefined): Promise<void> {
+  if (jobId === undefined) return;
+  const rows = await database.rows('SELECT 1 FROM job_runs WHERE job_id = ?', [jobId]);
+  if (rows.length === 0) throw usage(`there is no job ${jobId}`, 'es-migrate status lists them.');
 }
 
 /** The scope's jobs that are not completed, oldest first; with `from`, those that start there. */
@@ -179,6 +204,26 @@ export async function closeJob(
   return closed.length > 0;
 }
 
+/**
+ * Jobs over another index than this one. Their messages belong with the related records of their own configuration, so a
+ * process configured for this index leaves them alone.
+ */
+export async function foreignJobs(database: Database, index: string): Promise<number[]> {
+  const rows = await database.rows<{ job_id: number }>(
+    'SELECT job_id FROM job_runs WHERE source_index <> ?',
+    [index],
+  );
+  return rows.map(({ job_id }) => job_id);
+}
+
+/** Extractions somebody holds under a live lease. */
+export async function heldJobs(database: Database): Promise<number> {
+  const [row] = await database.rows<{ held: number }>(
+    'SELECT COUNT(*) AS held FROM job_runs WHERE lease_expires_at >= NOW(6)',
+  );
+  return row?.held ?? 0;
+}
+
 /** What the job has so far: messages added, and those other jobs had already. */
 export async function jobTotals(
   database: Database,
@@ -209,11 +254,22 @@ function toJob(row: JobRow): Job {
 }
 
 function scopeKey({ index, dateField, filter }: JobScope): Buffer {
-  return digest([index, dateField, filter ?? '']);
+  return digest([index, dateField, withoutBlanks(filter ?? '')]);
 }
 
 function jobKey(scope: JobScope, { from, to }: Interval): Buffer {
-  return digest([scope.index, scope.dateField, scope.filter ?? '', String(from), String(to)]);
+  return digest([
+    scope.index,
+    scope.dateField,
+    withoutBlanks(scope.filter ?? ''),
+    String(from),
+    String(to),
+  ]);
+}
+
+/** JSON text without blanks between its tokens: the same filter, laid out otherwise, is the same. */
+function withoutBlanks(json: string): string {
+  return json.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
 }
 
 /** Each part with its length before it, so that no two lists of parts run together. */

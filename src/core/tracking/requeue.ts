@@ -9,6 +9,8 @@ export interface RequeueScope {
   /** Also without attempts left and permanent; such messages start over with all their attempts. */
   readonly force: boolean;
   readonly maxAttempts: number;
+  /** Jobs that are left alone. */
+  readonly exceptJobs?: readonly number[];
 }
 
 /** Failed batches looked through in one transaction. */
@@ -50,9 +52,9 @@ export async function countFailed(
     `SELECT COALESCE(t.error_code, 'unknown') AS code, COUNT(*) AS messages,
             CAST(COALESCE(SUM(${sql}), 0) AS UNSIGNED) AS eligible
      FROM batch_progress b JOIN message_tracking t ON t.batch_id = b.batch_id AND t.status = 'failed'
-     WHERE b.status = 'failed' AND (? IS NULL OR b.job_id = ?)
+     WHERE b.status = 'failed' AND (? IS NULL OR b.job_id = ?) AND b.job_id NOT IN (?)
      GROUP BY t.error_code ORDER BY messages DESC, code`,
-    [...parameters, scope.jobId ?? null, scope.jobId ?? null],
+    [...parameters, scope.jobId ?? null, scope.jobId ?? null, [0, ...(scope.exceptJobs ?? [])]],
   );
   return {
     eligible: rows
@@ -62,10 +64,14 @@ export async function countFailed(
   };
 }
 
-async function jobsWithFailures(database: Database, { jobId }: RequeueScope): Promise<number[]> {
+async function jobsWithFailures(
+  database: Database,
+  { jobId, exceptJobs = [] }: RequeueScope,
+): Promise<number[]> {
   const rows = await database.rows<{ job_id: number }>(
-    `SELECT DISTINCT job_id FROM batch_progress WHERE status = 'failed' AND (? IS NULL OR job_id = ?) ORDER BY job_id`,
-    [jobId ?? null, jobId ?? null],
+    `SELECT DISTINCT job_id FROM batch_progress WHERE status = 'failed' AND (? IS NULL OR job_id = ?)
+       AND job_id NOT IN (?) ORDER BY job_id`,
+    [jobId ?? null, jobId ?? null, [0, ...exceptJobs]],
   );
   return rows.map(({ job_id }) => job_id);
 }

@@ -39,8 +39,7 @@ export async function migrateSchema(database: Database): Promise<MigrationOutcom
   const newest = migrations.at(-1)?.version ?? 0;
   const begun = await begunVersions(database);
   refuseNewer(begun, newest);
-  const before = finishedVersion(begun);
-  if (before === newest) return { applied: [], version: before };
+  if (finishedVersion(begun) === newest) return { applied: [], version: newest };
   return database.session(async (on) => {
     await lock(on);
     try {
@@ -50,6 +49,17 @@ export async function migrateSchema(database: Database): Promise<MigrationOutcom
       await on.rows(`SELECT RELEASE_LOCK(${LOCK})`).catch(() => undefined);
     }
   });
+}
+
+/**
+ * The schema's version as it is, 0 where there is none; nothing is changed.
+ *
+ * @throws MigrateError `usage` where it is newer than this binary
+ */
+export async function schemaVersion(database: Database): Promise<number> {
+  const begun = await begunVersions(database);
+  refuseNewer(begun, (await readMigrations()).at(-1)?.version ?? 0);
+  return finishedVersion(begun);
 }
 
 /** migrations/NNNN_name.sql, in order. Statements end with `;` at the end of a line. */

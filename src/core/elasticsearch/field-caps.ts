@@ -1,0 +1,86 @@
+import { usage } from '../errors.js';
+import { isFault } from '../fault.js';
+import { INDEX_MISSING } from './faults.js';
+import { indexPath } from './query.js';
+import type { Requests } from './requests.js';
+
+/** What Elasticsearch says can be done with fields, over all indices a name, alias or pattern stands for. */
+export interface FieldCaps {
+  /** Concrete index names. */
+  readonly indices: readonly string[];
+  /** By field, then by type; an `unmapped` type names the indices that lack the field. */
+  readonly fields: Readonly<Record<string, Readonly<Record<string, FieldType>>>>;
+}
+
+export interface FieldType {
+  readonly type: string;
+  readonly searchable: boolean;
+  readonly aggregatable: boolean;
+  /** The indices in which the field has this type, where it has several. */
+  readonly indices?: readonly string[];
+}
+
+/**
+ * Asks what can be done with these fields.
+ *
+ * @param setting the setting that named the index, for the user
+ * @throws MigrateError `usage` where the index does not exist or can't be read
+ */
+export async function fieldCaps(
+  requests: Requests,
+  index: string,
+  fields: readonly string[],
+  setting: string,
+  signal: AbortSignal,
+): Promise<FieldCaps> {
+  let caps: FieldCaps;
+  try {
+    caps = (await requests.json({
+      method: 'GET',
+      path: `/${indexPath(index)}/_field_caps`,
+      query: { fields: fields.join(','), include_unmapped: true, allow_no_indices: false },
+      signal,
+    })) as FieldCaps;
+  } catch (error) {
+    if (isFault(error) && error.code === INDEX_MISSING) throw noIndex(index, setting);
+    if (isFault(error))
+      throw usage(`${index} can't be read: ${error.message}`, `Correct ${setting}.`, error);
+    throw error;
+  }
+  if (caps.indices.length === 0) throw noIndex(index, setting);
+  return caps;
+}
+
+/** The types a field has; several where indices differ, none where no index has it. */
+export function typesOf(caps: FieldCaps, field: string): FieldType[] {
+  return Object.values(caps.fields[field] ?? {});
+}
+
+/**
+ * A field inside a `nested` object is found by nested queries alone: a plain one would silently find nothing.
+ *
+ * @throws MigrateError `usage` for such a field
+ */
+export function refuseNested(
+  caps: FieldCaps,
+  field: string,
+  { index, setting }: { index: string; setting: string },
+): void {
+  const steps = field.split('.');
+  const parents = steps.slice(1).map((_, i) => steps.slice(0, i + 1).join('.'));
+  const nested = parents.find((parent) =>
+    typesOf(caps, parent).some(({ type }) => type === 'nested'),
+  );
+  if (nested === undefined) return;
+  throw usage(
+    `the field ${field} of ${index} is inside ${nested}, which is nested: searching it would find nothing`,
+    `Name a field outside of it in ${setting}.`,
+  );
+}
+
+function noIndex(index: string, setting: string): Error {
+  return usage(
+    `there is no index ${index}`,
+    `Correct ${setting}; patterns like messages-* work, too.`,
+  );
+}

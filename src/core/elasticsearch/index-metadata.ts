@@ -1,0 +1,93 @@
+import { usage } from '../errors.js';
+import { listed } from './listed.js';
+import { indexPath } from './query.js';
+import type { Requests } from './requests.js';
+
+/** What a name, alias or pattern stands for: as the user wrote it, and its concrete indices. */
+export interface ConcreteIndices {
+  readonly index: string;
+  readonly indices: readonly string[];
+}
+
+/** One field's mapping, as far as it matters here; of `_source`, what it says of that. */
+export interface FieldMapping {
+  readonly type?: string;
+  readonly path?: string;
+  readonly ignore_above?: number;
+  readonly normalizer?: string | null;
+  readonly mode?: string;
+  readonly enabled?: boolean | string;
+  readonly includes?: readonly string[];
+  readonly excludes?: readonly string[];
+}
+
+/**
+ * A field's mapping in each concrete index, defaults included; none in an index that lacks the field. Also for the
+ * metadata field `_source`.
+ *
+ * @throws MigrateError `usage` where the user may not see it
+ */
+export async function fieldMappings(
+  requests: Requests,
+  where: ConcreteIndices,
+  field: string,
+  signal: AbortSignal,
+): Promise<Map<string, FieldMapping[]>> {
+  const answer = (await requests.json({
+    method: 'GET',
+    path: `/${indexPath(where.index)}/_mapping/field/${encodeURIComponent(field)}`,
+    query: { include_defaults: true },
+    signal,
+  })) as Record<string, { mappings: Record<string, { mapping: Record<string, FieldMapping> }> }>;
+  return eachIndex(where, answer, 'mapping', ({ mappings }) =>
+    Object.values(mappings[field]?.mapping ?? {}),
+  );
+}
+
+/**
+ * What is set for each concrete index of these settings, by full name; defaults are not.
+ *
+ * @throws MigrateError `usage` where the user may not see them
+ */
+export async function indexSettings(
+  requests: Requests,
+  where: ConcreteIndices,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, IndexSettings>> {
+  const answer = (await requests.json({
+    method: 'GET',
+    path: `/${indexPath(where.index)}/_settings/${names.join(',')}`,
+    // An index with none of them set is in the answer only for its defaults.
+    query: { flat_settings: true, include_defaults: true },
+    signal,
+  })) as Record<string, { settings?: IndexSettings }>;
+  return eachIndex(where, answer, 'settings', ({ settings = {} }) => settings);
+}
+
+/** Values by full name, such as `index.mode`. */
+export type IndexSettings = Readonly<Record<string, string>>;
+
+/**
+ * Where a pattern stands for indices the user may search but not look into, Elasticsearch leaves them out of its
+ * answer, and what can't be seen would count as fine.
+ */
+function eachIndex<A, T>(
+  { indices }: ConcreteIndices,
+  answer: Readonly<Record<string, A>>,
+  what: string,
+  read: (one: A) => T,
+): Map<string, T> {
+  const unseen = indices.filter((name) => !Object.hasOwn(answer, name));
+  if (unseen.length > 0) {
+    throw usage(
+      `Elasticsearch does not show the ${what} of ${listed(unseen)}, which must be checked`,
+      'Grant the user the privileges read and view_index_metadata on the source and related indices.',
+    );
+  }
+  return new Map(
+    Object.entries(answer)
+      .filter(([name]) => indices.includes(name))
+      .map(([name, one]) => [name, read(one)]),
+  );
+}
