@@ -76,6 +76,19 @@ describe('the source', () => {
     });
   });
 
+  test('a closed index of a pattern is not passed over', async () => {
+    for (const which of ['shut-1', 'shut-2']) {
+      await createIndex(name(which), { properties: { timestamp: { type: 'date' } } });
+    }
+    await es('POST', `/${name('shut-2')}/_close`);
+    const error = await rejection(inspect({ index: name('shut-*'), dateField: 'timestamp' }));
+    expect(error).toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining(name('shut-2')) as string,
+      advice: 'Open it, or narrow source.index.',
+    });
+  });
+
   test('a date field in an object is one', async () => {
     const found = await inspect({ index: name('messages-2'), dateField: 'object.at' });
     expect(found.indices).toHaveLength(1);

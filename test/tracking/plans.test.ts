@@ -69,7 +69,7 @@ class ExplainingDatabase extends Database {
     parameters?: readonly Parameter[],
   ): Promise<void> {
     if (!/^\s*(SELECT|UPDATE|DELETE)/.test(sql) || !sql.includes('message_tracking')) return;
-    const plans = await on.rows<Plan>(`EXPLAIN ${sql}`, parameters);
+    const plans = await on.rows<Plan>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters);
     for (const plan of plans)
       if (plan.table === 't' || plan.table === 'message_tracking') this.seen.push({ sql, plan });
   }
@@ -172,7 +172,7 @@ describe('no statement reads more messages than those it is about', () => {
 
 test('the lease of nobody is found by key', async () => {
   const [plan] = await tracking.database.rows<Plan>(
-    'EXPLAIN SELECT lease_token FROM batch_progress WHERE lease_token IN (?)',
+    'EXPLAIN FORMAT=TRADITIONAL SELECT lease_token FROM batch_progress WHERE lease_token IN (?)',
     [[newLease('worker:1', 1).token]],
   );
   expect(plan?.key).toBe('lease');

@@ -6,21 +6,20 @@ export const OUT_OF_MEMORY = 'circuit_breaking_exception';
 /** The point in time is gone: it expired, or the node that held it restarted. */
 export const PIT_LOST = 'search_context_missing_exception';
 export const INDEX_MISSING = 'index_not_found_exception';
+export const INDEX_CLOSED = 'index_closed_exception';
 
 interface ErrorBody {
-  error?:
-    | {
-        type?: string;
-        reason?: string;
-        root_cause?: ErrorCause[];
-        caused_by?: ErrorCause;
-        failed_shards?: { reason?: ErrorCause }[];
-      }
-    | string;
+  error?: OuterError | string;
+}
+interface OuterError extends ErrorCause {
+  root_cause?: ErrorCause[];
+  failed_shards?: { reason?: ErrorCause }[];
 }
 interface ErrorCause {
   type?: string;
   reason?: string;
+  /** The index it is about. */
+  index?: string;
   caused_by?: ErrorCause;
 }
 
@@ -68,9 +67,11 @@ function causeOf(body: Buffer): { type?: string | undefined; reason?: string | u
   if (error === undefined || typeof error === 'string') return { reason: error };
   const cause =
     error.root_cause?.[0] ?? error.failed_shards?.[0]?.reason ?? error.caused_by ?? error;
+  const reason = cause.caused_by?.reason ?? cause.reason ?? error.reason ?? '';
+  const { index } = cause;
   return {
     type: cause.type ?? error.type,
-    reason: cause.caused_by?.reason ?? cause.reason ?? error.reason,
+    reason: index === undefined || reason.includes(index) ? reason : `${reason} (${index})`,
   };
 }
 

@@ -1,6 +1,6 @@
 import { usage } from '../errors.js';
 import { isFault } from '../fault.js';
-import { INDEX_MISSING } from './faults.js';
+import { INDEX_CLOSED, INDEX_MISSING } from './faults.js';
 import { indexPath } from './query.js';
 import type { Requests } from './requests.js';
 
@@ -38,11 +38,24 @@ export async function fieldCaps(
     caps = (await requests.json({
       method: 'GET',
       path: `/${indexPath(index)}/_field_caps`,
-      query: { fields: fields.join(','), include_unmapped: true, allow_no_indices: false },
+      query: {
+        fields: fields.join(','),
+        include_unmapped: true,
+        allow_no_indices: false,
+        // Or a pattern would pass over closed indices without a word, and their documents with them.
+        expand_wildcards: 'open,closed',
+      },
       signal,
     })) as FieldCaps;
   } catch (error) {
     if (isFault(error) && error.code === INDEX_MISSING) throw noIndex(index, setting);
+    if (isFault(error) && error.code === INDEX_CLOSED) {
+      throw usage(
+        `an index that ${index} stands for is closed, and can't be read (${error.message})`,
+        `Open it, or narrow ${setting}.`,
+        error,
+      );
+    }
     if (isFault(error))
       throw usage(`${index} can't be read: ${error.message}`, `Correct ${setting}.`, error);
     throw error;
