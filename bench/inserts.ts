@@ -2,7 +2,7 @@
  * Multi-row INSERT IGNORE against LOAD DATA LOCAL … IGNORE, into the table's own keys, with random ids in pages of
  * 10,000: which of the two stores pages faster. Alternating in one run, since the machine's speed drifts.
  *
- *   node scripts/setup.mjs && npx tsx bench/inserts.ts    (or: node --import tsx)
+ *   node scripts/setup.mjs && npx --yes tsx bench/inserts.ts
  */
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -34,7 +34,7 @@ async function load(connection: Connection, rows: Row[]): Promise<void> {
   await connection.query({
     sql: `LOAD DATA LOCAL INFILE 'page' IGNORE INTO TABLE bench
           (batch_id, @id, index_id, start_date) SET message_id = UNHEX(@id)`,
-    infileStreamFactory: () => Readable.from([text.join('')]),
+    infileStreamFactory: () => Readable.from([Buffer.from(text.join(''))], { objectMode: false }),
   });
 }
 

@@ -2,7 +2,7 @@
  * Objects of 1 KB to S3: our target's `put` against the AWS SDK's own PutObject, to a server on the loopback that
  * answers at once. What is measured is the client. Alternating in one run, since the machine's speed drifts.
  *
- *   npx tsx bench/uploads.ts    (or: node --import tsx)
+ *   npx --yes tsx bench/uploads.ts
  */
 import { fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
