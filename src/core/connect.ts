@@ -18,6 +18,8 @@ export interface Connections {
   readonly database: Database;
   /** False where nobody has made the tables yet, and this run may not. */
   readonly hasSchema: boolean;
+  /** How this run's requests are retried. */
+  readonly policy: RetryPolicy;
   /**
    * A connection of its own for renewing and giving back leases: busy statements must not make one run out, and a
    * run that ends because MySQL is down must not wait for it once more.
@@ -80,9 +82,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
         Math.min(settings.concurrency, 8) + 1,
       ),
     );
-    const hasSchema = wants.readOnly
-      ? (await schemaVersion(database)) > 0
-      : logApplied(run, await migrateSchema(database));
+    const version = await (wants.readOnly ? schemaVersion(database) : migrated(run, database));
     if (target && source && !wants.readOnly) {
       const owner = { databaseId: await databaseId(database) };
       await retrying(policy, () => target.claimPrefix(owner, run.stop), { signal: run.stop });
@@ -90,7 +90,8 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     return {
       settings,
       database,
-      hasSchema,
+      hasSchema: version > 0,
+      policy,
       leases,
       close,
       get source() {
@@ -144,14 +145,14 @@ export async function migrateDatabase(settings: Settings, run: Run): Promise<Mig
   }
 }
 
-function logApplied(run: Run, { applied }: MigrationOutcome): true {
-  if (applied.length === 0) return true;
-  run.report({
-    type: 'log',
-    level: 'info',
-    message: `tracking database: applied ${applied.join(', ')}`,
-  });
-  return true;
+/** Brings the schema up to date, and says so where that changed it. */
+async function migrated(run: Run, database: Database): Promise<number> {
+  const { applied, version } = await migrateSchema(database);
+  if (applied.length > 0) {
+    const message = `tracking database: applied ${applied.join(', ')}`;
+    run.report({ type: 'log', level: 'info', message });
+  }
+  return version;
 }
 
 function wanted<T>(connection: T | undefined, name: string): T {

@@ -48,6 +48,7 @@ export function connectionsTo(tracking: Tracking, changes: Partial<Settings> = {
     settings: settingsFor(tracking, changes),
     database: tracking.database,
     hasSchema: true,
+    policy: { retryForMs: 1000, report: () => undefined },
     leases: tracking.database,
     get source() {
       return missing();

@@ -19,7 +19,7 @@ export type FoundDocument =
 /** One migrated document, byte for byte, from wherever it lies. */
 export async function getDocument(
   run: Run,
-  { database, target, settings }: Connections,
+  { database, target, policy }: Connections,
   { messageId, index }: { messageId: string; index?: string | undefined },
 ): Promise<FoundDocument> {
   const tracked = (await findMessages(database, messageId)).filter(
@@ -32,7 +32,6 @@ export async function getDocument(
   if (status !== 'completed' || url === undefined) {
     return { kind: 'not-completed', status, ...(errorCode !== undefined && { code: errorCode }) };
   }
-  const policy = { retryForMs: settings.retryForMs, report: run.report };
   const object = await retrying(policy, () => target.get(url, run.stop), { signal: run.stop });
   if (!object) return { kind: 'gone', url };
   if (!url.endsWith('.ndjson.gz')) return { kind: 'found', bytes: object, url };

@@ -80,7 +80,7 @@ async function workOn(
   const lost = heartbeat.hold(batch.lease);
   const { signal, unlink } = linkSignals(lost, ...stops);
   try {
-    const writer = openWriter(run, on, { workshop, uploads }, batch, signal);
+    const writer = openWriter(on, { workshop, uploads }, batch, signal);
     const { outcomes, object } = await carryBatch(workshop, batch, writer, signal);
     if (await completeBatch(on.database, batch, outcomes, object)) tally.add(outcomes);
     else warnLost(run, batch, 'somebody else has taken it over');
@@ -98,17 +98,12 @@ async function workOn(
 }
 
 function openWriter(
-  run: Run,
-  { settings, target }: Connections,
+  { settings, target, policy }: Connections,
   { workshop, uploads }: Pick<Bench, 'workshop' | 'uploads'>,
   batch: ClaimedBatch,
   signal: AbortSignal,
 ): BatchWriter {
-  const context = {
-    target,
-    policy: { retryForMs: settings.retryForMs, report: run.report },
-    signal,
-  };
+  const context = { target, policy, signal };
   if (target.layout === 'message') {
     return new MessageWriter(
       context,
