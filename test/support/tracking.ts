@@ -143,12 +143,17 @@ export interface BatchRow {
   readonly lease_owner: string | null;
   readonly object_bytes: number | null;
   readonly object_sha256: Buffer | null;
+  readonly object_etag: string | null;
+  readonly index_bytes: number | null;
+  readonly index_sha256: Buffer | null;
+  readonly index_etag: string | null;
 }
 
 export function batchRows(database: Database): Promise<BatchRow[]> {
   return database.rows<BatchRow>(
     `SELECT batch_id, job_id, status, total_messages, processed, failed, claims, lease_token, lease_owner,
-            object_bytes, object_sha256 FROM batch_progress ORDER BY batch_id`,
+            object_bytes, object_sha256, object_etag, index_bytes, index_sha256, index_etag
+     FROM batch_progress ORDER BY batch_id`,
   );
 }
 
@@ -161,11 +166,14 @@ export interface MessageRow {
   readonly error_code: string | null;
   readonly object_bytes: number | null;
   readonly object_sha256: Buffer | null;
+  readonly object_etag: string | null;
+  readonly source_revision: number | null;
 }
 
 export function messageRows(database: Database): Promise<MessageRow[]> {
   return database.rows<MessageRow>(
-    `SELECT message_id AS id, batch_id, status, attempts, s3_path, error_code, object_bytes, object_sha256
+    `SELECT message_id AS id, batch_id, status, attempts, s3_path, error_code, object_bytes, object_sha256,
+            object_etag, source_revision
      FROM message_tracking ORDER BY batch_id, message_id, index_id`,
   );
 }

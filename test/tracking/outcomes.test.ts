@@ -41,12 +41,18 @@ const ownObject = (message: ClaimedBatch['messages'][number]): MessageOutcome =>
   kind: 'completed',
   message,
   url: `s3://bucket/messages/${message.id.toString('hex')}.json`,
-  object: { bytes: message.id.length + 5_000_000_000, sha256: randomBytes(32) },
+  object: {
+    bytes: message.id.length + 5_000_000_000,
+    sha256: randomBytes(32),
+    etag: message.id.length % 2 === 0 ? '5d41402abc4b2a76b9719d911017c592-3' : undefined,
+    revision: 4_294_967_295 - message.id.length,
+  },
 });
 
 test('one object for the batch: every message points to it', async () => {
   const batch = await batchOf(ids(5));
-  const object = { bytes: 123_456, sha256: randomBytes(32) };
+  const index = { bytes: 789, sha256: randomBytes(32), etag: undefined };
+  const object = { bytes: 123_456, sha256: randomBytes(32), etag: 'e7'.repeat(16), index };
   expect(await completeBatch(database, batch, outcomesOf(batch), object)).toBe(true);
   expect(await batchRows(database)).toMatchObject([
     {
@@ -56,6 +62,10 @@ test('one object for the batch: every message points to it', async () => {
       failed: 0,
       object_bytes: 123_456,
       object_sha256: object.sha256,
+      object_etag: object.etag,
+      index_bytes: 789,
+      index_sha256: index.sha256,
+      index_etag: null,
     },
   ]);
   for (const row of await messageRows(database)) {
@@ -77,13 +87,27 @@ test('an object a message: each with its own URL, size and checksum', async () =
   expect(await completeBatch(database, batch, outcomes)).toBe(true);
   const wanted = outcomes.map((outcome) =>
     outcome.kind === 'completed'
-      ? [outcome.message.id.toString(), outcome.url, outcome.object?.bytes, outcome.object?.sha256]
+      ? [
+          outcome.message.id.toString(),
+          outcome.url,
+          outcome.object?.bytes,
+          outcome.object?.sha256,
+          outcome.object?.etag ?? null,
+          outcome.object?.revision,
+        ]
       : [],
   );
   const rows = await messageRows(database);
-  expect(rows.map((row) => [row.id.toString(), row.s3_path, row.object_bytes, row.object_sha256])).toEqual(
-    wanted,
-  );
+  expect(
+    rows.map((row) => [
+      row.id.toString(),
+      row.s3_path,
+      row.object_bytes,
+      row.object_sha256,
+      row.object_etag,
+      row.source_revision,
+    ]),
+  ).toEqual(wanted);
   expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(['completed']));
   expect(await contradictions(database)).toEqual([]);
 }); // prettier-ignore

@@ -118,7 +118,7 @@ describe('no statement reads more messages than those it is about', () => {
       const batch = await claimed(tracking.database);
       const outcomes = outcomesOf(batch).map((outcome) => ({
         ...outcome,
-        object: { bytes: 1, sha256: Buffer.alloc(32) },
+        object: { bytes: 1, sha256: Buffer.alloc(32), etag: 'e', revision: 1 },
       }));
       await completeBatch(explaining, batch, outcomes);
     },

@@ -75,7 +75,10 @@ async function take(
         (id) => CODES[(Number(id.slice(1)) + next.salt) % CODES.length],
       ).map((outcome) =>
         next.own && outcome.kind === 'completed'
-          ? { ...outcome, object: { bytes: 1, sha256: Buffer.alloc(32, 7) } }
+          ? {
+              ...outcome,
+              object: { bytes: 1, sha256: Buffer.alloc(32, 7), etag: undefined, revision: 7 },
+            }
           : outcome,
       );
       await completeBatch(database, batch, outcomes);

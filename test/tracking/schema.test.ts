@@ -43,6 +43,8 @@ describe('migrating', () => {
       'schema_migrations',
       'source_indices',
       'tracking_database',
+      'verify_findings',
+      'verify_runs',
     ]);
     expect(await migrateSchema(database)).toEqual({ applied: [], version: all.length });
   });
@@ -71,6 +73,16 @@ describe('migrating', () => {
     expect(await tables()).toContain('message_errors');
     // The id it had given itself stays: objects may carry it.
     expect(await database.rows('SELECT database_id FROM tracking_database')).toEqual([before]);
+  });
+
+  test('again where an earlier run was cut off behind a column it had added', async () => {
+    const all = await readMigrations();
+    const second = all.find(({ version }) => version === 2);
+    await migrateSchema(database);
+    await database.change('UPDATE schema_migrations SET applied_at = NULL WHERE version = 2');
+    await database.change('ALTER TABLE batch_progress DROP COLUMN index_etag');
+    expect((await migrateSchema(database)).applied).toEqual([second?.name]);
+    await database.rows('SELECT object_etag, index_etag FROM batch_progress');
   });
 
   test('in a database with a name as long as names may be', async () => {

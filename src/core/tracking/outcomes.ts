@@ -1,3 +1,4 @@
+import { reached } from '../steps.js';
 import type { ClaimedBatch, ClaimedMessage } from './claims.js';
 import type { Database, Statements } from './database.js';
 
@@ -9,8 +10,8 @@ export interface CompletedMessage {
   readonly message: ClaimedMessage;
   /** URL of the object that holds it. */
   readonly url: string;
-  /** Of the message's own object; undefined where a batch's object holds it. */
-  readonly object?: { readonly bytes: number; readonly sha256: Uint8Array };
+  /** The message's own object; undefined where a batch's object holds it. */
+  readonly object?: WrittenObject & { readonly revision: number | undefined };
 }
 
 export interface FailedMessage {
@@ -21,10 +22,16 @@ export interface FailedMessage {
   readonly detail: string;
 }
 
-/** The object that holds a whole batch. */
-export interface BatchObject {
+/** An object as it was when it was written: what a later check compares it with. */
+export interface WrittenObject {
   readonly bytes: number;
   readonly sha256: Uint8Array;
+  readonly etag: string | undefined;
+}
+
+/** The object that holds a whole batch, and the index of its members. */
+export interface BatchObject extends WrittenObject {
+  readonly index: WrittenObject;
 }
 
 /** Rows written by one statement, to keep it well below max_allowed_packet. */
@@ -45,19 +52,21 @@ export function completeBatch(
   return database.transaction(async (on) => {
     const { affectedRows } = await on.change(
       `UPDATE batch_progress SET status = IF(failed + ? = 0, 'completed', 'failed'), processed = processed + ?,
-              failed = failed + ?, completed_at = NOW(3), lease_expires_at = NULL, object_bytes = ?, object_sha256 = ?
+              failed = failed + ?, completed_at = NOW(3), lease_expires_at = NULL, object_bytes = ?, object_sha256 = ?,
+              object_etag = ?, index_bytes = ?, index_sha256 = ?, index_etag = ?
        WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'`,
       [
         failed.length,
         completed.length,
         failed.length,
-        object?.bytes ?? null,
-        object ? Buffer.from(object.sha256) : null,
+        ...columnsOf(object),
+        ...columnsOf(object?.index),
         batch.batchId,
         batch.lease.token,
       ],
     );
     if (affectedRows === 0) return completedBefore(on, batch);
+    reached('counters-moved');
     const failures = await markFailed(on, batch, failed);
     const shared = completed[0];
     const marked =
@@ -75,8 +84,14 @@ export function completeBatch(
           `completed and ${failed.length} failed, but the rows in progress were ${marked} and ${failures}`,
       );
     }
+    reached('rows-completed');
     return true;
   });
+}
+
+function columnsOf(object: WrittenObject | undefined): (number | Buffer | string | null)[] {
+  if (!object) return [null, null, null];
+  return [object.bytes, Buffer.from(object.sha256), object.etag ?? null];
 }
 
 /** The token stays on a completed batch, so that a COMMIT that went through unheard is recognised. */
@@ -117,14 +132,17 @@ async function markCompleted(
         url,
         bytes: object?.bytes,
         sha: object && Buffer.from(object.sha256).toString('hex'),
+        etag: object?.etag,
+        revision: object?.revision,
       }));
     const { affectedRows } = await on.change(
       `UPDATE ${OUTCOME_ROWS}
          id VARCHAR(1024) PATH '$.id', ix INT UNSIGNED PATH '$.ix', url VARCHAR(2048) PATH '$.url' ERROR ON ERROR,
-         bytes BIGINT UNSIGNED PATH '$.bytes', sha CHAR(64) PATH '$.sha')) AS o
+         bytes BIGINT UNSIGNED PATH '$.bytes', sha CHAR(64) PATH '$.sha', etag VARCHAR(64) PATH '$.etag',
+         revision INT UNSIGNED PATH '$.revision')) AS o
        STRAIGHT_JOIN message_tracking t ON t.batch_id = ? AND t.message_id = UNHEX(o.id) AND t.index_id = o.ix
        SET t.status = 'completed', t.s3_path = o.url, t.object_bytes = o.bytes, t.object_sha256 = UNHEX(o.sha),
-           t.error_code = NULL
+           t.object_etag = o.etag, t.source_revision = o.revision, t.error_code = NULL
        WHERE t.status = 'in_progress'`,
       [JSON.stringify(rows), batchId],
     );

@@ -100,7 +100,7 @@ async function apply(on: Statements, migrations: readonly Migration[]): Promise<
       version,
       name,
     ]);
-    for (const statement of statements) await on.change(statement);
+    for (const statement of statements) await on.change(statement).catch(unlessThere);
     await on.change(
       'UPDATE schema_migrations SET applied_at = CURRENT_TIMESTAMP(3) WHERE version = ?',
       [version],
@@ -108,6 +108,11 @@ async function apply(on: Statements, migrations: readonly Migration[]): Promise<
     applied.push(name);
   }
   return { applied, version: migrations.at(-1)?.version ?? 0 };
+}
+
+/** MySQL has no ADD COLUMN IF NOT EXISTS: 1060 is a column that an interrupted run had added. */
+function unlessThere(error: unknown): void {
+  if ((error as { errno?: number }).errno !== 1060) throw error;
 }
 
 async function lock(on: Statements): Promise<void> {
