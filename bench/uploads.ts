@@ -74,7 +74,8 @@ async function compare(endpoint: string): Promise<void> {
   setMaxListeners(0, signal);
   const place = { region: 'us-east-1', endpoint, forcePathStyle: true };
   const bucket = { bucket: 'bench', prefix: 'p', layout: 'message', insecure: false } as const;
-  const target = await openTarget({ kind: 's3', ...place, ...bucket });
+  const host = { hostname: 'bench', pid: process.pid, isAlive: () => true };
+  const target = await openTarget({ kind: 's3', ...place, ...bucket }, host);
   const client = new S3Client({
     ...place,
     maxAttempts: 1,

@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,26 @@ import type { Content } from '../../src/core/objects/target.js';
 export const never: AbortSignal = new AbortController().signal;
 // Its users are many: uploads side by side each listen to it.
 setMaxListeners(0, never);
+
+/** This process, as targets know it. */
+export const thisProcess = { hostname: 'host-a.example', pid: process.pid, isAlive };
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The id of a process that was, and is no more. */
+export async function deadPid(): Promise<number> {
+  const child = spawn('true');
+  await once(child, 'close');
+  if (child.pid === undefined) throw new Error('no process was started');
+  return child.pid;
+}
 
 /** A temp directory that goes with the test. */
 export async function temporaryDirectory(): Promise<string> {

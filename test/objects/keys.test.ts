@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { batchKey, idOfKey, messageKey, type KeyStyle } from '../../src/core/objects/keys.js';
+import { createHash } from 'node:crypto';
+import {
+  batchIndexKey,
+  batchKey,
+  hashedNameOfKey,
+  idOfKey,
+  messageKey,
+  parseBatchKey,
+  type KeyStyle,
+} from '../../src/core/objects/keys.js';
 
 const utf8 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf8'));
 
@@ -119,6 +128,94 @@ describe('idOfKey', () => {
     'other/messages/a.json',
   ])('knows nothing of %s', (key) => {
     expect(idOfKey(key)).toBeUndefined();
+  });
+});
+
+describe('hashedNameOfKey', () => {
+  const sha256 = (text: string) => createHash('sha256').update(text).digest();
+
+  it('says what to look up wherever something is hashed, and only there', () => {
+    fc.assert(
+      fc.property(id, index, style, (text, name, how) => {
+        const key = messageKey({ id: text, index: name }, how);
+        const found = hashedNameOfKey(key);
+        if (!key.includes('~')) {
+          expect(found).toBeUndefined();
+          return;
+        }
+        expect(found?.id).toEqual(
+          key.endsWith('~' + sha256(text).toString('hex') + '.json')
+            ? { sha256: sha256(text) }
+            : { name: utf8(text) },
+        );
+        if (name === undefined) expect(found?.index).toBeUndefined();
+        else {
+          const long = messageKey({ id: 'a', index: name }, 's3').includes('/~');
+          expect(found?.index).toEqual(
+            long && name.length > 200 ? { sha256: sha256(name) } : { name },
+          );
+        }
+      }),
+    );
+  });
+
+  const hash = sha256('x'.repeat(300)).toString('hex');
+
+  it.each([
+    'messages/a.json',
+    `messages/~${hash}`,
+    `messages/~${hash.toUpperCase()}.json`,
+    `messages/~${hash.slice(1)}.json`,
+    `messages/~~${hash}.json`,
+    `messages/00/00/~${hash}.json`,
+    `messages/i/00/00/~${hash}.json`,
+    `messages/a b/~${hash}.json`,
+    `messages/~${hash}/a b.json`,
+    `messages/${'x'.repeat(201)}/~${hash}.json`,
+    `messages/~${hash}/${'x'.repeat(196)}.json`,
+    `other/messages/~${hash}.json`,
+  ])('knows nothing of %s', (key) => {
+    expect(hashedNameOfKey(key)).toBeUndefined();
+  });
+});
+
+describe('parseBatchKey', () => {
+  const number = (max: number) =>
+    fc.oneof(fc.integer({ min: 1, max }), fc.integer({ min: 1, max: 99 }));
+
+  it('is the inverse of batchKey and batchIndexKey', () => {
+    const large = Number.MAX_SAFE_INTEGER;
+    fc.assert(
+      fc.property(number(large), number(large), number(70_000), (jobId, batchId, claim) => {
+        const name = { jobId, batchId, claim };
+        expect(parseBatchKey(batchKey(jobId, batchId, claim))).toEqual({ ...name, kind: 'object' });
+        expect(parseBatchKey(batchIndexKey(jobId, batchId, claim))).toEqual({
+          ...name,
+          kind: 'index',
+        });
+      }),
+    );
+  });
+
+  it.each([
+    'batches/job-7/batch-0000000042-0001.ndjson.gz',
+    'batches/job-000007/batch-42-1.ndjson.gz',
+    'batches/job-0000007/batch-0000000042-0001.ndjson.gz',
+    'batches/job-000007/batch-0000000042-0001.ndjson.gz.bak',
+    'batches/job-000007/batch-0000000042-0001.json.gz',
+    'batches/job-000007/batch-0000000042-0001.index.ndjson.gz',
+    'batches/job-000007/x/batch-0000000042-0001.ndjson.gz',
+    'batches/job-000007/batch-99999999999999999999-0001.ndjson.gz',
+    'other/batches/job-000007/batch-0000000042-0001.ndjson.gz',
+    'batches/job-000007/batch-0000000042-0001.ndjson.gz\n',
+  ])('knows nothing of %j', (key) => {
+    expect(parseBatchKey(key)).toBeUndefined();
+  });
+});
+
+describe('batchIndexKey', () => {
+  it('carries the same name and claim, and another ending', () => {
+    expect(batchIndexKey(7, 42, 1)).toBe('batches/job-000007/batch-0000000042-0001.index.json.gz');
   });
 });
 

@@ -18,8 +18,10 @@ export interface ProxyOptions {
   readonly answer?: (
     seen: SeenRequest,
   ) => { status: number; headers?: Record<string, string>; body?: string } | undefined;
-  /** Changes what the client sends, chunk by chunk. */
-  readonly onBody?: (chunk: Buffer, seen: SeenRequest) => Buffer;
+  /** Changes what the client sends, chunk by chunk, or holds it back. */
+  readonly onBody?: (chunk: Buffer, seen: SeenRequest) => Buffer | Promise<Buffer>;
+  /** Hangs up where the server's answer is to be passed on. */
+  readonly loseAnswer?: (seen: SeenRequest) => boolean;
   readonly tls?: { readonly key: string; readonly cert: string };
 }
 
@@ -53,14 +55,22 @@ export async function proxyTo(upstream: string, options: ProxyOptions = {}): Pro
         headers: onwardHeaders,
       },
       (response) => {
+        if (options.loseAnswer?.(seen)) {
+          response.resume().on('end', () => outgoing.destroy());
+          return;
+        }
         outgoing.writeHead(response.statusCode ?? 502, response.headers);
         pipeline(response, outgoing).catch(() => outgoing.destroy());
       },
     );
     onward.on('error', () => outgoing.destroy());
     const change = new Transform({
-      transform: (chunk: Buffer, _encoding, done) =>
-        done(null, options.onBody?.(chunk, seen) ?? chunk),
+      transform: (chunk: Buffer, _encoding, done) => {
+        Promise.resolve(options.onBody?.(chunk, seen) ?? chunk).then(
+          (changed) => done(null, changed),
+          (error: unknown) => done(error as Error),
+        );
+      },
     });
     pipeline(incoming, change, onward).catch(() => onward.destroy());
   };

@@ -10,9 +10,18 @@ import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCertificates } from '../../sandbox/certificates.js';
 import { openTarget } from '../../src/core/objects/open-target.js';
 import { partSizeFor } from '../../src/core/objects/s3-multipart.js';
-import type { ObjectBody } from '../../src/core/objects/target.js';
+import type { ObjectBody, Target } from '../../src/core/objects/target.js';
+import { retrying, type RetryPolicy } from '../../src/core/retry.js';
 import { freshBucket, freshPrefix, sandbox } from '../support/sandbox.js';
-import { inFile, never, noise, readAll, rejection, temporaryDirectory } from './contents.js';
+import {
+  inFile,
+  never,
+  noise,
+  readAll,
+  rejection,
+  temporaryDirectory,
+  thisProcess,
+} from './contents.js';
 import { proxyTo } from './proxy.js';
 import { startReadOnlyS3 } from './read-only-s3.js';
 import { body, fault, observer, open, openThrough, sandboxCredentials, usageError } from './s3.js';
@@ -34,9 +43,10 @@ async function keysIn(bucket: string): Promise<string[]> {
 
 describe('a bucket as target', () => {
   targetContract(async () => {
-    const { bucket } = await freshBucket();
+    const { bucket, directory } = await freshBucket();
     return {
       style: 's3',
+      directory: join(directory, 'some/prefix'),
       open: () => open({ bucket, prefix: 'some/prefix' }),
       leftovers: () => uploadsIn(bucket),
     };
@@ -175,6 +185,87 @@ describe('an upload to S3', () => {
     expect(await keysIn(bucket)).toEqual([]);
   });
 
+  it.each([
+    ['in the middle of a small object', 300_000, 'messages/a.json'],
+    ['in the middle of a large object', 9_000_000, 'messages/a.json'],
+    ['in the second part', 20_000_000, 'partNumber=2'],
+  ])('whose body is damaged %s is right after another try', async (_where, size, place) => {
+    const { bucket } = await freshBucket();
+    let seenBytes = 0;
+    let damaged = false;
+    const target = await openThrough(
+      {
+        onBody: (chunk, { url }) => {
+          if (!url.includes(place) || damaged) return chunk;
+          seenBytes += chunk.length;
+          if (seenBytes < Math.min(size, 8_000_000) / 2) return chunk;
+          damaged = true;
+          const changed = Buffer.from(chunk);
+          changed.writeUInt8(changed.readUInt8(0) ^ 1, 0);
+          return changed;
+        },
+      },
+      { bucket, prefix: '' },
+    );
+    const bytes = noise(size, 'flip');
+    const content = await body(bytes);
+    const faults: string[] = [];
+    const policy: RetryPolicy = {
+      retryForMs: 30_000,
+      report: (event) => faults.push(event.type === 'log' ? event.message : ''),
+    };
+    const put = () => target.put('messages/a.json', content, never);
+    const { url } = await retrying(policy, put, { signal: never });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(/BadDigest|ContentSHA256Mismatch|ContentChecksumMismatch/);
+    expect((await readAll(await target.get(url, never))).equals(bytes)).toBe(true);
+    expect(await uploadsIn(bucket)).toEqual([]);
+  });
+
+  it('whose connection is cut while its parts are put together leaves none, and can be tried again', async () => {
+    const { bucket } = await freshBucket();
+    let cut = false;
+    const target = await openThrough(
+      {
+        onBody: (chunk, { method, url }) => {
+          if (cut || method !== 'POST' || !url.includes('uploadId=')) return chunk;
+          cut = true;
+          target.cut();
+          return chunk.subarray(0, 0);
+        },
+      },
+      { bucket, prefix: '' },
+    );
+    const large = await body(noise(20_000_000, 'complete'));
+    expect((await fault(target.put('messages/a.json', large, never))).class).toBe('retriable');
+    expect(cut).toBe(true);
+    expect(await uploadsIn(bucket)).toEqual([]);
+    expect(await keysIn(bucket)).toEqual([]);
+    expect((await target.put('messages/a.json', large, never)).bytes).toBe(20_000_000);
+    expect(await uploadsIn(bucket)).toEqual([]);
+  });
+
+  it('removes its parts also where that fails at first, and says what had failed', async () => {
+    const { bucket } = await freshBucket();
+    let removals = 0;
+    const target = await openThrough(
+      {
+        answer: ({ method, url }) => {
+          if (url.includes('partNumber=3')) return { status: 507 };
+          if (method !== 'DELETE' || !url.includes('uploadId=')) return undefined;
+          removals += 1;
+          return removals < 3 ? { status: 500 } : undefined;
+        },
+      },
+      { bucket, prefix: '' },
+    );
+    const large = await body(noise(20_000_000, 'removal'));
+    const { message } = await fault(target.put('messages/a.json', large, never));
+    expect(message).toContain('507');
+    expect(removals).toBe(3);
+    expect(await uploadsIn(bucket)).toEqual([]);
+  });
+
   it('from a staging file that was damaged is never completed', async () => {
     const { bucket } = await freshBucket();
     const target = await open({ bucket, prefix: '' });
@@ -265,14 +356,17 @@ describe('claiming a prefix in S3 says', () => {
 
   it('that no region is known', async () => {
     const { endpoint, bucket } = sandbox().s3;
-    const target = await openTarget({
-      kind: 's3',
-      layout: 'message',
-      prefix: freshPrefix(),
-      forcePathStyle: true,
-      insecure: false,
-      ...{ endpoint, bucket },
-    });
+    const target = await openTarget(
+      {
+        kind: 's3',
+        layout: 'message',
+        prefix: freshPrefix(),
+        forcePathStyle: true,
+        insecure: false,
+        ...{ endpoint, bucket },
+      },
+      thisProcess,
+    );
     onTestFinished(() => target.close());
     const error = await usageError(target.claimPrefix(owner, never));
     expect(error.message).toContain('No region is known');
@@ -335,6 +429,50 @@ describe('claiming a prefix in S3 says', () => {
   });
 });
 
+describe('a clock that is 20 minutes off', () => {
+  const requests = [
+    ['claiming the prefix', (target: Target) => target.claimPrefix(owner, never)],
+    ['a small object', async (target: Target) => target.put('a', await body('x'), never)],
+    [
+      'a large object',
+      async (target: Target) => target.put('a', await body(noise(11_000_000, 'clock')), never),
+    ],
+    ['a listing', (target: Target) => target.list(undefined, never)],
+    ['a deletion', (target: Target) => target.delete(['a'], never)],
+    ['reading', (target: Target) => target.get(target.urlOf('none'), never)],
+    ['looking', (target: Target) => target.stat(target.urlOf('none'), never)],
+    ['uploads', (target: Target) => target.unfinished(never)],
+  ] as const;
+
+  it.each(
+    requests.flatMap(([name, request]) =>
+      [-20, 20].map((minutes) => [minutes, name, request] as const),
+    ),
+  )('by %d costs one refusal: the first request is %s', async (minutes, _name, request) => {
+    const target = await open({ bucket: (await freshBucket()).bucket });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + minutes * 60_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    const error = await fault(request(target));
+    expect(error.class).toBe('retriable');
+    expect(error.message).toContain(`clock is 20 min ${minutes > 0 ? 'fast' : 'slow'}`);
+    await request(target);
+    await target.put('b', await body('x'), never);
+  });
+
+  it('is for the user to set where the server refuses it still', async () => {
+    const target = await openThrough({
+      answer: () => ({
+        status: 403,
+        headers: { date: new Date(Date.now() + 3_600_000).toUTCString() },
+        body: '<Error><Code>RequestTimeTooSkewed</Code></Error>',
+      }),
+    });
+    expect((await fault(target.claimPrefix(owner, never))).class).toBe('retriable');
+    const error = await usageError(target.claimPrefix(owner, never));
+    expect(error.message).toContain('clock is off');
+  });
+});
+
 describe('a failed request to S3', () => {
   const answering = (status: number, code: string, headers: Record<string, string> = {}) =>
     openThrough({
@@ -353,6 +491,7 @@ describe('a failed request to S3', () => {
     [400, 'BadDigest'],
     [429, 'TooManyRequests'],
     [409, 'OperationAborted'],
+    [409, 'ConditionalRequestConflict'],
     [502, 'SomethingNew'],
   ])('%d %s can be tried again', async (status, code) => {
     const target = await answering(status, code);

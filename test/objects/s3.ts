@@ -6,7 +6,7 @@ import { openTarget } from '../../src/core/objects/open-target.js';
 import type { ObjectBody, Target } from '../../src/core/objects/target.js';
 import type { S3TargetSettings } from '../../src/core/settings.js';
 import { freshPrefix, sandbox } from '../support/sandbox.js';
-import { inMemory, rejection } from './contents.js';
+import { inMemory, rejection, thisProcess } from './contents.js';
 import { proxyTo, type Proxy, type ProxyOptions } from './proxy.js';
 
 /** The sandbox's credentials alone, for one test: for `beforeEach`. */
@@ -27,7 +27,7 @@ export function sandboxCredentials(): () => void {
 /** A target in the sandbox's S3, under a prefix of its own. */
 export async function open(changes: Partial<S3TargetSettings> = {}): Promise<Target> {
   const { endpoint, bucket, region } = sandbox().s3;
-  const target = await openTarget({
+  const settings: S3TargetSettings = {
     kind: 's3',
     layout: 'message',
     prefix: freshPrefix(),
@@ -35,7 +35,8 @@ export async function open(changes: Partial<S3TargetSettings> = {}): Promise<Tar
     insecure: false,
     ...{ endpoint, bucket, region },
     ...changes,
-  });
+  };
+  const target = await openTarget(settings, thisProcess);
   onTestFinished(() => target.close());
   return target;
 }

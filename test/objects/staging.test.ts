@@ -1,27 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isMigrateError } from '../../src/core/errors.js';
 import { openStaging, removeLeftovers } from '../../src/core/objects/staging.js';
-import { rejection, temporaryDirectory } from './contents.js';
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function deadPid(): Promise<number> {
-  const child = spawn('true');
-  await once(child, 'close');
-  if (child.pid === undefined) throw new Error('no process was started');
-  return child.pid;
-}
+import { deadPid, isAlive, rejection, temporaryDirectory } from './contents.js';
 
 const here = { hostname: 'host-a.example', isAlive };
 

@@ -1,69 +1,187 @@
-import { randomBytes } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { access, link, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isMigrateError, usage } from '../errors.js';
 import { Fault } from '../fault.js';
 import type { FileTargetSettings } from '../settings.js';
-import { contentAsBuffer, contentChunks, textContent } from './content.js';
+import { reached } from '../steps.js';
+import { textContent } from './content.js';
+import { filesBelow } from './directory-walk.js';
+import { makeRoot, stoppable, syncDirectory, writeNewFile } from './durable-file.js';
 import { codeOf, fileFault, oneLine } from './file-faults.js';
 import { claimMarker, markerKey, type MarkerStore } from './marker.js';
-import type { Content, ObjectBody, PrefixOwner, StoredObject, Target } from './target.js';
+import type { NameOwner, Observer } from './owned-name.js';
+import { linkFile, placeFile } from './place-file.js';
+import type {
+  ByteRange,
+  Content,
+  ListedObject,
+  ListedPage,
+  ObjectBody,
+  ObjectStat,
+  PrefixOwner,
+  StoredObject,
+  Target,
+  UnfinishedUpload,
+} from './target.js';
+import { isTemporary, temporaryDirectory, TemporaryFiles } from './temporary-files.js';
+
+/** Objects a page of `list`, as S3 has it. */
+const pageSize = 1000;
 
 /** A directory as target. Nothing is touched before `claimPrefix` or `put`. */
-export function openFileTarget(settings: FileTargetSettings): Target {
-  return new DirectoryTarget(settings);
+export function openFileTarget(settings: FileTargetSettings, host: NameOwner & Observer): Target {
+  return new DirectoryTarget(settings, host);
 }
 
 class DirectoryTarget implements Target {
   readonly layout: Target['layout'];
   readonly #directory: string;
+  readonly #temporaries: TemporaryFiles;
   /** Directories known to exist and to be durable; a promise, since several puts may need a new one at once. */
   readonly #directories = new Map<string, Promise<void>>();
+  /**
+   * Where the last page of `list` ended: the next needn't read the directories on the way there again. What others change
+   * there meanwhile may be seen late.
+   */
+  #listed: { after: string; files: AsyncGenerator<ListedObject, void, void> } | undefined;
 
-  constructor(settings: FileTargetSettings) {
+  constructor(settings: FileTargetSettings, host: NameOwner & Observer) {
     this.layout = settings.layout;
     this.#directory = settings.directory;
+    this.#temporaries = new TemporaryFiles(settings.directory, host);
   }
 
   async claimPrefix(owner: PrefixOwner, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     try {
       await makeRoot(this.#directory);
+      await this.#temporaries.removeLeftovers();
       await claimMarker(this.#markerStore(signal), owner);
     } catch (error) {
       throw claimError(error, this.#directory);
     }
   }
 
-  async put(key: string, body: ObjectBody, signal: AbortSignal): Promise<StoredObject> {
+  /**
+   * The file is written under a temporary name and fsynced, then gets its name, then that is fsynced. The two fsyncs are
+   * what an object costs on a file system; they overlap for objects written side by side, so throughput comes from
+   * concurrency.
+   */
+  async put(
+    key: string,
+    { content }: ObjectBody,
+    signal: AbortSignal,
+    beforeReplacing?: () => Promise<void>,
+  ): Promise<StoredObject> {
     signal.throwIfAborted();
-    const path = join(this.#directory, key);
-    const { bytes, sha256 } = body.content;
+    const path = this.#pathOf(key);
+    this.#listed = undefined;
     try {
       await this.#ensureDirectory(dirname(path));
-      await writeDurably(path, body.content, signal);
+      reached('upload-begun');
+      await this.#withTemporary(content, signal, (temporary) =>
+        placeFile(temporary, path, content, beforeReplacing),
+      );
+      await syncDirectory(dirname(path));
     } catch (error) {
-      // Somebody may have removed a directory we know: look again next time.
-      if (codeOf(error) === 'ENOENT') this.#directories.clear();
-      throw fileFault(error, this.#directory);
+      throw this.#fault(error);
     }
-    return { url: this.urlOf(key), bytes, sha256 };
+    reached('object-uploaded');
+    const { bytes, sha256 } = content;
+    return { url: this.urlOf(key), bytes, sha256, etag: undefined };
   }
 
-  async get(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+  async get(
+    url: string,
+    signal: AbortSignal,
+    range?: ByteRange,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
     signal.throwIfAborted();
-    if (!url.startsWith('file://')) {
-      throw usage(`${url} is not in a directory`, 'Set target.url to the bucket that holds it.');
-    }
-    const path = fileURLToPath(url);
+    const path = pathOfUrl(url);
     try {
+      // Anything but a file is no object; a pipe would wait for ever.
+      if (!(await stat(path)).isFile()) return undefined;
       await access(path, constants.R_OK);
-      return readChunks(path, signal, this.#directory);
+      return readChunks(path, range, signal, this.#directory);
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
+      if (isAbsent(error)) return undefined;
       throw fileFault(error, dirname(path));
+    }
+  }
+
+  async stat(url: string, signal: AbortSignal): Promise<ObjectStat | undefined> {
+    signal.throwIfAborted();
+    const path = pathOfUrl(url);
+    try {
+      const found = await stat(path);
+      return found.isFile() ? { bytes: found.size, etag: undefined, sha256: undefined } : undefined;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw fileFault(error, dirname(path));
+    }
+  }
+
+  async list(after: string | undefined, signal: AbortSignal): Promise<ListedPage> {
+    signal.throwIfAborted();
+    const last = this.#listed;
+    this.#listed = undefined;
+    const files = last && last.after === after ? last.files : filesBelow(this.#directory, after);
+    const objects: ListedObject[] = [];
+    try {
+      while (objects.length < pageSize) {
+        const { value, done } = await files.next();
+        signal.throwIfAborted();
+        if (done) return { objects, last: true };
+        if (isListed(value.key)) objects.push(value);
+      }
+    } catch (error) {
+      throw this.#fault(error);
+    }
+    this.#listed = { after: objects.at(-1)?.key ?? '', files };
+    return { objects, last: false };
+  }
+
+  async delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    this.#listed = undefined;
+    for (const key of keys) {
+      signal.throwIfAborted();
+      const path = this.#pathOf(key);
+      await unlink(path).catch((error: unknown) => {
+        if (!isAbsent(error)) throw this.#fault(error);
+      });
+    }
+  }
+
+  /** Temporary files, unless a living process of this host writes them; whether another host's do live cannot be told. */
+  async unfinished(signal: AbortSignal): Promise<readonly UnfinishedUpload[]> {
+    signal.throwIfAborted();
+    try {
+      return await this.#temporaries.unfinished();
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  async abandon({ id }: Pick<UnfinishedUpload, 'id'>, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    try {
+      await this.#temporaries.remove(id);
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  keyOf(url: string): string | undefined {
+    const start = `${this.urlOf('')}/`;
+    if (!url.startsWith(start)) return undefined;
+    try {
+      const key = fileURLToPath(url).slice(fileURLToPath(start).length);
+      // A URL that spells its path in another way is none of ours.
+      return key !== '' && this.urlOf(key) === url ? key : undefined;
+    } catch {
+      return undefined;
     }
   }
 
@@ -73,7 +191,43 @@ class DirectoryTarget implements Target {
 
   close(): Promise<void> {
     this.#directories.clear();
+    this.#listed = undefined;
     return Promise.resolve();
+  }
+
+  /** Keys are made by keys.ts, or listed; but those kept in the tracking tables may have been edited by hand. */
+  #pathOf(key: string): string {
+    const bad = (segment: string) => ['', '.', '..'].includes(segment) || segment.includes('\0');
+    if (key.split('/').some(bad)) {
+      const message = `${JSON.stringify(key)} is no key of an object`;
+      throw new Fault('the target directory', 'request', 'InvalidKey', message);
+    }
+    return join(this.#directory, key);
+  }
+
+  /** Writes the content to a temporary file, which is gone afterwards, whatever `use` does. */
+  async #withTemporary(
+    content: Content,
+    signal: AbortSignal,
+    use: (path: string) => Promise<unknown>,
+  ): Promise<void> {
+    const temporary = await this.#temporaries.newPath();
+    try {
+      await writeNewFile(temporary, content, signal);
+      signal.throwIfAborted();
+      await use(temporary);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  #fault(error: unknown): unknown {
+    // Somebody may have removed a directory we know: look again next time.
+    if (codeOf(error) === 'ENOENT') {
+      this.#directories.clear();
+      this.#temporaries.forget();
+    }
+    return fileFault(error, this.#directory);
   }
 
   #ensureDirectory(directory: string): Promise<void> {
@@ -103,130 +257,43 @@ class DirectoryTarget implements Target {
 
   #markerStore(signal: AbortSignal): MarkerStore {
     const path = join(this.#directory, markerKey);
+    const write = async (text: string, place: (temporary: string) => Promise<unknown>) => {
+      await this.#withTemporary(textContent(text), signal, place);
+      await syncDirectory(this.#directory);
+    };
     return {
       server: 'the target directory',
       url: this.urlOf(markerKey),
       style: 'file',
       read: () => readIfThere(path),
-      create: (text) => createExclusively(path, text, signal),
-      replace: (text) => writeDurably(path, textContent(text), signal),
+      create: (text) =>
+        write(text, async (temporary) => {
+          // Without links, a rename: whole, too, though who comes last wins, and is found by reading it back.
+          if ((await linkFile(temporary, path)) === 'no links here') await rename(temporary, path);
+        }),
+      replace: (text) => write(text, (temporary) => rename(temporary, path)),
     };
   }
 }
 
-/**
- * Writes a file so that it is there whole or not at all, also after a power cut: temporary file in the same
- * directory, fsync, rename, fsync of the directory.
- *
- * The two fsyncs are what an object costs on a file system; they overlap for objects written side by side,
- * so throughput comes from concurrency.
- */
-async function writeDurably(path: string, content: Content, signal: AbortSignal): Promise<void> {
-  const temporary = temporaryBeside(path);
+/** Neither the marker nor what is being written. */
+function isListed(key: string): boolean {
+  const start = `${temporaryDirectory}/`;
+  return key !== markerKey && !(key.startsWith(start) && isTemporary(key.slice(start.length)));
+}
+
+/** Nothing is there: not even the directory, or a file in its place. */
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');
+}
+
+function pathOfUrl(url: string): string {
   try {
-    await writeTemporary(temporary, content, signal);
-    signal.throwIfAborted();
-    await rename(temporary, path);
+    return fileURLToPath(url);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    const advice = 'Set target.url to the bucket that holds it.';
+    throw usage(`${url} is not in a directory`, advice, error);
   }
-  await syncDirectory(dirname(path));
-}
-
-async function writeTemporary(path: string, content: Content, signal: AbortSignal): Promise<void> {
-  const file = await open(path, 'wx', 0o644);
-  try {
-    // Many small chunks would be as many system calls.
-    const whole = content.kind === 'memory' && content.bytes <= 1024 * 1024;
-    if (whole) await file.writeFile(await contentAsBuffer(content));
-    else await writeFile(file, stoppable(contentChunks(content), signal));
-    await file.sync();
-    const { size } = await file.stat();
-    if (size !== content.bytes) {
-      const message = `${path} has ${size} bytes after ${content.bytes} were written`;
-      throw new Fault('the target directory', 'retriable', 'ShortWrite', message);
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-/**
- * Ends the chunks with the signal. One that is asked needs no listener: thousands of objects may share it.
- */
-async function* stoppable(
-  chunks: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, void> {
-  for await (const chunk of chunks) {
-    signal.throwIfAborted();
-    yield chunk;
-  }
-}
-
-/** Creates a file with its whole content at once, or leaves the one that is there. */
-async function createExclusively(path: string, text: string, signal: AbortSignal): Promise<void> {
-  const temporary = temporaryBeside(path);
-  try {
-    await writeTemporary(temporary, textContent(text), signal);
-    await link(temporary, path);
-  } catch (error) {
-    const code = codeOf(error);
-    // No hard links here (FAT, some network file systems): a rename is whole, too, though not exclusive.
-    if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP')
-      await rename(temporary, path);
-    else if (code !== 'EEXIST') throw error;
-  } finally {
-    await rm(temporary, { force: true });
-  }
-  await syncDirectory(dirname(path));
-}
-
-/** A hidden name in the same directory, so that the rename stays within one file system. */
-function temporaryBeside(path: string): string {
-  return join(dirname(path), `.tmp-${randomBytes(8).toString('hex')}`);
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } catch (error) {
-    // Some network file systems cannot sync a directory; the file itself is durable.
-    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error) ?? '')) throw error;
-  } finally {
-    await handle.close();
-  }
-}
-
-/**
- * Makes the directory that stands for the prefix, with its parents. Node's own `recursive` says ENOENT where the
- * disk is read-only (seen with Node 20).
- */
-async function makeRoot(directory: string): Promise<void> {
-  const missing = await makeOne(directory);
-  if (missing) {
-    await makeRoot(dirname(directory));
-    await makeOne(directory);
-  }
-  if (!(await stat(directory)).isDirectory()) {
-    throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
-  }
-}
-
-/** Makes one directory, if it isn't there, and its name durable. True where its parent is missing. */
-async function makeOne(directory: string): Promise<boolean> {
-  try {
-    await mkdir(directory);
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENOENT' && dirname(directory) !== directory) return true;
-    if (code === 'EEXIST') return false;
-    throw error;
-  }
-  await syncDirectory(dirname(directory));
-  return false;
 }
 
 /** Before anything was done, whatever is wrong with the directory is for the user to change. */
@@ -266,11 +333,13 @@ async function readIfThere(path: string): Promise<string | undefined> {
 
 async function* readChunks(
   path: string,
+  range: ByteRange | undefined,
   signal: AbortSignal,
   directory: string,
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
-    yield* stoppable(createReadStream(path), signal);
+    const part = range && { start: range.start, end: range.start + range.bytes - 1 };
+    yield* stoppable(createReadStream(path, part), signal);
   } catch (error) {
     throw fileFault(error, directory);
   }

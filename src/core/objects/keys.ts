@@ -23,6 +23,8 @@ export interface MessageName {
  */
 const longestSegment = 200;
 const extension = '.json';
+/** Index, hash directories, id. */
+const messagePattern = /^messages\/(?:([^/]+)\/)??(?:([0-9a-f]{2}\/[0-9a-f]{2}\/))?([^/]*)\.json$/;
 
 /**
  * The key of one message: `messages/ID.json`, with an index `messages/INDEX/ID.json`; in style `file`
@@ -44,19 +46,42 @@ export function messageKey(message: MessageName, style: KeyStyle): string {
  * another's object.
  */
 export function batchKey(jobId: number, batchId: number, claim: number): string {
-  const job = String(jobId).padStart(6, '0');
-  const batch = String(batchId).padStart(10, '0');
-  return `batches/job-${job}/batch-${batch}-${String(claim).padStart(4, '0')}.ndjson.gz`;
+  return `${batchStem(jobId, batchId, claim)}.ndjson.gz`;
+}
+
+/** The key of the index of that object's members: the same name, the same claim. */
+export function batchIndexKey(jobId: number, batchId: number, claim: number): string {
+  return `${batchStem(jobId, batchId, claim)}.index.json.gz`;
+}
+
+export interface BatchName {
+  readonly jobId: number;
+  readonly batchId: number;
+  readonly claim: number;
+  readonly kind: 'object' | 'index';
+}
+
+/**
+ * What a key (without the target's prefix) of layout `batch` was made for. Undefined for every key that `batchKey` and
+ * `batchIndexKey` don't make, such as one with other padding.
+ */
+export function parseBatchKey(key: string): BatchName | undefined {
+  const match = /^batches\/job-(\d{6,})\/batch-(\d{10,})-(\d{4,})\.(ndjson|index\.json)\.gz$/.exec(
+    key,
+  );
+  if (!match) return undefined;
+  const [jobId, batchId, claim] = match.slice(1, 4).map(Number) as [number, number, number];
+  const isIndex = match[4] === 'index.json';
+  const made = (isIndex ? batchIndexKey : batchKey)(jobId, batchId, claim);
+  return made === key ? { jobId, batchId, claim, kind: isIndex ? 'index' : 'object' } : undefined;
 }
 
 /**
  * The message a key (without the target's prefix) was made for, in either style. Undefined for keys
- * `messageKey` does not make and for those whose id or index is hashed.
+ * `messageKey` does not make and for those whose id or index is hashed: see {@link hashedNameOfKey}.
  */
 export function idOfKey(key: string): { id: Uint8Array; index: string | undefined } | undefined {
-  const match = /^messages\/(?:([^/]+)\/)??(?:([0-9a-f]{2}\/[0-9a-f]{2})\/)?([^/]*)\.json$/.exec(
-    key,
-  );
+  const match = messagePattern.exec(key);
   if (!match) return undefined;
   const [, indexSegment, hashes, idSegment = ''] = match;
   const id = decode(idSegment);
@@ -66,6 +91,50 @@ export function idOfKey(key: string): { id: Uint8Array; index: string | undefine
   const index = indexBytes === undefined ? undefined : Buffer.from(indexBytes).toString('utf8');
   const made = messageKey({ id, index }, hashes === undefined ? 's3' : 'file');
   return made === key ? { id, index } : undefined;
+}
+
+/** An id or an index as it stands in a key: itself, or where that would be too long its SHA-256. */
+export type KeyPart<T> = { readonly name: T } | { readonly sha256: Uint8Array };
+
+export interface HashedName {
+  readonly id: KeyPart<Uint8Array>;
+  readonly index: KeyPart<string> | undefined;
+}
+
+/**
+ * What a key (without the target's prefix) says of its message where id or index, or both, are hashed: what to look up
+ * by SHA-256. Undefined for keys that `messageKey` doesn't make and for those {@link idOfKey} decodes. Which message it is
+ * is known only when the key of the one that was found is compared with it.
+ */
+export function hashedNameOfKey(key: string): HashedName | undefined {
+  const match = messagePattern.exec(key);
+  if (!match) return undefined;
+  const [, indexSegment, hashes, idSegment = ''] = match;
+  const id = partOf(idSegment, extension);
+  const indexPart = indexSegment === undefined ? undefined : partOf(indexSegment, '');
+  if (id === undefined || (indexSegment !== undefined && indexPart === undefined)) return undefined;
+  if ('name' in id && (indexPart === undefined || 'name' in indexPart)) return undefined;
+  const sha256 = 'name' in id ? sha256Hex(id.name) : Buffer.from(id.sha256).toString('hex');
+  if (hashes !== undefined && hashes !== directoriesOf(sha256)) return undefined;
+  const index =
+    indexPart && 'name' in indexPart
+      ? { name: Buffer.from(indexPart.name).toString('utf8') }
+      : indexPart;
+  return { id, index };
+}
+
+/** Undefined for segments that no name makes. */
+function partOf(segmentText: string, suffix: string): KeyPart<Uint8Array> | undefined {
+  const hash = /^~([0-9a-f]{64})$/.exec(segmentText)?.[1];
+  if (hash !== undefined) return { sha256: Buffer.from(hash, 'hex') };
+  const name = decode(segmentText);
+  return name && segment(name, suffix) === segmentText + suffix ? { name } : undefined;
+}
+
+function batchStem(jobId: number, batchId: number, claim: number): string {
+  const job = String(jobId).padStart(6, '0');
+  const batch = String(batchId).padStart(10, '0');
+  return `batches/job-${job}/batch-${batch}-${String(claim).padStart(4, '0')}`;
 }
 
 function segment(name: Uint8Array | string, suffix: string): string {
@@ -115,7 +184,10 @@ function isSafe(byte: number): boolean {
 }
 
 function hashDirectories(id: Uint8Array | string): string {
-  const hash = sha256Hex(id);
+  return directoriesOf(sha256Hex(id));
+}
+
+function directoriesOf(hash: string): string {
   return `${hash.slice(0, 2)}/${hash.slice(2, 4)}/`;
 }
 

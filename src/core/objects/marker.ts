@@ -47,7 +47,12 @@ export async function claimMarker(store: MarkerStore, owner: PrefixOwner): Promi
   checkOwner(written, store, owner);
 }
 
-function checkOwner(text: string, store: MarkerStore, owner: PrefixOwner): void {
+/** @throws MigrateError `usage` where the marker is none of ours, or another database's */
+export function checkOwner(
+  text: string,
+  store: Pick<MarkerStore, 'url'>,
+  owner: PrefixOwner,
+): void {
   const found = parseMarker(text);
   if (found === undefined) {
     throw usage(

@@ -1,12 +1,18 @@
 import type { TargetSettings } from '../settings.js';
+import type { NameOwner, Observer } from './owned-name.js';
 import type { Target } from './target.js';
 
 /**
  * Opens the target the settings name; `claimPrefix` checks it. The adapter is loaded only now: a run that writes
  * files need not wait for the AWS SDK.
+ *
+ * @param host the process this runs in: a directory's temporary files carry its name
  * @throws MigrateError `usage` where `caFile` cannot be read
  */
-export async function openTarget(settings: TargetSettings): Promise<Target> {
+export async function openTarget(
+  settings: TargetSettings,
+  host: NameOwner & Observer,
+): Promise<Target> {
   switch (settings.kind) {
     case 's3': {
       const { openS3Target } = await import('./s3-target.js');
@@ -14,7 +20,7 @@ export async function openTarget(settings: TargetSettings): Promise<Target> {
     }
     case 'file': {
       const { openFileTarget } = await import('./file-target.js');
-      return openFileTarget(settings);
+      return openFileTarget(settings, host);
     }
   }
 }

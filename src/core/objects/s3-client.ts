@@ -38,6 +38,9 @@ export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Cli
     // Every body carries a SHA-256 of ours or, in a multipart upload, of its part; another checksum by
     // the SDK on top would only cost time.
     requestChecksumCalculation: 'WHEN_REQUIRED',
+    // Nor does it compare what is read with the checksum S3 keeps: it does so for whole objects in one part alone, and throws
+    // where a reader has to say what is damaged.
+    responseChecksumValidation: 'WHEN_REQUIRED',
     ...(settings.region !== undefined && { region: settings.region }),
     ...(settings.endpoint !== undefined && { endpoint: settings.endpoint }),
     forcePathStyle: settings.forcePathStyle,

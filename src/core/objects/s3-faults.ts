@@ -48,6 +48,8 @@ const retriable = new Set([
   'OperationAborted',
   'ConditionalRequestConflict',
   'IncompleteBody',
+  // Somebody aborted the upload these parts belonged to.
+  'NoSuchUpload',
   // The body was damaged on its way.
   'BadDigest',
   'InvalidDigest',
@@ -104,9 +106,9 @@ export function readFailure(error: unknown): S3Failure | undefined {
 
 /**
  * What an error means for a run that uses `bucket`. Bugs, aborts and what was mapped before come back as they
- * are. `what` names the request, such as `PUT s3://bucket/key`.
+ * are. `what` names the request, such as `PUT s3://bucket/key`, `advice` which permission it needs.
  */
-export function s3Fault(error: unknown, what: string, bucket: string): unknown {
+export function s3Fault(error: unknown, what: string, bucket: string, advice?: string): unknown {
   if (isMigrateError(error) || isFault(error)) return error;
   const failure = readFailure(error);
   if (failure === undefined) return error;
@@ -114,7 +116,7 @@ export function s3Fault(error: unknown, what: string, bucket: string): unknown {
   if (kind === 'retriable' || kind === 'request') {
     return new Fault('S3', kind, code, `${what}: ${message}`, { retryAfterMs });
   }
-  return s3UsageError(failure, kind, what, bucket);
+  return s3UsageError(failure, kind, what, bucket, advice);
 }
 
 /** The one clear line for what only the user can change. */
@@ -123,6 +125,7 @@ export function s3UsageError(
   kind: Exclude<S3Failure['kind'], 'retriable' | 'request'>,
   what: string,
   bucket: string,
+  advice = 'Grant s3:PutObject, s3:GetObject and s3:AbortMultipartUpload below the prefix and s3:ListBucket on the bucket; with SSE-KMS also the use of the key.',
 ): Error {
   const { code, region } = failure;
   switch (kind) {
@@ -134,10 +137,7 @@ export function s3UsageError(
             'Check the AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role.',
           );
     case 'access':
-      return usage(
-        `S3 denied ${what} (${code})`,
-        'Grant s3:PutObject, s3:GetObject and s3:AbortMultipartUpload below the prefix and s3:ListBucket on the bucket; with SSE-KMS also the use of the key.',
-      );
+      return usage(`S3 denied ${what} (${code})`, advice);
     case 'place':
       if (code !== 'NoSuchBucket' && code !== 'InvalidBucketName')
         return wrongRegion(bucket, region);

@@ -3,12 +3,18 @@ import {
   AbortMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
+  UploadPartCommand,
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { Fault } from '../fault.js';
+import { retrying } from '../retry.js';
+import { reached } from '../steps.js';
 import { contentChunks } from './content.js';
+import type { Condition, Written } from './s3-condition.js';
+import { unquoted } from './s3-etag.js';
+import { readFailure, s3Fault } from './s3-faults.js';
 import type { Content } from './target.js';
 
 /** Above this size, in bytes, an object goes up in parts. */
@@ -20,19 +26,22 @@ const smallestPart = 8 * mebibyte;
 const mostParts = 9_999;
 /** Parts in flight: memory is this many parts, besides the content itself. */
 const partsAtOnce = 2;
+/** How long removing the parts of an upload that failed is tried, in milliseconds. */
+const removalPatienceMs = 5_000;
 
 /**
  * Uploads a large object in parts, each refused by the server if its SHA-256 does not match, and compares the
- * length of what stands there afterwards. After a failure or an abort no part is left; this waits for that.
+ * length of what stands there afterwards. The condition is checked when the parts are put together. After a failure or an
+ * abort no part is left, and this waits for that; where removing them fails, too, they stay listed as an unfinished upload.
  */
 export async function putMultipart(
   client: S3Client,
-  object: PutObjectCommandInput & { Bucket: string; Key: string },
+  object: PutObjectCommandInput & Condition & { Bucket: string; Key: string },
   content: Content,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Written> {
   const upload = new Upload({
-    client: stoppable(client, signal),
+    client: watched(client, signal),
     params: {
       ...object,
       Body: Readable.from(contentChunks(content), { objectMode: true }),
@@ -43,7 +52,8 @@ export async function putMultipart(
     queueSize: partsAtOnce,
     leavePartsOnError: false,
   });
-  await upload.done();
+  reached('upload-begun');
+  const { ETag } = await upload.done();
   const { Bucket, Key } = object;
   const head = await client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal: signal });
   if (head.ContentLength !== content.bytes) {
@@ -55,6 +65,7 @@ export async function putMultipart(
       `s3://${Bucket}/${Key} has ${found} bytes after ${content.bytes} were uploaded`,
     );
   }
+  return { etag: unquoted(ETag) };
 }
 
 /** Bytes per part, in whole MiB: 8 unless that makes too many parts. */
@@ -67,12 +78,32 @@ export function partSizeFor(bytes: number): number {
  * in flight running and returns before the parts are removed; a failed request makes it remove them first.
  * Creating is not interrupted, since its answer is what the upload can be removed by; nor is removing.
  */
-function stoppable(client: S3Client, signal: AbortSignal): S3Client {
-  const send = (command: Parameters<S3Client['send']>[0]): Promise<unknown> => {
-    const always =
-      command instanceof CreateMultipartUploadCommand ||
-      command instanceof AbortMultipartUploadCommand;
-    return client.send(command, always ? {} : { abortSignal: signal });
+function watched(client: S3Client, signal: AbortSignal): S3Client {
+  const send = async (command: Parameters<S3Client['send']>[0]): Promise<unknown> => {
+    if (command instanceof AbortMultipartUploadCommand) return removeParts(client, command);
+    if (command instanceof CreateMultipartUploadCommand) return client.send(command);
+    const answer = await client.send(command, { abortSignal: signal });
+    if (command instanceof UploadPartCommand) reached('part-uploaded');
+    return answer;
   };
   return Object.create(client, { send: { value: send } }) as S3Client;
+}
+
+/**
+ * Removes what was uploaded, and never fails: what made the upload fail is what the caller has to know. Nobody else comes
+ * back to these parts, so this is tried more than once, also for an upload that was stopped.
+ */
+async function removeParts(client: S3Client, command: AbortMultipartUploadCommand): Promise<void> {
+  const { Bucket = '', Key } = command.input;
+  const remove = async () => {
+    try {
+      await client.send(command);
+    } catch (error) {
+      if (readFailure(error)?.code === 'NoSuchUpload') return;
+      throw s3Fault(error, `removing the parts of s3://${Bucket}/${Key}`, Bucket);
+    }
+  };
+  const policy = { retryForMs: removalPatienceMs, report: () => undefined };
+  const { signal } = new AbortController();
+  await retrying(policy, remove, { signal }).catch(() => undefined);
 }

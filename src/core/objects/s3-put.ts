@@ -9,8 +9,11 @@ import { Readable } from 'node:stream';
 import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Pool, type Dispatcher } from 'undici';
+import { reached } from '../steps.js';
 import { addressOf, pathOf, type S3Address } from './s3-address.js';
 import { connectTimeoutMs, idleTimeoutMs, type TlsOptions } from './s3-client.js';
+import type { Condition, Written } from './s3-condition.js';
+import { unquoted } from './s3-etag.js';
 import { S3Refusal } from './s3-refusal.js';
 
 /** An object of at most a few MB, whole in memory. */
@@ -43,8 +46,11 @@ export class S3Put {
     this.#tls = tls;
   }
 
-  /** Returns when the server has confirmed the object with its SHA-256. One request, never repeated. */
-  async put(object: SmallObject, signal: AbortSignal): Promise<void> {
+  /**
+   * Returns when the server has confirmed the object with its SHA-256. One request, never repeated. Where the condition
+   * isn't met, that is an error like any other.
+   */
+  async put(object: SmallObject, condition: Condition, signal: AbortSignal): Promise<Written> {
     this.#way ??= this.#openWay().catch((error: unknown) => {
       // Region or profile may be there the next time.
       this.#way = undefined;
@@ -52,8 +58,10 @@ export class S3Put {
     });
     const way = await this.#way;
     signal.throwIfAborted();
-    if (way === undefined) await putBySdk(this.#client, this.#bucket, object, signal);
-    else await this.#putDirectly(way, object, signal);
+    if (way === undefined) {
+      return putBySdk(this.#client, { ...object, ...condition, Bucket: this.#bucket }, signal);
+    }
+    return this.#putDirectly(way, object, condition, signal);
   }
 
   /** Ends the connections, also those in use. */
@@ -62,7 +70,12 @@ export class S3Put {
     await way?.pool.destroy();
   }
 
-  async #putDirectly(way: Way, object: SmallObject, signal: AbortSignal): Promise<void> {
+  async #putDirectly(
+    way: Way,
+    object: SmallObject,
+    condition: Condition,
+    signal: AbortSignal,
+  ): Promise<Written> {
     const { address, signer, pool } = way;
     const { config } = this.#client;
     const path = pathOf(address, object.Key);
@@ -72,10 +85,11 @@ export class S3Put {
         protocol: 'https:',
         hostname: address.host,
         path,
-        headers: headersOf(object, address),
+        headers: { ...headersOf(object, address), ...conditionHeaders(condition) },
       },
       { signingDate: new Date(Date.now() + config.systemClockOffset) },
     );
+    reached('upload-begun');
     const answer = await pool.request({
       method: 'PUT',
       path,
@@ -85,8 +99,11 @@ export class S3Put {
     });
     const headers = flat(answer.headers);
     this.#compareClocks(headers);
-    if (answer.statusCode < 300) await answer.body.dump();
-    else throw new S3Refusal(answer.statusCode, headers, await beginningOf(answer.body));
+    if (answer.statusCode >= 300) {
+      throw new S3Refusal(answer.statusCode, headers, await beginningOf(answer.body));
+    }
+    await answer.body.dump();
+    return { etag: unquoted(headers['etag']) };
   }
 
   async #openWay(): Promise<Way | undefined> {
@@ -148,6 +165,13 @@ function headersOf(object: SmallObject, { host }: S3Address): Record<string, str
   };
 }
 
+function conditionHeaders({ IfNoneMatch, IfMatch }: Condition): Record<string, string> {
+  return {
+    ...(IfNoneMatch !== undefined && { 'if-none-match': IfNoneMatch }),
+    ...(IfMatch !== undefined && { 'if-match': IfMatch }),
+  };
+}
+
 /**
  * Undici waits for the answer's headers from the first byte of a body that is sent at once, from the last piece
  * of one that comes in pieces: on a slow line a large body must not count as a dead connection.
@@ -186,10 +210,13 @@ async function beginningOf(body: Dispatcher.ResponseData['body']): Promise<strin
 /** For addresses that want another signature. */
 async function putBySdk(
   client: S3Client,
-  Bucket: string,
-  { sha256, ...object }: SmallObject,
+  { sha256, ...object }: SmallObject & Condition & { readonly Bucket: string },
   abortSignal: AbortSignal,
-): Promise<void> {
+): Promise<Written> {
   const ChecksumSHA256 = Buffer.from(sha256).toString('base64');
-  await client.send(new PutObjectCommand({ ...object, Bucket, ChecksumSHA256 }), { abortSignal });
+  reached('upload-begun');
+  const { ETag } = await client.send(new PutObjectCommand({ ...object, ChecksumSHA256 }), {
+    abortSignal,
+  });
+  return { etag: unquoted(ETag) };
 }

@@ -1,19 +1,36 @@
 import {
-  GetObjectCommand,
-  NoSuchKey,
+  AbortMultipartUploadCommand,
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { usage } from '../errors.js';
+import { isMigrateError } from '../errors.js';
+import { isFault } from '../fault.js';
 import type { S3TargetSettings } from '../settings.js';
+import { reached } from '../steps.js';
 import { contentAsBuffer } from './content.js';
 import { claimMarker, markerKey } from './marker.js';
 import { s3ClaimError, s3MarkerStore } from './s3-claim.js';
 import { openS3Client, readTlsOptions } from './s3-client.js';
-import { s3Fault } from './s3-faults.js';
+import { clockCorrected, signingClock } from './s3-clock.js';
+import { putConditionally, type Condition, type Found, type Written } from './s3-condition.js';
+import { deleteObjects } from './s3-delete.js';
+import { isSameContent } from './s3-digest.js';
+import { readFailure, s3Fault } from './s3-faults.js';
+import { listObjects, listUploads, type ListPlace } from './s3-list.js';
 import { multipartAbove, putMultipart } from './s3-multipart.js';
 import { S3Put } from './s3-put.js';
-import type { ObjectBody, PrefixOwner, StoredObject, Target } from './target.js';
+import { lookAt, openObject, parseS3Url, type ObjectPlace } from './s3-read.js';
+import { ConditionalWriter } from './s3-write.js';
+import type {
+  ByteRange,
+  ListedPage,
+  ObjectBody,
+  ObjectStat,
+  PrefixOwner,
+  StoredObject,
+  Target,
+  UnfinishedUpload,
+} from './target.js';
 
 /**
  * An S3 bucket as target. No request is sent before `claimPrefix`, `put` or `get`.
@@ -25,12 +42,20 @@ export async function openS3Target(settings: S3TargetSettings): Promise<Target> 
   return new BucketTarget(settings, client, new S3Put(client, settings.bucket, tls));
 }
 
+const readingAdvice =
+  'Grant s3:GetObject below the prefix and s3:ListBucket on the bucket: without them it cannot be told what stands there. With SSE-KMS also the use of the key.';
+const listingAdvice = 'Grant s3:ListBucket on the bucket: verify lists what lies under the prefix.';
+const deletingAdvice =
+  'Grant s3:DeleteObject below the prefix: verify --repair removes our own orphans.';
+const abortingAdvice = 'Grant s3:AbortMultipartUpload below the prefix.';
+
 class BucketTarget implements Target {
   readonly layout: Target['layout'];
   readonly #settings: S3TargetSettings;
   readonly #client: S3Client;
   readonly #small: S3Put;
   readonly #encryption: Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId'>;
+  readonly #writer = new ConditionalWriter();
 
   constructor(settings: S3TargetSettings, client: S3Client, small: S3Put) {
     this.layout = settings.layout;
@@ -47,50 +72,119 @@ class BucketTarget implements Target {
       key: this.#fullKey(markerKey),
       encryption: this.#encryption,
     };
+    const clock = signingClock(this.#client);
     try {
       await claimMarker(s3MarkerStore(this.#client, place, signal), owner);
     } catch (error) {
       signal.throwIfAborted();
-      throw s3ClaimError(error, place);
+      const what = `access to ${this.urlOf(markerKey)}`;
+      throw clockCorrected(error, what, this.#client, clock) ?? s3ClaimError(error, place);
     }
   }
 
-  async put(key: string, body: ObjectBody, signal: AbortSignal): Promise<StoredObject> {
+  async put(
+    key: string,
+    { content, contentType }: ObjectBody,
+    signal: AbortSignal,
+    beforeReplacing?: () => Promise<void>,
+  ): Promise<StoredObject> {
     signal.throwIfAborted();
-    const { content } = body;
     const url = this.urlOf(key);
-    const { bucket } = this.#settings;
     const object = {
+      Bucket: this.#settings.bucket,
       Key: this.#fullKey(key),
-      ContentType: body.contentType,
+      ContentType: contentType,
       ...this.#encryption,
     };
-    try {
-      if (content.bytes > multipartAbove) {
-        await putMultipart(this.#client, { ...object, Bucket: bucket }, content, signal);
-      } else {
-        const Body = await contentAsBuffer(content);
-        await this.#small.put({ ...object, Body, sha256: content.sha256 }, signal);
-      }
-    } catch (error) {
-      signal.throwIfAborted();
-      throw s3Fault(error, `PUT ${url}`, bucket);
-    }
-    return { url, bytes: content.bytes, sha256: content.sha256 };
+    const inParts = content.bytes > multipartAbove;
+    const send = async (condition: Condition): Promise<Written> => {
+      if (inParts) return putMultipart(this.#client, { ...object, ...condition }, content, signal);
+      const Body = await contentAsBuffer(content);
+      return this.#small.put({ ...object, Body, sha256: content.sha256 }, condition, signal);
+    };
+    const look = () => this.#look(object, signal);
+    const { etag } = await putConditionally(
+      {
+        url,
+        lookFirst: inParts || !this.#writer.supported,
+        look,
+        isSame: (found) => isSameContent(found, content),
+        write: (condition) =>
+          this.#request(`PUT ${url}`, signal, () => this.#writer.write(send, condition, look)),
+      },
+      beforeReplacing,
+    );
+    reached('object-uploaded');
+    return { url, bytes: content.bytes, sha256: content.sha256, etag };
   }
 
-  async get(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
-    signal.throwIfAborted();
-    const { Bucket, Key } = parseS3Url(url);
-    try {
-      const command = new GetObjectCommand({ Bucket, Key });
-      const { Body } = await this.#client.send(command, { abortSignal: signal });
-      return Body && readBody(Body as AsyncIterable<Uint8Array>, url, Bucket, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof NoSuchKey) return undefined;
-      throw s3Fault(error, `GET ${url}`, Bucket);
-    }
+  async get(
+    url: string,
+    signal: AbortSignal,
+    range?: ByteRange,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const place = parseS3Url(url);
+    return this.#request(`GET ${url}`, signal, () =>
+      openObject(this.#client, place, range, signal),
+    );
+  }
+
+  async stat(url: string, signal: AbortSignal): Promise<ObjectStat | undefined> {
+    const found = await this.#look(parseS3Url(url), signal);
+    return found && { bytes: found.bytes, etag: found.etag, sha256: found.sha256 };
+  }
+
+  async list(after: string | undefined, signal: AbortSignal): Promise<ListedPage> {
+    return this.#request(
+      `listing ${this.urlOf('')}`,
+      signal,
+      () => listObjects(this.#client, this.#place, after, signal),
+      listingAdvice,
+    );
+  }
+
+  async delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    const { bucket } = this.#settings;
+    const all = keys.map((key) => this.#fullKey(key));
+    await this.#request(
+      `deleting objects below ${this.urlOf('')}`,
+      signal,
+      () => deleteObjects(this.#client, bucket, all, signal),
+      deletingAdvice,
+    );
+  }
+
+  async unfinished(signal: AbortSignal): Promise<readonly UnfinishedUpload[] | undefined> {
+    return this.#request(`listing uploads to ${this.urlOf('')}`, signal, async () => {
+      try {
+        return await listUploads(this.#client, this.#place, signal);
+      } catch (error) {
+        const failure = readFailure(error);
+        if (failure?.kind === 'access' || failure?.status === 501) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async abandon(
+    { key, id }: Pick<UnfinishedUpload, 'key' | 'id'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const upload = { Bucket: this.#settings.bucket, Key: this.#fullKey(key), UploadId: id };
+    const abort = async () => {
+      try {
+        const command = new AbortMultipartUploadCommand(upload);
+        await this.#client.send(command, { abortSignal: signal });
+      } catch (error) {
+        if (readFailure(error)?.code !== 'NoSuchUpload') throw error;
+      }
+    };
+    await this.#request(`removing parts of ${this.urlOf(key)}`, signal, abort, abortingAdvice);
+  }
+
+  keyOf(url: string): string | undefined {
+    const start = this.urlOf('');
+    return url.startsWith(start) && url.length > start.length ? url.slice(start.length) : undefined;
   }
 
   urlOf(key: string): string {
@@ -102,31 +196,42 @@ class BucketTarget implements Target {
     await this.#small.close();
   }
 
+  get #place(): ListPlace {
+    return { bucket: this.#settings.bucket, start: this.#fullKey('') };
+  }
+
   #fullKey(key: string): string {
     return this.#settings.prefix === '' ? key : `${this.#settings.prefix}/${key}`;
   }
-}
 
-/** Everything behind the bucket is the key, as it is: a `%` in it is a `%`. */
-function parseS3Url(url: string): { Bucket: string; Key: string } {
-  const [, Bucket, Key] = /^s3:\/\/([^/]+)\/(.+)$/s.exec(url) ?? [];
-  if (Bucket === undefined || Key === undefined) {
-    throw usage(`${url} is not in a bucket`, 'Set target.url to the directory that holds it.');
-  }
-  return { Bucket, Key };
-}
-
-async function* readBody(
-  body: AsyncIterable<Uint8Array>,
-  url: string,
-  bucket: string,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    yield* body;
-  } catch (error) {
+  /** What fails in `send` is thrown as what it means for the run. `advice`: which permission it needs. */
+  async #request<T>(
+    what: string,
+    signal: AbortSignal,
+    send: () => Promise<T>,
+    advice?: string,
+  ): Promise<T> {
     signal.throwIfAborted();
-    throw s3Fault(error, `GET ${url}`, bucket);
+    const clock = signingClock(this.#client);
+    try {
+      return await send();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isMigrateError(error) || isFault(error)) throw error;
+      throw (
+        clockCorrected(error, what, this.#client, clock) ??
+        s3Fault(error, what, this.#settings.bucket, advice)
+      );
+    }
+  }
+
+  #look({ Bucket, Key }: ObjectPlace, signal: AbortSignal): Promise<Found | undefined> {
+    return this.#request(
+      `HEAD s3://${Bucket}/${Key}`,
+      signal,
+      () => lookAt(this.#client, { Bucket, Key }, signal),
+      readingAdvice,
+    );
   }
 }
 

@@ -2,20 +2,13 @@
  * The staging directory of a process: where spools put what does not fit into memory. It is removed at the end;
  * after a crash, by whoever starts next.
  *
- * The name says whose it is: `es-migrate-HOST-PID-START-RANDOM`. HOST, because hosts may share the parent
- * directory and cannot see each other's processes. START, a digest of boot and start time, because a process id
- * comes back (in a container it is always the same), and a stranger must not protect a dead one's files.
+ * The name says whose it is: `es-migrate-HOST-PID-START-RANDOM` (owned-name.ts).
  */
-import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MigrateError, usage } from '../errors.js';
 import { codeOf, oneLine } from './file-faults.js';
-
-export interface StagingOwner {
-  readonly hostname: string;
-  readonly pid: number;
-}
+import { ownedName, ownerOfName, type NameOwner, type Observer } from './owned-name.js';
 
 export interface Staging {
   /** Absolute where the parent is. */
@@ -24,16 +17,12 @@ export interface Staging {
   close(): Promise<void>;
 }
 
-/** Stands for START where the platform has no /proc to tell. */
-const unknownStart = '0';
-
 /**
  * Makes a staging directory for this process, readable to its user alone.
  * @throws MigrateError `usage` where the parent is missing or not writable
  */
-export async function openStaging(parentDirectory: string, owner: StagingOwner): Promise<Staging> {
-  const start = (await startOf(owner.pid)) ?? unknownStart;
-  const name = `es-migrate-${safeHost(owner.hostname)}-${owner.pid}-${start}-`;
+export async function openStaging(parentDirectory: string, owner: NameOwner): Promise<Staging> {
+  const name = `es-migrate-${await ownedName(owner)}-`;
   try {
     const directory = await mkdtemp(join(parentDirectory, name));
     return { directory, close: () => rm(directory, { recursive: true, force: true }) };
@@ -49,19 +38,16 @@ export async function openStaging(parentDirectory: string, owner: StagingOwner):
 /**
  * Removes the staging directories of this host's processes that no longer live.
  * What cannot be read or removed (another user's) stays.
- * @param isAlive whether a process of this id runs on this host
  * @returns the paths removed
  */
 export async function removeLeftovers(
   parentDirectory: string,
-  { hostname, isAlive }: { hostname: string; isAlive: (pid: number) => boolean },
+  observer: Observer,
 ): Promise<string[]> {
   const removed: string[] = [];
   for (const name of await readdir(parentDirectory).catch(() => [])) {
-    const match = /^es-migrate-(.+)-(\d+)-([0-9a-f]+)-[A-Za-z0-9]{6}$/.exec(name);
-    if (!match || match[1] !== safeHost(hostname)) continue;
-    const pid = Number(match[2]);
-    if (isAlive(pid) && isSameProcess(match[3], await startOf(pid))) continue;
+    const owned = /^es-migrate-(.+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
+    if (owned === undefined || (await ownerOfName(owned, observer)) !== 'dead') continue;
     const path = join(parentDirectory, name);
     if (await remove(path)) removed.push(path);
   }
@@ -85,10 +71,6 @@ export function stagingError(error: unknown, path: string): MigrateError {
   );
 }
 
-function isSameProcess(recorded: string | undefined, found: string | undefined): boolean {
-  return recorded === unknownStart || found === undefined || recorded === found;
-}
-
 async function remove(path: string): Promise<boolean> {
   try {
     await rm(path, { recursive: true, force: true });
@@ -96,22 +78,4 @@ async function remove(path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** A digest of the boot's id and the process's start time; undefined without /proc or without the process. */
-async function startOf(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-    // proc(5): field 22 is the start time in clock ticks; the name in field 2 may itself hold blanks and brackets.
-    const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-    if (startTime === undefined) return undefined;
-    return createHash('sha256').update(`${boot.trim()} ${startTime}`).digest('hex').slice(0, 12);
-  } catch {
-    return undefined;
-  }
-}
-
-function safeHost(hostname: string): string {
-  return hostname.replace(/[^A-Za-z0-9.-]/g, '_').slice(0, 100) || 'localhost';
 }

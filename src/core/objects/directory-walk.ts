@@ -1,0 +1,90 @@
+/**
+ * The files below a directory, in the order of their keys' bytes, which is S3's. In memory are the names of the directories
+ * on the way to the current file, and of what lies in them.
+ */
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf } from './file-faults.js';
+import type { ListedObject } from './target.js';
+
+/** Files asked for their length at once. */
+const atOnce = 64;
+
+/**
+ * Every file behind `after` (a key), whoever made it. What is neither file nor directory counts as a file of the length
+ * `lstat` gives: links are not followed. What vanishes meanwhile is left out.
+ */
+export async function* filesBelow(
+  root: string,
+  after: string | undefined,
+): AsyncGenerator<ListedObject, void, void> {
+  yield* walk(root, '', after === undefined ? undefined : Buffer.from(after));
+}
+
+async function* walk(
+  root: string,
+  start: string,
+  after: Buffer | undefined,
+): AsyncGenerator<ListedObject, void, void> {
+  let files: string[] = [];
+  for (const entry of await sortedEntries(join(root, start))) {
+    const key = start + entry.name;
+    if (after && isPassed(key, entry.isDirectory, after)) continue;
+    if (!entry.isDirectory) {
+      files.push(key);
+      if (files.length < atOnce) continue;
+    }
+    yield* withLengths(root, files);
+    files = [];
+    if (entry.isDirectory) yield* walk(root, `${key}/`, after);
+  }
+  yield* withLengths(root, files);
+}
+
+/** Whether everything this entry stands for lies before `after` or is it. */
+function isPassed(key: string, isDirectory: boolean, after: Buffer): boolean {
+  if (!isDirectory) return Buffer.compare(Buffer.from(key), after) <= 0;
+  const start = Buffer.from(`${key}/`);
+  return Buffer.compare(start, after.subarray(0, start.length)) < 0;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly isDirectory: boolean;
+}
+
+/** A directory stands where its files' keys do: behind its name comes a slash. */
+async function sortedEntries(directory: string): Promise<Entry[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  return entries
+    .map((entry) => {
+      const isDirectory = entry.isDirectory();
+      const order = Buffer.from(isDirectory ? `${entry.name}/` : entry.name);
+      return { name: entry.name, isDirectory, order };
+    })
+    .sort((a, b) => Buffer.compare(a.order, b.order));
+}
+
+async function* withLengths(
+  root: string,
+  keys: readonly string[],
+): AsyncGenerator<ListedObject, void, void> {
+  const found = await Promise.all(keys.map((key) => lengthOf(join(root, key))));
+  for (const [at, key] of keys.entries()) {
+    const bytes = found[at];
+    if (bytes !== undefined) yield { key, bytes, etag: undefined };
+  }
+}
+
+async function lengthOf(path: string): Promise<number | undefined> {
+  try {
+    return (await lstat(path)).size;
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    // A name that isn't UTF-8 cannot be asked for as it is shown; its file is there all the same.
+    return path.includes('\uFFFD') ? 0 : undefined;
+  }
+}

@@ -1,0 +1,107 @@
+import {
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
+  ListObjectsV2Command,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { markerKey } from './marker.js';
+import { unquoted } from './s3-etag.js';
+import type { ListedPage, UnfinishedUpload } from './target.js';
+
+/** Where to look: everything below one prefix. */
+export interface ListPlace {
+  readonly bucket: string;
+  /** Empty, or ending in a slash: a prefix `a` must not find what lies below `ab`. */
+  readonly start: string;
+}
+
+/** Objects a page; S3 has no larger ones. */
+const pageSize = 1000;
+
+/**
+ * One page of objects behind a key (without the prefix), in the order of their keys' bytes. Left out are the marker and
+ * the prefix's own placeholder (an object named `prefix/`, as consoles make for a new folder).
+ */
+export async function listObjects(
+  client: S3Client,
+  { bucket, start }: ListPlace,
+  after: string | undefined,
+  abortSignal: AbortSignal,
+): Promise<ListedPage> {
+  let from = after === undefined ? undefined : start + after;
+  for (;;) {
+    const page = await client.send(
+      new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: start,
+        MaxKeys: pageSize,
+        // XML cannot hold every character a key may have.
+        EncodingType: 'url',
+        ...(from !== undefined && { StartAfter: from }),
+      }),
+      { abortSignal },
+    );
+    const decode = decoderFor(page.EncodingType);
+    const all = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag }) => {
+      return { key: decode(Key), bytes: Size, etag: unquoted(ETag) };
+    });
+    const objects = all
+      .map(({ key, ...object }) => ({ key: key.slice(start.length), ...object }))
+      .filter(({ key }) => key !== markerKey && key !== '');
+    const last = page.IsTruncated !== true || all.length === 0;
+    if (last || objects.length > 0) return { objects, last };
+    from = all.at(-1)?.key;
+  }
+}
+
+/** Every upload below the prefix that was begun and is neither complete nor aborted. */
+export async function listUploads(
+  client: S3Client,
+  { bucket, start }: ListPlace,
+  abortSignal: AbortSignal,
+): Promise<UnfinishedUpload[]> {
+  const uploads: UnfinishedUpload[] = [];
+  let position: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
+  while (position) {
+    const page: ListMultipartUploadsCommandOutput = await client.send(
+      new ListMultipartUploadsCommand({
+        Bucket: bucket,
+        Prefix: start,
+        MaxUploads: pageSize,
+        EncodingType: 'url',
+        ...position,
+      }),
+      { abortSignal },
+    );
+    const decode = decoderFor(page.EncodingType);
+    for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
+      const key = decode(Key).slice(start.length);
+      uploads.push({ key, id: UploadId, begunAt: Initiated?.getTime() });
+    }
+    position = page.IsTruncated === true ? behind(page, decode) : undefined;
+  }
+  return uploads;
+}
+
+function behind(
+  { NextKeyMarker, NextUploadIdMarker }: ListMultipartUploadsCommandOutput,
+  decode: (key: string) => string,
+): { KeyMarker?: string; UploadIdMarker?: string } | undefined {
+  if (NextKeyMarker === undefined) return undefined;
+  return {
+    KeyMarker: decode(NextKeyMarker),
+    ...(NextUploadIdMarker !== undefined && { UploadIdMarker: NextUploadIdMarker }),
+  };
+}
+
+/** Some servers ignore the encoding that was asked for, and say so. A key that isn't encoded right stays as it is. */
+function decoderFor(encoding: string | undefined): (key: string) => string {
+  if (encoding !== 'url') return (key) => key;
+  return (key) => {
+    try {
+      return decodeURIComponent(key.replaceAll('+', ' '));
+    } catch {
+      return key;
+    }
+  };
+}

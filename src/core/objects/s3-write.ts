@@ -1,0 +1,57 @@
+import type { Condition, Found, Written } from './s3-condition.js';
+import { readFailure, type S3Failure } from './s3-faults.js';
+
+/**
+ * Sends conditional requests, and reads from the answer whether the condition was met. A server that doesn't know
+ * conditions gets requests without one from then on.
+ */
+export class ConditionalWriter {
+  #supported = true;
+
+  /** False once the server has said that it knows no conditions: then nothing but a look protects what stands there. */
+  get supported(): boolean {
+    return this.#supported;
+  }
+
+  /**
+   * One request. Undefined where the condition wasn't met, or wasn't known: then what stands there has to be looked at.
+   * `look` is used where no answer came.
+   */
+  async write(
+    send: (condition: Condition) => Promise<Written>,
+    condition: Condition,
+    look: () => Promise<Found | undefined>,
+  ): Promise<Written | undefined> {
+    if (!this.#supported) return send({});
+    try {
+      return await send(condition);
+    } catch (error) {
+      const failure = readFailure(error);
+      if (failure === undefined) throw error;
+      const { status, code } = failure;
+      if (status === 412 || (code === 'NoSuchKey' && condition.IfMatch !== undefined)) {
+        return undefined;
+      }
+      if (status === 501) {
+        this.#supported = false;
+        return undefined;
+      }
+      if (isHangUp(failure) && isUnmet(condition, await look().catch(() => undefined))) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+}
+
+/**
+ * A server may refuse before it has read the body, and hang up: the answer to a large request then never arrives
+ * (versitygw 1.8, from a few hundred KB on).
+ */
+function isHangUp({ status, code }: S3Failure): boolean {
+  return status === undefined && (code === 'ECONNRESET' || code === 'EPIPE');
+}
+
+function isUnmet({ IfMatch }: Condition, found: Found | undefined): boolean {
+  return found !== undefined && (IfMatch === undefined || IfMatch !== `"${found.etag ?? ''}"`);
+}
