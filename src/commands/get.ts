@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { FoundDocument } from '../core/index.js';
 import { usage } from '../core/errors.js';
+import { DamagedObject } from '../core/get/damage.js';
 import { withConnections, type CommandContext } from './context.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 
@@ -29,8 +30,15 @@ async function answer(
 ): Promise<Verdict> {
   switch (document.kind) {
     case 'found':
-      await write(document.bytes, stdout);
-      return done;
+      try {
+        await write(document.bytes, stdout);
+        return done;
+      } catch (error) {
+        if (!(error instanceof DamagedObject)) throw error;
+        return damaged(id, document.url, `${error.message}; what was printed is not it`);
+      }
+    case 'damaged':
+      return damaged(id, document.url, document.reason);
     case 'unknown':
       throw usage(
         `no message ${id} is tracked`,
@@ -51,9 +59,15 @@ async function answer(
     case 'gone':
       return {
         code: EXIT.leftOver,
-        next: `${id} was stored as ${document.url}, but there is no such object any more`,
+        next: `${id} was stored as ${document.url}, but there is no such object any more; ${REPAIR}`,
       };
   }
+}
+
+const REPAIR = 'es-migrate verify --repair, then es-migrate process, migrate it again';
+
+function damaged(id: string, url: string, reason: string): Verdict {
+  return { code: EXIT.leftOver, next: `${id} is damaged in ${url}: ${reason}; ${REPAIR}` };
 }
 
 /** A reader that has seen enough, such as `head`, ends it; that is no failure. */

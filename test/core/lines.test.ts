@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { lineStartingWith } from '../../src/core/get/lines.js';
+import { lineStartingWith, type LineEnd } from '../../src/core/get/lines.js';
 
 function split(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   const sorted = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort(
@@ -13,48 +13,63 @@ async function* stream(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
   for (const chunk of chunks) yield await Promise.resolve(chunk);
 }
 
+async function read(
+  chunks: AsyncIterable<Buffer>,
+  start: string,
+): Promise<{ text: string; end: LineEnd }> {
+  const lines = lineStartingWith(chunks, Buffer.from(start));
+  const pieces: Buffer[] = [];
+  for (;;) {
+    const { done, value } = await lines.next();
+    if (done) return { text: Buffer.concat(pieces).toString(), end: value };
+    pieces.push(value);
+  }
+}
+
 test('property: the line is the one a split by line ends gives, wherever the chunks are cut', async () => {
-  const line = fc.string({ unit: fc.constantFrom('a', 'b', 'é', ' '), maxLength: 6 });
+  const unit = fc.constantFrom('a', 'b', 'é', ' ');
+  const line = fc.string({ unit, maxLength: 6 });
   await fc.assert(
     fc.asyncProperty(
       fc.array(line),
       fc.boolean(),
-      line,
+      fc.string({ unit, minLength: 1, maxLength: 6 }),
       fc.array(fc.nat(), { maxLength: 12 }),
       async (lines, ended, start, cuts) => {
         const text = lines.join('\n') + (ended ? '\n' : '');
-        const found = await lineStartingWith(
-          stream(split(Buffer.from(text), cuts)),
-          Buffer.from(start),
-        );
-        const expected = text.split('\n').find((one) => one.startsWith(start));
-        expect(found?.toString()).toBe(expected);
+        const all = text.split('\n');
+        const at = all.findIndex((one) => one.startsWith(start));
+        const end = at < 0 ? 'absent' : at === all.length - 1 ? 'cut-off' : 'whole';
+        const found = await read(stream(split(Buffer.from(text), cuts)), start);
+        expect(found).toEqual({ text: all[at] ?? '', end });
       },
     ),
     { numRuns: 500 },
   );
 });
 
-test('it stops reading at the line it looks for', async () => {
-  let read = 0;
-  async function* endless(): AsyncGenerator<Buffer> {
-    for (;;) {
-      read += 1;
-      yield await Promise.resolve(Buffer.from(`line ${read}\n`));
-    }
+test('it reads to the end, where checksums are', async () => {
+  let ended = false;
+  async function* chunks(): AsyncGenerator<Buffer> {
+    yield Buffer.from('line 1\nline 2\n');
+    yield await Promise.resolve(Buffer.from('line 3\n'));
+    ended = true;
   }
-  expect((await lineStartingWith(endless(), Buffer.from('line 3')))?.toString()).toBe('line 3');
-  expect(read).toBe(3);
+  expect(await read(chunks(), 'line 1')).toEqual({ text: 'line 1', end: 'whole' });
+  expect(ended).toBe(true);
 });
 
-test('an unwanted line is not held: it may be longer than a buffer can be', async () => {
+test('no line is held, wanted or not: each may be longer than a buffer can be', async () => {
   const piece = Buffer.alloc(64 << 20, 'x');
   async function* long(): AsyncGenerator<Buffer> {
-    yield Buffer.from('a');
-    for (let i = 0; i < 80; i += 1) yield await Promise.resolve(piece);
-    yield Buffer.from('\nab');
+    for (const start of ['a', '\nab', '\n']) {
+      yield Buffer.from(start);
+      for (let i = 0; i < 80; i += 1) yield await Promise.resolve(piece);
+    }
   }
-  expect((await lineStartingWith(long(), Buffer.from('ab')))?.toString()).toBe('ab');
+  let bytes = 0;
+  for await (const part of lineStartingWith(long(), Buffer.from('ab'))) bytes += part.length;
+  expect(bytes).toBe(2 + 80 * piece.length);
 });
 
 test('what breaks while it is read is thrown', async () => {
@@ -62,5 +77,5 @@ test('what breaks while it is read is thrown', async () => {
     yield await Promise.resolve(Buffer.from('a'));
     throw new Error('cut off');
   }
-  await expect(lineStartingWith(broken(), Buffer.from('b'))).rejects.toThrow('cut off');
+  await expect(read(broken(), 'b')).rejects.toThrow('cut off');
 });

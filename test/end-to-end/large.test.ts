@@ -120,8 +120,9 @@ async function expectAll(project: Project, layout: 'message' | 'batch'): Promise
           ]),
         )
       : new Map(
-          [...objects.values()]
-            .flatMap(documentsOf)
+          [...objects]
+            .filter(([key]) => key.endsWith('.ndjson.gz'))
+            .flatMap(([, object]) => documentsOf(object))
             .map((line) => [/^{"message_id":"([^"]+)"/.exec(line)?.[1], line]),
         );
   expect([...landed.keys()].sort()).toEqual([...expected.keys()].sort());

@@ -51,7 +51,7 @@ describe.each([
 ] as const)('20,000 messages, layout $layout, to $target', ({ layout, target }) => {
   let project: Project;
 
-  it('are extracted, processed and counted by one command', async () => {
+  it('are extracted, processed and counted by one command', { timeout: 300_000 }, async () => {
     project = await makeProject({ indices: prefix, layout, target });
     const run = await runBinary(['run', ...RANGE, '--json'], project);
     expect(run.stderr).not.toMatch(/error|warn/i);
@@ -88,7 +88,9 @@ describe.each([
     const rows = await trackingRows(project);
     const lines = new Map<string, Set<string>>();
     if (layout === 'batch')
-      for (const [key, object] of objects) lines.set(key, new Set(documentsOf(object)));
+      for (const [key, object] of objects) {
+        if (key.endsWith('.ndjson.gz')) lines.set(key, new Set(documentsOf(object)));
+      }
     let equal = 0;
     const different: string[] = [];
     for (const row of rows) {
@@ -108,8 +110,8 @@ describe.each([
     }
     expect(different).toEqual([]);
     expect(equal).toBe(MESSAGES);
-    // Nothing else lies there: no stray document, no second copy.
-    expect(objects.size).toBe(layout === 'message' ? MESSAGES : MESSAGES / 500);
+    // Nothing else lies there: no stray document, no second copy. A batch has an object and its index.
+    expect(objects.size).toBe(layout === 'message' ? MESSAGES : (2 * MESSAGES) / 500);
     for (const left of lines.values()) expect(left.size).toBe(0);
   });
 

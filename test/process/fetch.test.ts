@@ -67,12 +67,11 @@ describe('records whose reading breaks half-way', () => {
     expect(disturbed.document('a')?.split('message_id')).toHaveLength(302);
   });
 
-  test('again and again: the message fails, to be tried later, and the rest goes on', async () => {
+  test('again and again: Elasticsearch counts as down, and no message pays for it', async () => {
     const { index, source } = await prepared();
     const messages = ['a', 'b'].map((id) => claimed(index, id));
-    const { failed, writer } = await carry(breaking(source, 3), messages, { pageBytes: 1 });
-    expect(failed).toEqual({ a: 'source_refused' });
-    expect([...writer.documents.keys()]).toEqual([`${index}/b`]);
+    const carrying = carry(breaking(source, 3), messages, { pageBytes: 1 });
+    await expect(carrying).rejects.toMatchObject({ kind: 'unavailable' });
   });
 });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Source } from '../../src/core/elasticsearch/source.js';
-import type { Content } from '../../src/core/objects/target.js';
+import type { Content, Target } from '../../src/core/objects/target.js';
 import { carryBatch, type BatchOutcome, type Workshop } from '../../src/core/process/batch.js';
 import { ByteBudget } from '../../src/core/process/byte-budget.js';
 import { PageSize } from '../../src/core/process/page-size.js';
@@ -30,19 +30,36 @@ export async function bytesOf(content: Content): Promise<Buffer> {
   return content.kind === 'file' ? readFile(content.path) : Buffer.concat(content.chunks);
 }
 
+/** The same target but for one method. */
+export function withMethod<K extends keyof Target>(target: Target, name: K, by: Target[K]): Target {
+  return new Proxy(target, {
+    get: (of, asked) => {
+      if (asked === name) return by;
+      const value: unknown = Reflect.get(of, asked, of);
+      return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+    },
+  });
+}
+
 /** Keeps documents in memory, by index and id; refuses a second one of the same message. */
 export class MemoryWriter implements BatchWriter {
   readonly documents = new Map<string, string>();
+  readonly revisions = new Map<string, number | undefined>();
   readonly #added: ClaimedMessage[] = [];
   staged = 0;
   discarded = 0;
 
-  async add(message: ClaimedMessage, document: Document): Promise<void> {
+  async add(
+    message: ClaimedMessage,
+    document: Document,
+    revision: number | undefined,
+  ): Promise<void> {
     const name = `${message.index}/${message.id.toString()}`;
     if (this.documents.has(name)) throw new Error(`${name} came twice`);
     if (document.kind === 'staged') this.staged += 1;
     const bytes = document.kind === 'bytes' ? document.bytes : await bytesOf(document.content);
     this.documents.set(name, bytes.toString());
+    this.revisions.set(name, revision);
     this.#added.push(message);
   }
 
@@ -70,6 +87,8 @@ export interface Carried {
   readonly writer: MemoryWriter;
   /** Documents by id. */
   readonly document: (id: string, index?: string) => string | undefined;
+  /** Revisions by id. */
+  readonly revision: (id: string) => number | undefined;
   /** Codes of the failed messages by id. */
   readonly failed: Readonly<Record<string, string>>;
 }
@@ -114,6 +133,7 @@ export async function carry(
     outcome,
     writer,
     failed,
+    revision: (id) => writer.revisions.get(`${messages[0]?.index ?? ''}/${id}`),
     document: (id, index = messages[0]?.index ?? '') => writer.documents.get(`${index}/${id}`),
   };
 }

@@ -7,6 +7,12 @@ export interface Hit {
   readonly id: string;
   /** The `_source` as it stands in the answer: a view into it. Undefined where the index keeps none. */
   readonly source: Buffer | undefined;
+  /**
+   * `_seq_no` and `_primary_term`, as text: together another one after every change of the document. Undefined where the
+   * search did not ask for them, or the server has none (indices made before Elasticsearch 6).
+   */
+  readonly seqNo: string | undefined;
+  readonly primaryTerm: string | undefined;
   /** Sort values as JSON text each: their numbers exceed 2^53. */
   readonly sort: readonly string[];
   /** The values of the requested doc-value fields. */
@@ -116,18 +122,22 @@ function readHit(scanner: JsonScanner): Hit {
   let index = '';
   let id: string | undefined;
   let source: Buffer | undefined;
+  let seqNo: string | undefined;
+  let primaryTerm: string | undefined;
   let fields: Hit['fields'] = {};
   const sort: string[] = [];
   scanner.object((key) => {
     if (key === '_source') source = scanner.raw();
     else if (key === '_id') id = scanner.string();
     else if (key === '_index') index = scanner.string();
+    else if (key === '_seq_no') seqNo = scanner.raw().toString('latin1');
+    else if (key === '_primary_term') primaryTerm = scanner.raw().toString('latin1');
     else if (key === 'sort') scanner.array(() => sort.push(scanner.raw().toString('utf8')));
     else if (key === 'fields') fields = scanner.value() as Hit['fields'];
     else scanner.raw();
   });
   if (id === undefined || index === '') throw new MalformedJson('has a hit without _id or _index');
-  return { index, id, source, sort, fields };
+  return { index, id, source, seqNo, primaryTerm, sort, fields };
 }
 
 /** `{value, relation}`, or a bare number from servers before 7. */

@@ -20,6 +20,7 @@ export async function searchMessages(
     query: jsonObject({ ids: jsonObject({ values: JSON.stringify(ids) }) }),
     sort: '["_doc"]',
     track_total_hits: 'false',
+    seq_no_primary_term: 'true',
   });
   try {
     return await searchDocuments(requests, `/${indexPath(index)}/_search`, body, {

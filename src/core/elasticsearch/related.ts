@@ -27,6 +27,7 @@ export async function searchRecords(
     query: jsonObject({ terms: jsonObject({ [related.key]: JSON.stringify(ids) }) }),
     sort: `[${[...sortClause(related), '"_doc"'].join(',')}]`,
     track_total_hits: 'false',
+    seq_no_primary_term: 'true',
     docvalue_fields: JSON.stringify([related.key]),
   });
   const path = `/${indexPath(related.index)}/_search`;
@@ -69,7 +70,12 @@ export async function* readRecordPages(
       };
       const page = await onePage(
         requests,
-        jsonObject({ ...query, size: String(size), track_total_hits: String(total === undefined) }),
+        jsonObject({
+          ...query,
+          size: String(size),
+          seq_no_primary_term: 'true',
+          track_total_hits: String(total === undefined),
+        }),
         { maxBytes: size === 1 ? maxBytes : Math.ceil(maxBytes / 4), signal },
       );
       if (page === 'too-long' || page === 'server-memory') {

@@ -1,43 +1,103 @@
-import { createGunzip } from 'node:zlib';
-import { pipeline, Readable } from 'node:stream';
 import type { Connections } from '../connect.js';
-import type { Run } from '../run.js';
+import type { ByteRange } from '../objects/target.js';
+import { UnreadableIndex } from '../process/batch-index.js';
 import { retrying } from '../retry.js';
+import type { Run } from '../run.js';
 import { findMessages } from '../tracking/lookup.js';
-import { lineStartingWith } from './lines.js';
+import { batchLine, indexUrl, isBatchUrl, rangeOf, type BatchPlace } from './batch-line.js';
+import { checked, DamagedObject } from './damage.js';
+import { readAhead } from './read-ahead.js';
 
 export type FoundDocument =
-  | { readonly kind: 'found'; readonly bytes: AsyncIterable<Uint8Array>; readonly url: string }
+  | {
+      readonly kind: 'found';
+      /** Throws a DamagedObject instead of ending where the document is large and its end shows the damage. */
+      readonly bytes: AsyncIterable<Uint8Array>;
+      readonly url: string;
+    }
   /** No message of this id (and index) is tracked. */
   | { readonly kind: 'unknown' }
   /** The id occurs in several indices. */
   | { readonly kind: 'ambiguous'; readonly indices: readonly string[] }
   | { readonly kind: 'not-completed'; readonly status: string; readonly code?: string }
   /** The object is not where the row says. */
-  | { readonly kind: 'gone'; readonly url: string };
+  | { readonly kind: 'gone'; readonly url: string }
+  /** The object is not what was stored. */
+  | { readonly kind: 'damaged'; readonly url: string; readonly reason: string };
 
-/** One migrated document, byte for byte, from wherever it lies. */
+/** Documents of up to this many bytes are checked before any of them is given. */
+const CHECKED_FIRST = 8 << 20;
+
+/**
+ * One migrated document, byte for byte, from wherever it lies. Of a batch's object only those members are read in which it
+ * lies, or, without the batch's index, all. Documents of any size take a few megabytes of memory.
+ */
 export async function getDocument(
   run: Run,
-  { database, target, policy }: Connections,
+  on: Connections,
   { messageId, index }: { messageId: string; index?: string | undefined },
 ): Promise<FoundDocument> {
-  const tracked = (await findMessages(database, messageId)).filter(
+  const tracked = (await findMessages(on.database, messageId)).filter(
     (row) => index === undefined || row.index === index,
   );
   const [message, another] = tracked;
   if (!message) return { kind: 'unknown' };
   if (another) return { kind: 'ambiguous', indices: tracked.map((row) => row.index) };
-  const { status, errorCode, url } = message;
+  const { status, errorCode, url, sha256 } = message;
   if (status !== 'completed' || url === undefined) {
     return { kind: 'not-completed', status, ...(errorCode !== undefined && { code: errorCode }) };
   }
-  const object = await retrying(policy, () => target.get(url, run.stop), { signal: run.stop });
-  if (!object) return { kind: 'gone', url };
-  if (!url.endsWith('.ndjson.gz')) return { kind: 'found', bytes: object, url };
-  const start = `{"message_id":${JSON.stringify(messageId)},"index":${JSON.stringify(message.index)},`;
-  // A broken source destroys what is read from, which then throws.
-  const unpacked = pipeline(Readable.from(object), createGunzip(), () => undefined);
-  const line = await lineStartingWith(unpacked as AsyncIterable<Buffer>, Buffer.from(start));
-  return line ? { kind: 'found', bytes: Readable.from([line]), url } : { kind: 'gone', url };
+  const place = { url, sha256, messageId, index: message.index };
+  try {
+    const bytes = await (isBatchUrl(url) ? fromBatch(run, on, place) : fromObject(run, on, place));
+    return bytes ? { kind: 'found', bytes, url } : { kind: 'gone', url };
+  } catch (error) {
+    if (error instanceof DamagedObject) return { kind: 'damaged', url, reason: error.message };
+    throw error;
+  }
+}
+
+type Bytes = AsyncIterable<Uint8Array>;
+
+function fromObject(run: Run, on: Connections, { url, sha256 }: BatchPlace) {
+  return opened(run, on, url, undefined, (object) => checked(object, sha256));
+}
+
+async function fromBatch(run: Run, on: Connections, place: BatchPlace): Promise<Bytes | undefined> {
+  const { url, sha256 } = place;
+  const range = await memberOf(run, on, place);
+  return opened(run, on, url, range, (object) =>
+    batchLine(range ? object : checked(object, sha256), place),
+  );
+}
+
+/** Where in the object to look; undefined: everywhere. */
+async function memberOf(
+  run: Run,
+  { target, policy }: Connections,
+  place: BatchPlace,
+): Promise<ByteRange | undefined> {
+  try {
+    return await retrying(policy, () => rangeOf(target, place, run.stop), { signal: run.stop });
+  } catch (error) {
+    if (!(error instanceof UnreadableIndex)) throw error;
+    const message = `the index ${indexUrl(place.url)} is of no use (${error.message}): all of the batch's object is read`;
+    run.report({ type: 'log', level: 'warn', message });
+    return undefined;
+  }
+}
+
+/** Opens an object and reads its beginning, retried together; undefined where there is none. */
+function opened(
+  run: Run,
+  { target, policy }: Connections,
+  url: string,
+  range: ByteRange | undefined,
+  read: (object: Bytes) => Bytes,
+): Promise<Bytes | undefined> {
+  const attempt = async () => {
+    const object = await target.get(url, run.stop, range);
+    return object && readAhead(read(object), CHECKED_FIRST);
+  };
+  return retrying(policy, attempt, { signal: run.stop });
 }

@@ -1,55 +1,61 @@
 const NEW_LINE = 0x0a;
 
+/** How it ended: the line and its end were there, the line's end was not, or no such line was. */
+export type LineEnd = 'whole' | 'cut-off' | 'absent';
+
 /**
- * The first line that starts with these bytes, without its line end. Of other lines no more is held than what still
- * looks like the start.
+ * The first line that starts with these bytes, piece by piece, without its line end. Of no line more is held than what
+ * still looks like the start. Goes on to the end of the chunks, so that whoever unpacks or checks them sees it, too.
+ *
+ * @param start not empty
  */
-export async function lineStartingWith(
+export async function* lineStartingWith(
   chunks: AsyncIterable<Buffer>,
   start: Buffer,
-): Promise<Buffer | undefined> {
+): AsyncGenerator<Buffer, LineEnd, void> {
   let line = new Line(start);
+  let isOver = false;
   for await (const chunk of chunks) {
     let rest = chunk;
-    for (let end = rest.indexOf(NEW_LINE); end >= 0; end = rest.indexOf(NEW_LINE)) {
-      line.add(rest.subarray(0, end));
-      if (line.wanted) return line.bytes();
-      line = new Line(start);
+    while (!isOver && rest.length > 0) {
+      const end = rest.indexOf(NEW_LINE);
+      yield* line.take(end < 0 ? rest : rest.subarray(0, end));
+      if (end < 0) break;
+      isOver = line.isWanted;
+      if (!isOver) line = new Line(start);
       rest = rest.subarray(end + 1);
     }
-    line.add(rest);
   }
-  return line.wanted ? line.bytes() : undefined;
+  if (isOver) return 'whole';
+  return line.isWanted ? 'cut-off' : 'absent';
 }
 
-/** A line as it comes in; dropped as soon as its start is not the wanted one. */
+/** A line as it comes in. */
 class Line {
   readonly #start: Buffer;
-  #pieces: Buffer[] = [];
-  /** How many bytes of the start have come; -1 once something else has. */
+  /** What looks like the start so far. */
+  #held: Buffer[] = [];
   #matched = 0;
+  #isOther = false;
+  isWanted = false;
 
   constructor(start: Buffer) {
     this.#start = start;
   }
 
-  add(piece: Buffer): void {
-    if (this.#matched < 0) return;
+  /** What of the wanted line is known by now and was not given yet. */
+  take(piece: Buffer): Buffer[] {
+    if (this.isWanted) return [piece];
+    if (this.#isOther) return [];
     const expected = this.#start.subarray(this.#matched, this.#matched + piece.length);
-    if (piece.subarray(0, expected.length).equals(expected)) {
-      this.#matched += expected.length;
-      this.#pieces.push(piece);
-    } else {
-      this.#matched = -1;
-      this.#pieces = [];
+    if (!piece.subarray(0, expected.length).equals(expected)) {
+      this.#isOther = true;
+      this.#held = [];
+      return [];
     }
-  }
-
-  get wanted(): boolean {
-    return this.#matched === this.#start.length;
-  }
-
-  bytes(): Buffer {
-    return Buffer.concat(this.#pieces);
+    this.#matched += expected.length;
+    this.#held.push(piece);
+    this.isWanted = this.#matched === this.#start.length;
+    return this.isWanted ? this.#held.splice(0) : [];
   }
 }

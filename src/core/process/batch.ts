@@ -1,9 +1,11 @@
 import { groupBy } from '../group-by.js';
+import { pointsInTimeLost } from '../elasticsearch/faults.js';
 import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
 import { BROKEN_READ } from '../elasticsearch/related.js';
 import type { Source } from '../elasticsearch/source.js';
 import { isFault } from '../fault.js';
 import { createSpool } from '../objects/spool.js';
+import { reached } from '../steps.js';
 import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
 import type { BatchObject, FailedMessage, MessageOutcome } from '../tracking/outcomes.js';
 import type { ByteBudget } from './byte-budget.js';
@@ -40,7 +42,7 @@ export interface BatchOutcome {
  */
 export async function carryBatch(
   workshop: Workshop,
-  batch: ClaimedBatch,
+  batch: Pick<ClaimedBatch, 'messages'>,
   writer: BatchWriter,
   signal: AbortSignal,
 ): Promise<BatchOutcome> {
@@ -110,9 +112,11 @@ async function carryPage(
     throw error;
   });
   if (fetched.kind === 'too-large') return 'too-large';
+  reached('records-read');
   pageSize.saw(page.length, fetched.fill);
-  for (const { message, source: bytes, related: records } of fetched.messages) {
-    await writer.add(message, { kind: 'bytes', bytes: assembleDocument(message, bytes, records) });
+  for (const { message, source: bytes, related: records, revision } of fetched.messages) {
+    const document = assembleDocument(message, bytes, records);
+    await writer.add(message, { kind: 'bytes', bytes: document }, revision);
   }
   await writer.flush();
   return fetched.failed;
@@ -130,13 +134,14 @@ async function carryLarge(
       const request = { source, related, maxBytes: shares.largeBytes, signal, spool };
       const fetched = await fetchLarge(request, message);
       if (fetched.kind === 'failed') return [fetched];
-      await writer.add(message, { kind: 'staged', content: fetched.content });
+      await writer.add(message, { kind: 'staged', content: fetched.content }, fetched.revision);
       await writer.flush();
       return [];
     } catch (error) {
       if (!isFault(error) || error.class !== 'request') throw error;
-      const repeatable = error.code === BROKEN_READ && tries < LARGE_TRIES;
-      if (!repeatable) return [failure(message, 'source_refused', error.message)];
+      if (error.code !== BROKEN_READ) return [failure(message, 'source_refused', error.message)];
+      // No message's fault: the batch is given back, and it pays no attempt.
+      if (tries === LARGE_TRIES) throw pointsInTimeLost(error);
     } finally {
       await spool.discard();
     }

@@ -5,15 +5,24 @@ import { onOneLine } from '../elasticsearch/scan.js';
 import { Fault, isFault } from '../fault.js';
 import type { Spool } from '../objects/spool.js';
 import type { Content } from '../objects/target.js';
+import { reached } from '../steps.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
 import type { FailedMessage } from '../tracking/outcomes.js';
 import { arrayEnd, arrayStart, documentEnd, documentHead, recordSeparator } from './document.js';
 import { failure, idOf, pickFound, sourceOf, unindexedKey, type FetchRequest } from './fetch.js';
+import { Revision } from './revision.js';
 
 export interface LargeFetchRequest extends FetchRequest {
   /** Most bytes of the message alone, and of one page of its records. */
   readonly maxBytes: number;
   readonly spool: Spool;
+}
+
+export interface FetchedLarge {
+  readonly kind: 'fetched';
+  readonly content: Content;
+  /** See Revision. */
+  readonly revision: number | undefined;
 }
 
 /**
@@ -23,16 +32,19 @@ export interface LargeFetchRequest extends FetchRequest {
 export async function fetchLarge(
   request: LargeFetchRequest,
   message: ClaimedMessage,
-): Promise<{ kind: 'fetched'; content: Content } | FailedMessage> {
+): Promise<FetchedLarge | FailedMessage> {
   const { related, spool } = request;
   const unindexed = unindexedKey(related, message);
   if (unindexed) return failure(message, 'unindexed_key', unindexed);
   try {
-    const failed = await writeMessage(request, message);
+    const revision = new Revision();
+    const failed = await writeMessage(request, message, revision);
     if (failed) return failed;
-    for (const one of related) await writeRecords(request, one, message);
+    for (const one of related) await writeRecords(request, one, message, revision);
     await spool.write(documentEnd);
-    return { kind: 'fetched', content: await spool.finish() };
+    const content = await spool.finish();
+    reached('document-staged');
+    return { kind: 'fetched', content, revision: revision.value };
   } catch (error) {
     if (isFault(error) && error.code === 'too_large')
       return failure(message, 'too_large', error.message);
@@ -44,17 +56,19 @@ export async function fetchLarge(
 async function writeMessage(
   request: LargeFetchRequest,
   message: ClaimedMessage,
+  revision: Revision,
 ): Promise<FailedMessage | undefined> {
-  const source = await messageAlone(request, message);
-  if ('kind' in source) return source;
-  for (const part of documentHead(message, source.bytes)) await request.spool.write(part);
+  const found = await messageAlone(request, message);
+  if ('kind' in found) return found;
+  revision.add(found.hit);
+  for (const part of documentHead(message, found.source)) await request.spool.write(part);
   return undefined;
 }
 
 async function messageAlone(
   { source, maxBytes, signal }: LargeFetchRequest,
   message: ClaimedMessage,
-): Promise<{ bytes: Buffer } | FailedMessage> {
+): Promise<{ source: Buffer; hit: Hit } | FailedMessage> {
   const { index } = message;
   const id = idOf(message);
   const ask = () => source.messages(index, { ids: [id], maxBytes, signal });
@@ -79,13 +93,14 @@ async function messageAlone(
   }
   const failed: FailedMessage[] = [];
   const [found] = pickFound([message], answer.hits, failed);
-  return found ? { bytes: found.source } : (failed[0] ?? failure(message, 'missing', 'not found'));
+  return found ?? failed[0] ?? failure(message, 'missing', 'not found');
 }
 
 async function writeRecords(
   { source, maxBytes, signal, spool }: LargeFetchRequest,
   related: RelatedIndex,
   message: ClaimedMessage,
+  revision: Revision,
 ): Promise<void> {
   await spool.write(arrayStart(related.name));
   let first = true;
@@ -94,6 +109,7 @@ async function writeRecords(
     for (const hit of run) {
       if (!first) await spool.write(recordSeparator);
       first = false;
+      revision.add(hit);
       await spool.write(onOneLine(sourceOf(related, hit)));
     }
   }

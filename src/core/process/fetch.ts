@@ -7,15 +7,19 @@ import type { Source } from '../elasticsearch/source.js';
 import { MAX_HITS } from '../elasticsearch/query.js';
 import { groupBy } from '../group-by.js';
 import { runPool } from '../pool.js';
+import { reached } from '../steps.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
 import type { FailedMessage } from '../tracking/outcomes.js';
 import type { FailureCode } from './failures.js';
+import { Revision } from './revision.js';
 
 /** A message with its records, in views into the answers they came in. */
 export interface FetchedMessage {
   readonly message: ClaimedMessage;
   readonly source: Buffer;
   readonly related: readonly { readonly name: string; readonly sources: readonly Buffer[] }[];
+  /** See Revision. */
+  readonly revision: number | undefined;
 }
 
 export type Fetched =
@@ -57,6 +61,7 @@ export async function fetchMessages(
 
   const answer = await source.messages(index, { ids: searchable.map(idOf), maxBytes, signal });
   if (answer.kind === 'too-large') return answer;
+  reached('messages-read');
   const found = pickFound(searchable, answer.hits, failed);
   if (found.length === 0)
     return { kind: 'fetched', messages: [], failed, fill: fillOf(answer, maxBytes) };
@@ -75,17 +80,19 @@ export async function fetchMessages(
   );
   const large = records.find((one) => one.kind === 'too-large');
   if (large) return large;
-  const lists = related.map((one, i) => sourcesByMessage(one, records[i]));
+  const lists = related.map((one, i) => recordsByMessage(one, records[i]));
   return {
     kind: 'fetched',
-    messages: found.map(({ message, source: bytes }) => ({
-      message,
-      source: bytes,
-      related: related.map(({ name }, i) => ({
-        name,
-        sources: lists[i]?.get(idOf(message)) ?? [],
-      })),
-    })),
+    messages: found.map(({ message, source: bytes, hit }) => {
+      const revision = new Revision();
+      revision.add(hit);
+      const own = related.map((one, i) => {
+        const hits = lists[i]?.get(idOf(message)) ?? [];
+        for (const record of hits) revision.add(record);
+        return { name: one.name, sources: hits.map((record) => sourceOf(one, record)) };
+      });
+      return { message, source: bytes, related: own, revision: revision.value };
+    }),
     failed,
     fill: Math.max(...[answer, ...records].map((one) => fillOf(one, maxBytes))),
   };
@@ -102,7 +109,7 @@ export function pickFound(
   claimed: readonly ClaimedMessage[],
   hits: readonly Hit[],
   failed: FailedMessage[],
-): { message: ClaimedMessage; source: Buffer }[] {
+): { message: ClaimedMessage; source: Buffer; hit: Hit }[] {
   const byId = groupBy(hits, ({ id }) => id);
   return claimed.flatMap((message) => {
     const [hit, another] = byId.get(idOf(message)) ?? [];
@@ -120,7 +127,7 @@ export function pickFound(
       );
     else if (!hit.source)
       failed.push(failure(message, 'no_source', `Elasticsearch answered without _source`));
-    else return [{ message, source: hit.source }];
+    else return [{ message, source: hit.source, hit }];
     return [];
   });
 }
@@ -151,11 +158,11 @@ export function idOf({ id }: ClaimedMessage): string {
   return id.toString('utf8');
 }
 
-/** The records' sources by the message they belong to, in the contract's order. */
-function sourcesByMessage(
+/** Records by the message they belong to, in the contract's order. */
+function recordsByMessage(
   related: RelatedIndex,
   records: Documents | undefined,
-): Map<string, Buffer[]> {
+): Map<string, Hit[]> {
   const byMessage = new Map<string, Hit[]>();
   for (const hit of records?.kind === 'hits' ? records.hits : []) {
     for (const id of keysOf(related, hit)) {
@@ -164,14 +171,8 @@ function sourcesByMessage(
       else byMessage.set(id, [hit]);
     }
   }
-  const sources = new Map<string, Buffer[]>();
-  for (const [id, hits] of byMessage) {
-    sources.set(
-      id,
-      orderRecords(related, hits).map((hit) => sourceOf(related, hit)),
-    );
-  }
-  return sources;
+  for (const [id, hits] of byMessage) byMessage.set(id, orderRecords(related, hits));
+  return byMessage;
 }
 
 /** The messages a record belongs to, each once. */

@@ -12,6 +12,8 @@ export interface UploadContext {
   readonly target: Target;
   readonly policy: RetryPolicy;
   readonly signal: AbortSignal;
+  /** Throws a LeaseLost unless the batch is still ours: asked before an object is replaced by another. */
+  readonly requireHeld: () => Promise<void>;
 }
 
 /** Layout `message`: one object each. */
@@ -37,8 +39,8 @@ export class MessageWriter implements BatchWriter {
   }
 
   /** Only begins the upload: `flush` awaits it. */
-  add(message: ClaimedMessage, document: Document): Promise<void> {
-    this.#uploads.push(this.#upload(message, document));
+  add(message: ClaimedMessage, document: Document, revision: number | undefined): Promise<void> {
+    this.#uploads.push(this.#upload(message, document, revision));
     return Promise.resolve();
   }
 
@@ -48,7 +50,11 @@ export class MessageWriter implements BatchWriter {
     for (const upload of uploads) if (upload.status === 'rejected') throw upload.reason;
   }
 
-  async #upload(message: ClaimedMessage, document: Document): Promise<void> {
+  async #upload(
+    message: ClaimedMessage,
+    document: Document,
+    revision: number | undefined,
+  ): Promise<void> {
     const { id, index } = message;
     const plain = this.#batch.plainKeyIndex === index;
     const key = messageKey({ id, index: plain ? undefined : index }, this.#keys);
@@ -56,7 +62,10 @@ export class MessageWriter implements BatchWriter {
     const stored = await this.#limit(() => upload(this.#context, key, content, 'application/json'));
     if ('refused' in stored)
       this.#outcomes.push(failure(message, 'upload_failed', stored.refused, 'upload'));
-    else this.#outcomes.push({ kind: 'completed', message, url: stored.url, object: stored });
+    else {
+      const object = { ...stored, revision };
+      this.#outcomes.push({ kind: 'completed', message, url: stored.url, object });
+    }
   }
 
   async finish(): Promise<{ outcomes: readonly MessageOutcome[] }> {
@@ -69,17 +78,23 @@ export class MessageWriter implements BatchWriter {
   }
 }
 
-/** Uploads one object, retried by the one policy. `refused`: the target will not take this one. */
+/**
+ * Uploads one object, retried by the one policy. `refused`: the target will not take this one.
+ *
+ * @throws LeaseLost where it would replace another object and the batch is no longer ours
+ */
 export async function upload(
-  { target, policy, signal }: UploadContext,
+  { target, policy, signal, requireHeld }: UploadContext,
   key: string,
   content: Content,
   contentType: 'application/json' | 'application/gzip',
 ): Promise<StoredObject | { refused: string }> {
   try {
-    return await retrying(policy, () => target.put(key, { content, contentType }, signal), {
-      signal,
-    });
+    return await retrying(
+      policy,
+      () => target.put(key, { content, contentType }, signal, requireHeld),
+      { signal },
+    );
   } catch (error) {
     if (isFault(error) && error.class === 'request') return { refused: error.message };
     throw error;

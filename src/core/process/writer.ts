@@ -14,8 +14,12 @@ export type Document =
  * the batch is then released.
  */
 export interface BatchWriter {
-  /** Takes a document, one at a time: await it before the next. */
-  add(message: ClaimedMessage, document: Document): Promise<void>;
+  /**
+   * Takes a document, one at a time: await it before the next.
+   *
+   * @param revision of the documents it was made of (see Revision); undefined where Elasticsearch gave none
+   */
+  add(message: ClaimedMessage, document: Document, revision: number | undefined): Promise<void>;
   /** Resolves when the memory or staged files of the documents taken so far are no longer needed. */
   flush(): Promise<void>;
   /** Ends the batch: every document taken is durable, or its message is among the failed. */

@@ -1,4 +1,6 @@
+import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
+import { LeaseLost } from './heartbeat.js';
 import { newLease, type Lease } from './lease.js';
 
 export interface ClaimedBatch {
@@ -82,6 +84,7 @@ async function take(on: Statements, batchId: number, lease: Lease): Promise<Clai
      JOIN source_indices i ON i.index_id = t.index_id WHERE t.batch_id = ? AND t.status = 'in_progress'`,
     [batchId],
   );
+  reached('batch-taken');
   return {
     batchId,
     jobId: batch.job_id,
@@ -111,6 +114,24 @@ export function releaseBatch(database: Database, batch: ClaimedBatch): Promise<v
       [batch.batchId],
     );
   });
+}
+
+/**
+ * Makes sure, by the database's clock, that a batch is still ours: before something is done that the token cannot guard,
+ * such as replacing an object.
+ *
+ * @throws LeaseLost
+ */
+export async function requireHeld(
+  database: Database,
+  { batchId, lease }: Pick<ClaimedBatch, 'batchId' | 'lease'>,
+): Promise<void> {
+  const held = await database.rows(
+    `SELECT 1 FROM batch_progress WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'
+       AND lease_expires_at >= NOW(6)`,
+    [batchId, lease.token],
+  );
+  if (held.length === 0) throw new LeaseLost('the lease was lost: it has run out');
 }
 
 /** How many batches somebody holds under a live lease. */
