@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ListMultipartUploadsCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
@@ -37,16 +37,20 @@ describe('a PUT to S3', () => {
     expect(signed?.[1]?.split(';')).toContain('if-none-match');
   });
 
-  it('of what is there already is two, of another object three', async () => {
+  it('of what is there already reads it, of another object replaces the one it has seen', async () => {
     const { bucket } = await freshBucket();
     await (await open({ bucket })).put(key, await body('x'), never);
     const target = await openThrough({}, { bucket });
     await target.put(key, await body('same'), never);
     const before = target.requests.length;
     const { etag } = await target.put(key, await body('same'), never);
-    expect(target.requests.slice(before).map(({ method }) => method)).toEqual(['PUT', 'HEAD']);
+    expect(target.requests.slice(before).map(({ method }) => method)).toEqual([
+      'PUT',
+      'HEAD',
+      'GET',
+    ]);
     await target.put(key, await body('other'), never);
-    expect(target.requests.slice(before + 2).map(({ method }) => method)).toEqual([
+    expect(target.requests.slice(before + 3).map(({ method }) => method)).toEqual([
       'PUT',
       'HEAD',
       'PUT',
@@ -156,7 +160,18 @@ describe('a PUT to S3', () => {
     },
   );
 
-  it('knows the same bytes by their MD5 where the server keeps no SHA-256', async () => {
+  it('does not take damaged bytes for its own, though the server still says what they were', async () => {
+    const { bucket, directory } = await freshBucket();
+    const target = await open({ bucket, prefix: 'p' });
+    const { sha256 } = await target.put(key, await body('sound'), never);
+    await writeFile(join(directory, 'p', key), 'soumd');
+    expect((await target.stat(target.urlOf(key), never))?.sha256).toEqual(Buffer.from(sha256));
+    expect(await rejection(target.put(key, await body('sound'), never, refuse))).toBe(refusal);
+    await target.put(key, await body('sound'), never);
+    expect(await found(target)).toBe(sha256Hex(Buffer.from('sound')));
+  });
+
+  it('knows the same bytes where the server keeps no SHA-256', async () => {
     const { bucket } = await freshBucket();
     const target = await open({ bucket, prefix: '' });
     const [small, large] = [noise(1000, 'md5'), noise(20_000_000, 'md5')];
@@ -231,7 +246,7 @@ describe('a server without conditional writes', () => {
     expect(target.requests.map(({ method }) => method)).toEqual([
       ...['PUT', 'HEAD', 'PUT'],
       ...['HEAD', 'PUT'],
-      'HEAD',
+      ...['HEAD', 'GET'],
     ]);
     expect(await rejection(target.put('b.json', await body('c'), never, refuse))).toBe(refusal);
     await target.put('b.json', await body('c'), never, () => Promise.resolve());

@@ -44,6 +44,7 @@ describe('migrating', () => {
       'source_indices',
       'tracking_database',
       'verify_findings',
+      'verify_keys',
       'verify_runs',
     ]);
     expect(await migrateSchema(database)).toEqual({ applied: [], version: all.length });

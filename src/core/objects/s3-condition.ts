@@ -13,12 +13,6 @@ export interface Condition {
   readonly IfMatch?: string;
 }
 
-/** What stands under a key, as far as it matters to whoever wants to put something there. */
-export interface Found extends ObjectStat {
-  /** The SHA-256 as S3 writes it: in base64, of an object in parts the one of their SHA-256s and `-` and their number. */
-  readonly checksum: string | undefined;
-}
-
 /** One object on its way to a bucket. */
 export interface Putting {
   /** For messages. */
@@ -28,9 +22,9 @@ export interface Putting {
    * conditions. Else an object that is new costs one request.
    */
   readonly lookFirst: boolean;
-  look(): Promise<Found | undefined>;
+  look(): Promise<ObjectStat | undefined>;
   /** Whether these are the bytes to be put. */
-  isSame(found: Found): Promise<boolean>;
+  isSame(found: ObjectStat): Promise<boolean>;
   /** Undefined where the condition wasn't met, or may not have been. */
   write(condition: Condition): Promise<Written | undefined>;
 }
@@ -56,7 +50,7 @@ export async function putConditionally(
   let contradictions = 0;
   for (let round = 0; round < mostRounds; round += 1) {
     let condition: Condition = { IfNoneMatch: '*' };
-    let found: Found | undefined;
+    let found: ObjectStat | undefined;
     if (looked) {
       found = await putting.look();
       if (found && (await putting.isSame(found))) return found;

@@ -8,10 +8,9 @@ import {
 } from '@aws-sdk/client-s3';
 import { usage } from '../errors.js';
 import { Fault } from '../fault.js';
-import type { Found } from './s3-condition.js';
 import { unquoted } from './s3-etag.js';
 import { readFailure, s3Fault } from './s3-faults.js';
-import type { ByteRange } from './target.js';
+import type { ByteRange, ObjectStat } from './target.js';
 
 /** One object, as S3's requests name it. */
 export interface ObjectPlace {
@@ -63,7 +62,7 @@ export async function lookAt(
   client: S3Client,
   place: ObjectPlace,
   abortSignal: AbortSignal,
-): Promise<Found | undefined> {
+): Promise<ObjectStat | undefined> {
   try {
     const command = new HeadObjectCommand({ ...place, ChecksumMode: 'ENABLED' });
     return foundIn(await client.send(command, { abortSignal }));
@@ -73,14 +72,13 @@ export async function lookAt(
   }
 }
 
-function foundIn({ ContentLength = 0, ETag, ChecksumSHA256 }: HeadObjectCommandOutput): Found {
-  const checksum = ChecksumSHA256 === '' ? undefined : ChecksumSHA256;
-  const whole = checksum === undefined || checksum.includes('-') ? undefined : checksum;
+function foundIn({ ContentLength = 0, ETag, ChecksumSHA256 }: HeadObjectCommandOutput): ObjectStat {
+  // Of an object in parts S3 keeps the SHA-256 of their SHA-256s, and `-` and their number.
+  const isWhole = ChecksumSHA256 !== undefined && /^[^-]+$/.test(ChecksumSHA256);
   return {
     bytes: ContentLength,
     etag: unquoted(ETag),
-    sha256: whole === undefined ? undefined : Buffer.from(whole, 'base64'),
-    checksum,
+    sha256: isWhole ? Buffer.from(ChecksumSHA256, 'base64') : undefined,
   };
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   AbortMultipartUploadCommand,
   type PutObjectCommandInput,
@@ -12,9 +13,8 @@ import { claimMarker, markerKey } from './marker.js';
 import { s3ClaimError, s3MarkerStore } from './s3-claim.js';
 import { openS3Client, readTlsOptions } from './s3-client.js';
 import { clockCorrected, signingClock } from './s3-clock.js';
-import { putConditionally, type Condition, type Found, type Written } from './s3-condition.js';
+import { putConditionally, type Condition, type Written } from './s3-condition.js';
 import { deleteObjects } from './s3-delete.js';
-import { isSameContent } from './s3-digest.js';
 import { readFailure, s3Fault } from './s3-faults.js';
 import { listObjects, listUploads, type ListPlace } from './s3-list.js';
 import { multipartAbove, putMultipart } from './s3-multipart.js';
@@ -108,7 +108,8 @@ class BucketTarget implements Target {
         url,
         lookFirst: inParts || !this.#writer.supported,
         look,
-        isSame: (found) => isSameContent(found, content),
+        isSame: async ({ bytes }) =>
+          bytes === content.bytes && (await this.#holds(url, content.sha256, signal)),
         write: (condition) =>
           this.#request(`PUT ${url}`, signal, () => this.#writer.write(send, condition, look)),
       },
@@ -130,8 +131,7 @@ class BucketTarget implements Target {
   }
 
   async stat(url: string, signal: AbortSignal): Promise<ObjectStat | undefined> {
-    const found = await this.#look(parseS3Url(url), signal);
-    return found && { bytes: found.bytes, etag: found.etag, sha256: found.sha256 };
+    return this.#look(parseS3Url(url), signal);
   }
 
   async list(after: string | undefined, signal: AbortSignal): Promise<ListedPage> {
@@ -225,7 +225,17 @@ class BucketTarget implements Target {
     }
   }
 
-  #look({ Bucket, Key }: ObjectPlace, signal: AbortSignal): Promise<Found | undefined> {
+  /**
+   * Whether an object has these bytes. It is read: what the server says of it may be true of what was written, and no longer
+   * of what it holds.
+   */
+  async #holds(url: string, sha256: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    const hash = createHash('sha256');
+    for await (const chunk of (await this.get(url, signal)) ?? []) hash.update(chunk);
+    return hash.digest().equals(sha256);
+  }
+
+  #look({ Bucket, Key }: ObjectPlace, signal: AbortSignal): Promise<ObjectStat | undefined> {
     return this.#request(
       `HEAD s3://${Bucket}/${Key}`,
       signal,

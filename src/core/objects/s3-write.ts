@@ -1,5 +1,6 @@
-import type { Condition, Found, Written } from './s3-condition.js';
+import type { Condition, Written } from './s3-condition.js';
 import { readFailure, type S3Failure } from './s3-faults.js';
+import type { ObjectStat } from './target.js';
 
 /**
  * Sends conditional requests, and reads from the answer whether the condition was met. A server that doesn't know
@@ -20,7 +21,7 @@ export class ConditionalWriter {
   async write(
     send: (condition: Condition) => Promise<Written>,
     condition: Condition,
-    look: () => Promise<Found | undefined>,
+    look: () => Promise<ObjectStat | undefined>,
   ): Promise<Written | undefined> {
     if (!this.#supported) return send({});
     try {
@@ -52,6 +53,6 @@ function isHangUp({ status, code }: S3Failure): boolean {
   return status === undefined && (code === 'ECONNRESET' || code === 'EPIPE');
 }
 
-function isUnmet({ IfMatch }: Condition, found: Found | undefined): boolean {
+function isUnmet({ IfMatch }: Condition, found: ObjectStat | undefined): boolean {
   return found !== undefined && (IfMatch === undefined || IfMatch !== `"${found.etag ?? ''}"`);
 }

@@ -103,6 +103,7 @@ async function writeRecords(
   revision: Revision,
 ): Promise<void> {
   await spool.write(arrayStart(related.name));
+  revision.list(related.name);
   let first = true;
   const pages = source.recordPages(related, idOf(message), { maxBytes, signal });
   for await (const run of inOrder(related, pages, maxBytes)) {

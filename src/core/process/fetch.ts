@@ -88,6 +88,7 @@ export async function fetchMessages(
       revision.add(hit);
       const own = related.map((one, i) => {
         const hits = lists[i]?.get(idOf(message)) ?? [];
+        revision.list(one.name);
         for (const record of hits) revision.add(record);
         return { name: one.name, sources: hits.map((record) => sourceOf(one, record)) };
       });

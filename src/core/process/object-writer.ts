@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { basename } from 'node:path/posix';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { contentChunks } from '../objects/content.js';
 import { batchIndexKey, batchKey } from '../objects/keys.js';
 import type { Spool } from '../objects/spool.js';
 import type { Content } from '../objects/target.js';
@@ -43,7 +43,7 @@ export class ObjectWriter implements BatchWriter {
     const place =
       document.kind === 'bytes'
         ? await this.#members.line(document.bytes.length, [document.bytes])
-        : await this.#members.line(document.content.bytes, readContent(document.content));
+        : await this.#members.line(document.content.bytes, contentChunks(document.content));
     this.#documents.push({
       message_id: idOf(message),
       index: message.index,
@@ -109,8 +109,4 @@ export class ObjectWriter implements BatchWriter {
       ),
     };
   }
-}
-
-function readContent(content: Content): Iterable<Uint8Array> | AsyncIterable<Buffer> {
-  return content.kind === 'memory' ? content.chunks : createReadStream(content.path);
 }

@@ -4,14 +4,16 @@ import type { Connections } from '../connect.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
 import type { Run } from '../run.js';
-import { heldBatches, releaseBatch, type ClaimedBatch } from '../tracking/claims.js';
+import { reached } from '../steps.js';
+import { heldBatches, releaseBatch, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
 import { countBatches, countFailedWindows } from '../tracking/counters.js';
-import { Heartbeat } from '../tracking/heartbeat.js';
+import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { heldJobs } from '../tracking/jobs.js';
 import { completeBatch, type MessageOutcome } from '../tracking/outcomes.js';
 import { carryBatch, type Workshop } from './batch.js';
 import { MessageWriter } from './message-writer.js';
 import { ObjectWriter } from './object-writer.js';
+import { sweepUploads } from './sweep.js';
 import type { ProcessOptions, ProcessOutcome } from './types.js';
 import { WorkQueue } from './work-queue.js';
 import { openWorkshop } from './workshop.js';
@@ -19,6 +21,8 @@ import type { BatchWriter } from './writer.js';
 
 /** Uploads of single messages under way at once, per process. */
 const UPLOADS = 32;
+/** Bytes of a batch's index held in memory: enough for some thousand ids. */
+const INDEX_BYTES = 256 << 10;
 /** How long batches in flight may go on after a stop before they are given back, in milliseconds. */
 const GRACE_MS = 10_000;
 
@@ -42,6 +46,7 @@ export async function processBatches(
   const grace = stopAfterGrace(run.stop);
   const tally = new Tally(run);
   try {
+    await sweepUploads(run, on);
     const queue = new WorkQueue(run, on, options);
     await queue.lookAround();
     await queue.requeue();
@@ -54,6 +59,7 @@ export async function processBatches(
       () => queue.take(),
       (batch, failed) => workOn(run, on, bench, batch, [grace.signal, failed]),
     );
+    if (queue.ended === 'nothing-left') await sweepUploads(run, on);
     return await summarise(run, on, tally, queue);
   } finally {
     grace.cancel();
@@ -82,14 +88,16 @@ async function workOn(
   try {
     const writer = openWriter(on, { workshop, uploads }, batch, signal);
     const { outcomes, object } = await carryBatch(workshop, batch, writer, signal);
-    if (await completeBatch(on.database, batch, outcomes, object)) tally.add(outcomes);
-    else warnLost(run, batch, 'somebody else has taken it over');
+    if (await completeBatch(on.database, batch, outcomes, object)) {
+      reached('batch-completed');
+      tally.add(outcomes);
+    } else warnLost(run, batch, 'somebody else has taken it over');
   } catch (error) {
-    const isLost = lost.aborted;
+    const why: unknown = lost.aborted ? lost.reason : error;
     // Before it is given back: a beat in between would find it lost.
     heartbeat.drop(batch.lease);
     await release(run, on, batch);
-    if (isLost) warnLost(run, batch, (lost.reason as Error).message);
+    if (why instanceof LeaseLost) warnLost(run, batch, why.message);
     else if (!stops.some(({ aborted }) => aborted)) throw error;
   } finally {
     heartbeat.drop(batch.lease);
@@ -98,12 +106,12 @@ async function workOn(
 }
 
 function openWriter(
-  { settings, target, policy }: Connections,
+  { settings, target, policy, database }: Connections,
   { workshop, uploads }: Pick<Bench, 'workshop' | 'uploads'>,
   batch: ClaimedBatch,
   signal: AbortSignal,
 ): BatchWriter {
-  const context = { target, policy, signal };
+  const context = { target, policy, signal, requireHeld: () => requireHeld(database, batch) };
   if (target.layout === 'message') {
     return new MessageWriter(
       context,
@@ -113,16 +121,17 @@ function openWriter(
     );
   }
   const { shares, staging } = workshop;
-  return new ObjectWriter(
-    context,
-    batch,
-    createSpool({ memoryLimit: shares.spoolBytes, directory: staging }),
-  );
+  const spool = (memoryLimit: number) => createSpool({ memoryLimit, directory: staging });
+  return new ObjectWriter(context, batch, {
+    object: spool(shares.spoolBytes),
+    index: spool(Math.min(shares.spoolBytes, INDEX_BYTES)),
+  });
 }
 
 async function release(run: Run, { leases }: Connections, batch: ClaimedBatch): Promise<void> {
   try {
     await releaseBatch(leases, batch);
+    reached('batch-released');
   } catch (error) {
     const message = `batch ${batch.batchId} is not given back, its lease runs out by itself: ${(error as Error).message}`;
     run.report({ type: 'log', level: 'warn', message });

@@ -1,6 +1,7 @@
 import type { Connections } from '../connect.js';
 import { sleep } from '../retry.js';
 import { ownerOf, type Run } from '../run.js';
+import { reached } from '../steps.js';
 import { claimBatch, type ClaimedBatch } from '../tracking/claims.js';
 import { hasPending } from '../tracking/counters.js';
 import { foreignJobs } from '../tracking/jobs.js';
@@ -49,7 +50,10 @@ export class WorkQueue {
       this.#claimed += 1;
       const owner = ownerOf(this.#run.host);
       const batch = await claimBatch(database, owner, settings.leaseSeconds, this.foreign);
-      if (batch) return batch;
+      if (batch) {
+        reached('batch-claimed');
+        return batch;
+      }
       this.#claimed -= 1;
       if (await this.#onlyLocked()) {
         await sleep(LOCKED_POLL_MS, this.#run.stop).catch(() => undefined);
