@@ -94,20 +94,26 @@ export async function withSettings<T>(
 /**
  * The same with connections, which are closed whatever happens.
  *
- * @param request what the command needs, its flags that are configuration, and whether it may only look
+ * @param request what the command needs, its flags that are configuration, whether it may only look,
+ *   and whether the target's prefix has to be ours already
  * @param prepare reads the command's other flags, so that what is wrong with them is told before anybody is connected to
  */
 export async function withConnections<P>(
   context: CommandContext,
-  request: { needs: Needs; flags?: ConfigFlags; readOnly?: boolean },
+  request: {
+    needs: Needs;
+    flags?: ConfigFlags;
+    readOnly?: boolean;
+    prefix?: 'claim' | 'require';
+  },
   prepare: (settings: Settings) => Promise<P> | P,
   work: (given: Work, prepared: P) => Promise<Verdict>,
 ): Promise<Verdict> {
   return withSettings(context, request, async (open) => {
     const prepared = await prepare(open.settings);
     const { connect } = await import('../core/index.js');
-    const { needs, readOnly = false } = request;
-    const on = await connect(open.settings, { ...needs, readOnly }, open.run);
+    const { needs, readOnly = false, prefix = 'claim' } = request;
+    const on = await connect(open.settings, { ...needs, readOnly, prefix }, open.run);
     try {
       return await work({ ...open, on }, prepared);
     } finally {

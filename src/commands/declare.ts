@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { milliseconds, wholeNumber } from './arguments.js';
 import type { CommandContext, Globals, ProgramHooks } from './context.js';
 import { exitStatus, type Verdict } from './exit-codes.js';
@@ -8,6 +8,8 @@ import type { RangeFlags } from './range-options.js';
 import type { ResetStuckFlags } from './reset-stuck.js';
 import type { RetryFlags } from './retry.js';
 import type { StatusFlags } from './status.js';
+import { share } from './verify-arguments.js';
+import { VERIFY_LEVELS, type VerifyFlags, type VerifyOnlyFlags } from './verify-flags.js';
 
 /** What a command's file exports. */
 type Handler<Flags> = (flags: Flags, context: CommandContext) => Promise<Verdict>;
@@ -69,13 +71,28 @@ export function addCommands(
   const run = declare(
     program,
     'run',
-    'Extracts and processes a range until nothing has attempts left; run again, it goes on where it stopped.',
+    'Extracts and processes a range until nothing has attempts left, then verifies it; run again, it goes on where it stopped.',
     'es-migrate run --from 2024-10-01 --to 2024-10-31',
     [0, 1, 2, 3, 4, 5, 130],
   );
   rangeFlags(run);
   processFlags(run);
-  runs<RangeFlags & ProcessFlags>(run, async () => (await import('./run.js')).run);
+  verifyFlags(run);
+  runs<RangeFlags & ProcessFlags & VerifyFlags>(run, async () => (await import('./run.js')).run);
+
+  const verify = declare(
+    program,
+    'verify',
+    'Proves that nothing is missing: compares Elasticsearch, MySQL and the target, both ways.',
+    'es-migrate verify --level content --sample 1%\nes-migrate verify --repair && es-migrate process',
+    [0, 1, 2, 3, 4, 5, 130],
+  );
+  verifyFlags(verify);
+  verify
+    .option('--job <n>', 'only this job', wholeNumber(1))
+    .option('--repair', 'put back what is missing or damaged, and remove our own orphans')
+    .option('--restart', 'begin anew where an earlier verification stopped half-way');
+  runs<VerifyOnlyFlags>(verify, async () => (await import('./verify.js')).verify);
 
   const retry = declare(
     program,
@@ -184,4 +201,22 @@ function processFlags(command: Command): void {
     )
     .option('--watch', 'wait for work instead of ending when none is left')
     .option('--no-retry-failed', 'leave failed messages as they are');
+}
+
+function verifyFlags(command: Command): void {
+  command
+    .addOption(
+      new Option(
+        '--level <level>',
+        'counts: how many there are; objects: each object and its row; content: also the bytes, read again',
+      )
+        .choices(VERIFY_LEVELS)
+        .default('objects'),
+    )
+    .option(
+      '--sample <share>',
+      'share of the batches whose content is compared, such as 1% or 0.01 (default: all)',
+      share,
+    )
+    .option('--combined <file>', 'write a line for everything looked at: = same, + - * ! not');
 }

@@ -70,11 +70,13 @@ async function wholeJob(
   const { compared, equal } = proof.comparison;
   tell(['', ...comparisonLines(proof.chosen, proof.comparison)]);
   if (proof.document !== undefined) tell(['', ...(await documentLines(proof.document))]);
+  tell(['', 'es-migrate verify --level content:', ...migrated.proof]);
   tell(['', ...NEXT_LINES]);
   if (globals.json) {
     const { completed, failed } = migrated;
     const document = proof.document ?? null;
-    const result = { messages, related, completed, failed, compared, equal, document };
+    const verify = migrated.verify ?? null;
+    const result = { messages, related, completed, failed, compared, equal, document, verify };
     stdout.write(`${JSON.stringify(result)}\n`);
   }
 

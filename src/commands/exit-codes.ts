@@ -32,7 +32,7 @@ export function exitCodeOf(error: unknown): number {
   return { usage: EXIT.usage, busy: EXIT.busy, unavailable: EXIT.unavailable }[error.kind];
 }
 
-/** The first verdict that counts, of those of a run in several stages. */
+/** The first verdict that counts, of those of a run in several stages; what to do next is said by all of its kind. */
 export function foremost(verdicts: readonly Verdict[]): Verdict {
   const order: readonly number[] = [
     130,
@@ -43,15 +43,18 @@ export function foremost(verdicts: readonly Verdict[]): Verdict {
     EXIT.busy,
   ];
   const ranked = verdicts.filter(({ code }) => code !== EXIT.done);
-  return ranked.sort((a, b) => order.indexOf(a.code) - order.indexOf(b.code))[0] ?? done;
+  const [first] = ranked.sort((a, b) => order.indexOf(a.code) - order.indexOf(b.code));
+  if (!first) return done;
+  const next = ranked.filter(({ code }) => code === first.code).flatMap((one) => one.next ?? []);
+  return next.length > 0 ? { code: first.code, next: next.join('; ') } : first;
 }
 
 const MEANINGS: Readonly<Record<number, string>> = {
   0: 'done, nothing left over',
   1: 'a bug: unexpected error',
   2: 'usage, configuration or permission; nothing was touched',
-  3: 'finished, but messages are failed or a window could not be read whole',
-  4: 'others hold what is left, or the same job is being extracted elsewhere',
+  3: 'finished, but messages are failed, a window could not be read whole, or verify found a difference',
+  4: 'others hold what is left, or the same job is being extracted or verified elsewhere',
   5: 'a server was down for longer than retryFor; everything claimed has been released',
   130: 'stopped by SIGINT (143: by SIGTERM) after finishing or releasing what was in flight',
 };

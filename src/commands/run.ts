@@ -10,21 +10,26 @@ import {
   type ProcessFlags,
 } from './process-report.js';
 import { extractOptions, type RangeFlags } from './range-options.js';
+import type { VerifyFlags } from './verify-flags.js';
+import { verifyOptions } from './verify-options.js';
+import { verifyJson, verifyLines } from './verify-report.js';
+import { verifyVerdict } from './verify-verdict.js';
 
-/** `es-migrate run`: extract, then process. */
+/** `es-migrate run`: extract, process, then verify. */
 export async function run(
-  flags: RangeFlags & ProcessFlags,
+  flags: RangeFlags & ProcessFlags & VerifyFlags,
   context: CommandContext,
 ): Promise<Verdict> {
   return withConnections(
     context,
     { needs: { source: true, target: true }, flags, readOnly: flags.dryRun ?? false },
-    (settings) => ({
+    async (settings) => ({
       extract: extractOptions(flags, settings),
       process: processOptions(flags, settings),
+      verify: await verifyOptions(flags, context.cwd),
     }),
     async ({ run: core, on, terminal }, options) => {
-      const { migrateRange } = await import('../core/index.js');
+      const { migrateRange, verifiedJobs } = await import('../core/index.js');
       const outcome = await migrateRange(core, on, options);
       terminal.close();
       const stopCode = context.stop.exitCode;
@@ -34,9 +39,21 @@ export async function run(
         printResult(context, { extract }, extractLines(outcome.extract));
         return extracted;
       }
-      const lines = [...extractLines(outcome.extract), ...processLines(outcome.process)];
-      printResult(context, { extract, process: processJson(outcome.process) }, lines);
-      return foremost([extracted, processVerdict(outcome.process, stopCode)]);
+      const { process: processed, verify: verified } = outcome;
+      const jobs = await verifiedJobs(on, undefined);
+      const json = {
+        extract,
+        process: processJson(processed),
+        verify: verified ? verifyJson(verified) : null,
+      };
+      printResult(context, json, [
+        ...extractLines(outcome.extract),
+        ...processLines(processed),
+        ...(verified ? verifyLines(verified, options.verify, jobs) : []),
+      ]);
+      const verdicts = [extracted, processVerdict(processed, stopCode)];
+      if (verified) verdicts.push(verifyVerdict(verified, options.verify, jobs, stopCode));
+      return foremost(verdicts);
     },
   );
 }

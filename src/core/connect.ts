@@ -1,6 +1,7 @@
 import type { RelatedIndex } from './elasticsearch/inspect-related.js';
 import type { Source } from './elasticsearch/source.js';
 import { usage } from './errors.js';
+import { requirePrefix } from './objects/require-prefix.js';
 import type { Target } from './objects/target.js';
 import { retrying, type RetryPolicy } from './retry.js';
 import type { Run } from './run.js';
@@ -42,6 +43,8 @@ export interface Wants {
   readonly target?: boolean;
   /** Nothing may be written, neither schema nor prefix. */
   readonly readOnly?: boolean;
+  /** `claim`, unless said: the prefix becomes ours. `require`: it has to be ours already, and nothing is written there. */
+  readonly prefix?: 'claim' | 'require';
 }
 
 /**
@@ -71,7 +74,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     const indices = found?.indices;
     const related = source && (await source.inspectRelated(run.stop));
     warn(run, [found, ...(related ?? [])]);
-    const target = wants.target ? open(await connectTarget(settings)) : undefined;
+    const target = wants.target ? open(await connectTarget(settings, run)) : undefined;
     const database = open(
       new Database(settings.tracking, policy, Math.min(settings.concurrency, 8) + 2),
     );
@@ -85,7 +88,11 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     const version = await (wants.readOnly ? schemaVersion(database) : migrated(run, database));
     if (target && source && !wants.readOnly) {
       const owner = { databaseId: await databaseId(database) };
-      await retrying(policy, () => target.claimPrefix(owner, run.stop), { signal: run.stop });
+      const own = () =>
+        wants.prefix === 'require'
+          ? requirePrefix(target, owner, run.stop)
+          : target.claimPrefix(owner, run.stop);
+      await retrying(policy, own, { signal: run.stop });
     }
     return {
       settings,
@@ -118,10 +125,10 @@ async function connectSource(settings: Settings, policy: RetryPolicy): Promise<S
   return openSource(settings.source, settings.limits, policy);
 }
 
-async function connectTarget({ target }: Settings): Promise<Target> {
+async function connectTarget({ target }: Settings, { host }: Run): Promise<Target> {
   if (!target) throw usage('no target is configured', 'Set target.url, or ES_MIGRATE_TARGET_URL.');
   const { openTarget } = await import('./objects/open-target.js');
-  return openTarget(target);
+  return openTarget(target, host);
 }
 
 /** Each caution once, though several related records may lie in one index. */

@@ -23,3 +23,6 @@ export type * from './settings.js';
 export { errors } from './status/errors.js';
 export { status } from './status/status.js';
 export type * from './status/types.js';
+export { verify } from './verify/verify.js';
+export type * from './verify/types.js';
+export { verifiedJobs, type VerifiedJob } from './verify/scope.js';

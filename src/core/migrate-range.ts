@@ -7,20 +7,34 @@ import { sleep } from './retry.js';
 import type { Run } from './run.js';
 import { foreignJobs } from './tracking/jobs.js';
 import { countFailed } from './tracking/requeue.js';
+import type { VerifyOptions, VerifyOutcome } from './verify/types.js';
+import { verify } from './verify/verify.js';
 
 /** Before failed messages are tried again: 2 s, then twice as long each time. */
 const FIRST_PAUSE_MS = 2_000;
 
 export type RangeOutcome =
-  | { readonly kind: 'done'; readonly extract: ExtractOutcome; readonly process: ProcessOutcome }
+  | {
+      readonly kind: 'done';
+      readonly extract: ExtractOutcome;
+      readonly process: ProcessOutcome;
+      /** Undefined where messages remain, here or with others: there is nothing to prove yet. */
+      readonly verify: VerifyOutcome | undefined;
+    }
   /** Nothing was processed: the extraction is held elsewhere, was stopped, or only looked (`dryRun`). */
   | { readonly kind: 'not-extracted'; readonly extract: ExtractOutcome };
 
-/** The whole one-off: extract, then process until nothing is left that has attempts left. */
+export interface RangeOptions {
+  readonly extract: ExtractOptions;
+  readonly process: ProcessOptions;
+  readonly verify: VerifyOptions;
+}
+
+/** The whole one-off: extract, process until nothing is left that has attempts left, then verify. */
 export async function migrateRange(
   run: Run,
   on: Connections,
-  options: { readonly extract: ExtractOptions; readonly process: ProcessOptions },
+  options: RangeOptions,
 ): Promise<RangeOutcome> {
   const extracted = await extract(run, on, options.extract);
   if (extracted.kind !== 'done' && extracted.kind !== 'nothing-new')
@@ -43,7 +57,9 @@ export async function migrateRange(
       requeued: total.requeued + next.requeued,
     };
   }
-  return { kind: 'done', extract: extracted, process: total };
+  const isOver = total.ended === 'nothing-left' && total.remaining + total.heldByOthers === 0;
+  const verified = isOver ? await verify(run, on, options.verify) : undefined;
+  return { kind: 'done', extract: extracted, process: total, verify: verified };
 }
 
 function timeLeft({ maxRuntimeMs }: ProcessOptions, spentMs: number): Partial<ProcessOptions> {

@@ -12,7 +12,7 @@ export interface LogEvent {
 /** Where a stage stands. Sent often (once a page or batch); a listener decides how often to show it. */
 export interface ProgressEvent {
   readonly type: 'progress';
-  readonly stage: 'extract' | 'process';
+  readonly stage: 'extract' | 'process' | 'verify';
   /** Messages done, in this stage and this run. */
   readonly done: number;
   /** Messages expected; may grow while the stage runs. */

@@ -8,6 +8,7 @@ const COMMANDS = [
   'extract',
   'process',
   'run',
+  'verify',
   'retry',
   'reset-stuck',
   'status',

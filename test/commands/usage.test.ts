@@ -25,6 +25,14 @@ describe('one line and exit 2', () => {
     [['extract', '--slices', '65'], 'Give a whole number from 1 to 64'],
     [['process', '--max-runtime', '2'], 'Give a duration such as'],
     [['process', '--max-runtime', '90d'], 'at most 24d'],
+    ...['0', '0%', '101%', '1.01', '-1', 'abc', '', '1e-3', ' 1%'].map(
+      (share): [string[], string] => [
+        ['verify', '--level', 'content', '--sample', share],
+        'Give all, a percentage such as 1%',
+      ],
+    ),
+    [['verify', '--level', 'deep'], 'Allowed choices are counts, objects, content'],
+    [['verify', '--job', '0'], 'Give a whole number of 1 or more'],
     [['status', '--log-format', 'xml'], 'Allowed choices are pretty, json'],
     [['status', '--config', 'nope.yaml'], '--config: there is no file'],
     [
@@ -106,4 +114,25 @@ test('secrets of the environment are not in what a failed connection says', asyn
   const env = { ES_MIGRATE_TRACKING_PASSWORD: secret };
   const { stderr } = await cli(['status', '--verbose'], { ...configured(), env });
   expect(stderr).not.toContain(secret);
+});
+
+test.each([
+  [['--sample', '1%'], '--sample is about the content of messages, --level objects reads none'],
+  [['--level', 'counts', '--sample', 'all'], '--level counts reads none'],
+  [['--level', 'counts', '--repair'], '--repair needs to know which messages are missing'],
+  [['--combined', 'nowhere/diff.txt'], /nowhere\/diff\.txt: there is no directory .*nowhere/],
+  [['--combined', '.'], 'it is not a file'],
+  [['--combined', 'es-migrate.yaml/diff.txt'], 'there is no directory'],
+])('verify %j: exit 2 before anybody is connected to', async (flags, message) => {
+  const { code, stdout, stderr } = await cli(['verify', ...flags], configured());
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(message);
+  // What is wrong, and what to do.
+  expect(stderr.trimEnd().split('\n')).toHaveLength(2);
+});
+
+test('run refuses the flags of verify before it extracts anything', async () => {
+  const { code, stderr } = await cli(['run', '--level', 'objects', '--sample', '1%'], configured());
+  expect(code).toBe(2);
+  expect(stderr).toContain('--sample is about the content of messages');
 });

@@ -78,6 +78,14 @@ test('--keep leaves servers up that another shell can use', { timeout: TIMEOUT }
     completed: 30,
     compared: 30,
     equal: 30,
+    verify: { level: 'content', checked: 30, missing: 0, mismatched: 0, orphaned: 0, ok: true },
   });
   expect(await readdir(temporary)).toEqual([]);
+});
+
+test('it ends with the verdict of verify', { timeout: TIMEOUT }, async () => {
+  const { code, stdout, stderr } = await runBinary(['demo', '--messages', '40'], options);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/Compared 40 objects in S3 .*: 40 equal/);
+  expect(stdout).toMatch(/\nNothing is missing: each of 40 messages is, byte for byte, /);
 });

@@ -1,11 +1,21 @@
 import { sandboxEnvironment } from '../../../sandbox/environment.js';
 import type { Sandbox } from '../../../sandbox/index.js';
 import { loadSettings } from '../../config/load.js';
-import { connect, migrateRange, status, type Interval, type Run } from '../../core/index.js';
+import {
+  connect,
+  migrateRange,
+  status,
+  verifiedJobs,
+  type Interval,
+  type Run,
+} from '../../core/index.js';
+import type { VerifyOptions } from '../../core/verify/types.js';
 import { foremost, type Verdict } from '../exit-codes.js';
 import { extractLines, extractVerdict } from '../extract-report.js';
 import { processLines, processVerdict } from '../process-report.js';
 import { statusLines } from '../status-report.js';
+import { verifyJson, verifyLines } from '../verify-report.js';
+import { verifyVerdict } from '../verify-verdict.js';
 
 export interface Migrated {
   readonly completed: number;
@@ -13,10 +23,22 @@ export interface Migrated {
   readonly verdict: Verdict;
   /** What `run` and `status` print. */
   readonly lines: readonly string[];
+  /** What `verify --level content` prints, for people and as JSON; nothing where it did not come to it. */
+  readonly proof: readonly string[];
+  readonly verify: object | undefined;
 }
 
+const VERIFY: VerifyOptions = {
+  level: 'content',
+  sample: 1,
+  jobId: undefined,
+  restart: false,
+  repair: false,
+  diffFile: undefined,
+};
+
 /**
- * What `es-migrate run` does, from the same configuration file and environment that a user would have.
+ * What `es-migrate run --level content` does, from the same configuration file and environment that a user would have.
  *
  * @param configPath an es-migrate.yaml for the sandbox
  * @throws the stop signal's reason when it was stopped
@@ -43,17 +65,23 @@ export async function migrateSample(
         watch: false,
         retryFailed: true,
       },
+      verify: VERIFY,
     });
     run.stop.throwIfAborted();
     const report = await status(run, on, {});
     const processed = outcome.kind === 'done' ? [outcome.process] : [];
+    const verified = outcome.kind === 'done' && outcome.verify ? [outcome.verify] : [];
+    const jobs = await verifiedJobs(on, undefined);
     return {
       completed: report.messages.completed,
       failed: report.messages.failed,
       verdict: foremost([
         extractVerdict(outcome.extract, 0),
         ...processed.map((one) => processVerdict(one, 0)),
+        ...verified.map((one) => verifyVerdict(one, VERIFY, jobs, 0)),
       ]),
+      verify: verified[0] && verifyJson(verified[0]),
+      proof: verified.flatMap((one) => verifyLines(one, VERIFY, jobs)),
       lines: [
         ...extractLines(outcome.extract),
         ...processed.flatMap(processLines),

@@ -116,7 +116,9 @@ function figures(stage: Stage): string {
   const { done, total, failed } = stage.event;
   const rate = rateOf(stage);
   const left = rate > 0 && total > done ? `, about ${spoken((total - done) / rate)} left` : '';
-  return `${grouped(done)} of ${grouped(total)}, ${grouped(rate)}/s, ${grouped(failed)} failed${left}`;
+  // What a verification finds is told by kind, when it has ended.
+  const failures = stage.event.stage === 'verify' ? '' : `, ${grouped(failed)} failed`;
+  return `${grouped(done)} of ${grouped(total)}, ${grouped(rate)}/s${failures}${left}`;
 }
 
 /** Messages a second since the stage was first heard of. */

@@ -1,12 +1,14 @@
 import type { Interval } from '../extract/types.js';
-import { isFault } from '../fault.js';
+import { isFault, type Fault } from '../fault.js';
 import type { SourceSettings } from '../settings.js';
-import { PIT_LOST } from './faults.js';
+import { PIT_LOST, pointsInTimeLost } from './faults.js';
 import { indexPath, jsonObject, MAX_HITS, rangeQuery } from './query.js';
 import type { Requests } from './requests.js';
 
 /** How long a point in time outlives the last request that named it. */
 const KEEP_ALIVE = '5m';
+/** How often one is opened that is lost before it was of use. */
+const PIT_TRIES = 3;
 
 export interface IdPageRequest {
   readonly pitId: string;
@@ -30,10 +32,17 @@ export interface IdPage {
 
 type Scope = Pick<SourceSettings, 'index' | 'dateField' | 'filter'>;
 
+/** Which messages an interval is counted of; `filter` is JSON text. */
+export interface CountScope {
+  readonly index: string;
+  readonly dateField: string;
+  readonly filter?: string | undefined;
+}
+
 /** Messages of an interval now, counted exactly. */
 export async function countInterval(
   requests: Requests,
-  { index, dateField, filter }: Scope,
+  { index, dateField, filter }: CountScope,
   interval: Interval,
   signal: AbortSignal,
 ): Promise<number> {
@@ -46,26 +55,28 @@ export async function countInterval(
   );
 }
 
-/** Opens a point in time over the index and counts the interval under it (invariant 2). */
+/**
+ * Opens a point in time over the index and counts the interval under it (invariant 2). One that is lost before that is
+ * opened again.
+ *
+ * @throws MigrateError `unavailable` where one after the other is lost
+ */
 export async function openWindowPit(
   requests: Requests,
   { index, dateField, filter }: Scope,
   interval: Interval,
   signal: AbortSignal,
 ): Promise<{ pitId: string; expected: number }> {
-  const pitId = await openPit(requests, index, signal);
-  try {
-    const expected = await count(
-      requests,
-      '/_search',
-      rangeQuery(dateField, interval, filter),
-      pitId,
-      signal,
-    );
-    return { pitId, expected };
-  } catch (error) {
-    await closePit(requests, pitId);
-    throw error;
+  const query = rangeQuery(dateField, interval, filter);
+  for (let tries = 1; ; tries += 1) {
+    const pitId = await openPit(requests, index, signal);
+    try {
+      return { pitId, expected: await count(requests, '/_search', query, pitId, signal) };
+    } catch (error) {
+      await closePit(requests, pitId);
+      if (!isFault(error) || error.code !== PIT_LOST) throw error;
+      if (tries === PIT_TRIES) throw pointsInTimeLost(error);
+    }
   }
 }
 
@@ -154,7 +165,15 @@ async function count(
     query,
     track_total_hits: 'true',
   });
-  const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
+  const unless = ({ code }: Fault) => code === PIT_LOST;
+  const answer = await requests.search({
+    method: 'POST',
+    path,
+    query: STRICT,
+    body,
+    signal,
+    unless,
+  });
   if (answer === 'too-large') throw new Error('a count exceeds 64 MB');
   const { total } = answer;
   if (total === undefined) throw new Error('Elasticsearch counted nothing');

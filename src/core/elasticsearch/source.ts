@@ -13,6 +13,7 @@ import {
   countInterval,
   openWindowPit,
   readIdPage,
+  type CountScope,
   type IdPage,
   type IdPageRequest,
 } from './pit.js';
@@ -35,8 +36,8 @@ export interface Source {
    * @throws MigrateError `usage`
    */
   inspectRelated(signal: AbortSignal): Promise<readonly RelatedIndex[]>;
-  /** Messages of an interval, now. */
-  count(interval: Interval, signal: AbortSignal): Promise<number>;
+  /** Messages of an interval, now; by another index, date field or filter than the configured where `scope` is given. */
+  count(interval: Interval, signal: AbortSignal, scope?: CountScope): Promise<number>;
   /** A point in time over the index, and what the interval counts under it. */
   openWindow(interval: Interval, signal: AbortSignal): Promise<{ pitId: string; expected: number }>;
   /** The next page of ids of one slice; `pit-lost` where the point in time is gone. */
@@ -82,7 +83,7 @@ export function openSource(
       }
       return inspected;
     },
-    count: (interval, signal) => countInterval(requests, settings, interval, signal),
+    count: (interval, signal, scope = settings) => countInterval(requests, scope, interval, signal),
     openWindow: (interval, signal) => openWindowPit(requests, settings, interval, signal),
     readPage: (request) => readIdPage(requests, settings, request),
     closePit: (pitId) => closePit(requests, pitId),

@@ -1,6 +1,6 @@
 import type { Report } from '../run.js';
 import type { Database } from './database.js';
-import { renewLeases, type Lease } from './lease.js';
+import { renewLeases, type Lease, type LeasedTable } from './lease.js';
 
 /** The lease of a claim is no longer ours: its work must end without changing anything. */
 export class LeaseLost extends Error {
@@ -21,18 +21,13 @@ interface Held {
  */
 export class Heartbeat {
   readonly #database: Database;
-  readonly #table: 'batch_progress' | 'job_runs';
+  readonly #table: LeasedTable;
   readonly #report: Report;
   readonly #held = new Map<string, Held>();
   readonly #timer: NodeJS.Timeout;
   #beating: Promise<void> = Promise.resolve();
 
-  constructor(
-    database: Database,
-    table: 'batch_progress' | 'job_runs',
-    leaseSeconds: number,
-    report: Report,
-  ) {
+  constructor(database: Database, table: LeasedTable, leaseSeconds: number, report: Report) {
     this.#database = database;
     this.#table = table;
     this.#report = report;

@@ -11,6 +11,9 @@ export interface Lease {
   readonly seconds: number;
 }
 
+/** Tables whose rows are held by leases. */
+export type LeasedTable = 'batch_progress' | 'job_runs' | 'verify_runs';
+
 export function newLease(owner: string, seconds: number): Lease {
   return { token: randomBytes(16).toString('hex'), owner, seconds };
 }
@@ -18,7 +21,7 @@ export function newLease(owner: string, seconds: number): Lease {
 /** Renews leases that are still held and gives the tokens of those that were lost. */
 export async function renewLeases(
   database: Database,
-  table: 'batch_progress' | 'job_runs',
+  table: LeasedTable,
   leases: readonly Lease[],
 ): Promise<string[]> {
   const seconds = leases[0]?.seconds;

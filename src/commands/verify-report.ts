@@ -1,0 +1,154 @@
+import { FINDING_KINDS, type Finding, type FindingKind } from '../core/verify/types.js';
+import type { VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
+import type { VerifiedJob } from '../core/verify/scope.js';
+import { counted, grouped } from './terminal/numbers.js';
+import { printable, shownId } from './terminal/printable.js';
+import { table } from './terminal/table.js';
+
+/** Examples shown of each kind of difference. */
+const EXAMPLES = 3;
+
+/** `foreign` is counted in `orphaned`, too: both are objects no row points at. */
+export function verifyJson(outcome: VerifyOutcome): object {
+  const { level, checked, found, ok, pending, failed, openWindows, counts, repaired } = outcome;
+  const { changedMeanwhile } = outcome;
+  const { missing, mismatched, orphaned, foreign, ...others } = found;
+  return {
+    level,
+    checked,
+    missing,
+    mismatched,
+    orphaned: orphaned + foreign,
+    ok,
+    foreign,
+    ...others,
+    pending,
+    failed,
+    openWindows,
+    changedMeanwhile,
+    counts,
+    repaired: repaired ?? null,
+  };
+}
+
+/** The same for people: the range, four counts side by side, what was checked, what differs, and the verdict as last line. */
+export function verifyLines(
+  outcome: VerifyOutcome,
+  options: VerifyOptions,
+  jobs: readonly VerifiedJob[],
+): string[] {
+  if (outcome.ended === 'busy') return [];
+  const { sourceNow, sourceThen, tracked, completed, stored } = outcome.counts;
+  const figures = [sourceNow, sourceThen, tracked, completed, stored].map(grouped);
+  return [
+    `${counted(jobs.length, 'job')}, ${spanOf(jobs)}`,
+    table([
+      ['', 'Elasticsearch now', 'when it was read', 'in MySQL', 'completed', 'in the target'],
+      ['messages', ...figures],
+    ]),
+    `checked: ${checkedWords(outcome, options)}`,
+    ...FINDING_KINDS.flatMap((kind) => kindLines(kind, outcome)),
+    ...leftLines(outcome),
+    ...repairedLines(outcome),
+    lastLine(outcome, options),
+  ];
+}
+
+function spanOf(jobs: readonly VerifiedJob[]): string {
+  const from = Math.min(...jobs.map((job) => job.from.getTime()));
+  const to = Math.max(...jobs.map((job) => job.to.getTime()));
+  if (jobs.length === 0) return 'nothing was extracted';
+  return `${new Date(from).toISOString()} (inclusive) to ${new Date(to).toISOString()} (exclusive)`;
+}
+
+function checkedWords({ checked }: VerifyOutcome, { level, sample }: VerifyOptions): string {
+  const messages = counted(checked, 'message');
+  switch (level) {
+    case 'counts':
+      return 'how many messages there are, in every window, in MySQL and in the target';
+    case 'objects':
+      return `the objects of ${messages}: length and checksum as recorded; and for each object its row`;
+    case 'content': {
+      const of = sample < 1 ? ` (a sample of ${grouped(sample * 100)} % of the batches)` : '';
+      return `${messages}${of} read again from Elasticsearch and from the target, byte for byte`;
+    }
+  }
+}
+
+const WORDS: Readonly<Record<FindingKind, string>> = {
+  missing: 'completed, but not in the target',
+  mismatched: 'not what was recorded, or not what Elasticsearch held',
+  unreadable: 'could not be read',
+  inconsistent: 'rows or counters in MySQL that contradict each other',
+  orphaned: 'objects of ours that no row points at: late uploads of attempts that lost',
+  foreign: 'objects that es-migrate did not write; it never deletes them',
+  unfinished: 'uploads that were begun and never completed',
+  changed: 'changed in Elasticsearch since; stored is what it held when it was read',
+  deleted: 'deleted in Elasticsearch since; stored is what it held when it was read',
+  arrived: 'in Elasticsearch now that were not there when the range was read',
+  gone: 'fewer in Elasticsearch now than when the range was read',
+};
+
+function kindLines(kind: FindingKind, { found, examples }: VerifyOutcome): string[] {
+  if (found[kind] === 0) return [];
+  const shown = examples.filter((finding) => finding.kind === kind).slice(0, EXAMPLES);
+  return [`${kind}: ${grouped(found[kind])} ${WORDS[kind]}`, ...shown.map(exampleLine)];
+}
+
+function exampleLine({ message, batchId, key, detail }: Finding): string {
+  const where = [
+    ...(message ? [shownId(message.id.toString('utf8'))] : []),
+    ...(batchId === undefined ? [] : [`batch ${batchId}`]),
+    ...(key === undefined ? [] : [key]),
+  ];
+  return printable(`  ${where.join(', ')}: ${detail}`);
+}
+
+function leftLines({ pending, failed, openWindows }: VerifyOutcome): string[] {
+  return [
+    ...(pending > 0 ? [`pending: ${grouped(pending)} not migrated yet`] : []),
+    ...(failed > 0 ? [`failed: ${grouped(failed)}; es-migrate errors says why`] : []),
+    ...(openWindows > 0 ? [`${counted(openWindows, 'window')} not read to the end yet`] : []),
+  ];
+}
+
+function repairedLines({ repaired }: VerifyOutcome): string[] {
+  if (!repaired) return [];
+  const { messages, objects, uploads } = repaired;
+  return [
+    `repaired: ${counted(messages, 'message')} pending again, ${counted(objects, 'object')} and ${counted(uploads, 'upload')} removed`,
+  ];
+}
+
+function lastLine(outcome: VerifyOutcome, options: VerifyOptions): string {
+  if (outcome.ok) return `Nothing is missing: ${provenWords(outcome, options)}`;
+  const wrong = FINDING_KINDS.filter((kind) => outcome.found[kind] > 0).map(
+    (kind) => `${grouped(outcome.found[kind])} ${kind}`,
+  );
+  const { pending, failed, openWindows } = outcome;
+  if (pending > 0) wrong.push(`${grouped(pending)} pending`);
+  if (failed > 0) wrong.push(`${grouped(failed)} failed`);
+  if (openWindows > 0) wrong.push(`${counted(openWindows, 'window')} not read`);
+  if (outcome.changedMeanwhile)
+    wrong.push('messages were migrated while it ran; run es-migrate verify again');
+  if (outcome.ended === 'stopped') wrong.push('it was stopped before the end');
+  return `NOT proven: ${wrong.join(', ')}`;
+}
+
+function provenWords(
+  { counts, checked, repaired }: VerifyOutcome,
+  { level, sample }: VerifyOptions,
+): string {
+  if (repaired) return 'what was found is repaired, and nothing is left to be done';
+  const all = counted(counts.completed, 'message');
+  switch (level) {
+    case 'counts':
+      return `Elasticsearch, MySQL and the target have the same ${all}`;
+    case 'objects':
+      return `each of ${all} has its object, as it was uploaded, and nothing else lies there`;
+    case 'content':
+      return sample < 1
+        ? `each of ${all} has its object, and ${grouped(checked)} of them were compared: byte for byte what Elasticsearch holds`
+        : `each of ${all} is, byte for byte, what Elasticsearch holds`;
+  }
+}

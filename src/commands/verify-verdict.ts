@@ -1,0 +1,76 @@
+import type { VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
+import type { VerifiedJob } from '../core/verify/scope.js';
+import { done, EXIT, type Verdict } from './exit-codes.js';
+import { counted } from './terminal/numbers.js';
+
+/** How a verification ends the command, and what to do next. */
+export function verifyVerdict(
+  outcome: VerifyOutcome,
+  options: VerifyOptions,
+  jobs: readonly VerifiedJob[],
+  stopCode: number,
+): Verdict {
+  switch (outcome.ended) {
+    case 'busy':
+      return {
+        code: EXIT.busy,
+        next: 'the same verification is running elsewhere; run it again when that one has ended',
+      };
+    case 'stopped':
+      return {
+        code: stopCode,
+        next: 'what was verified is kept; the same command goes on from there (--restart begins anew)',
+      };
+    case 'done':
+      if (outcome.ok) return done;
+      return { code: EXIT.leftOver, next: nextSteps(outcome, options, jobs).join('; ') };
+  }
+}
+
+function nextSteps(
+  outcome: VerifyOutcome,
+  { level }: VerifyOptions,
+  jobs: readonly VerifiedJob[],
+): string[] {
+  const { found, pending, failed, openWindows, repaired, changedMeanwhile } = outcome;
+  const ours =
+    found.missing + found.mismatched + found.inconsistent + found.orphaned + found.unfinished;
+  const steps: string[] = [];
+  if (openWindows > 0) steps.push('es-migrate extract reads what was not read to the end');
+  if (ours > 0 && repaired === undefined) {
+    steps.push(
+      level === 'counts'
+        ? 'es-migrate verify --level objects names what differs'
+        : 'es-migrate verify --repair puts back what is missing or damaged and removes our orphans, then es-migrate process',
+    );
+  } else if (repaired && repaired.left > 0) {
+    steps.push(`${counted(repaired.left, 'difference')} could not be repaired, run it again`);
+  }
+  if (pending > 0)
+    steps.push('es-migrate process migrates what is pending, es-migrate verify looks again');
+  if (failed > 0) steps.push('es-migrate errors says why messages failed, and what puts them back');
+  if (changedMeanwhile)
+    steps.push(
+      'messages were migrated while it ran: es-migrate verify proves it once that is over',
+    );
+  if (found.arrived > 0) steps.push(...extractAgain(outcome, jobs));
+  if (found.unreadable > 0) steps.push('what could not be read is named above; run it again');
+  if (found.foreign > 0)
+    steps.push('foreign objects belong elsewhere, or es-migrate to a prefix of its own');
+  if (steps.length === 0)
+    steps.push('the source has changed since; what was stored is what it held then');
+  return steps;
+}
+
+/** The commands that read again the ranges in which something arrived. */
+function extractAgain({ examples }: VerifyOutcome, jobs: readonly VerifiedJob[]): string[] {
+  const arrived = new Set(
+    examples.filter(({ kind }) => kind === 'arrived').map(({ jobId }) => jobId),
+  );
+  return jobs
+    .filter(({ jobId }) => arrived.has(jobId))
+    .map(
+      ({ from, to }) =>
+        `es-migrate extract --from ${from.toISOString()} --to ${to.toISOString()} adds what arrived, then es-migrate process`,
+    );
+}
