@@ -2,6 +2,7 @@ import { anySignal } from '../any-signal.js';
 import type { Connections } from '../connect.js';
 import { isMigrateError, usage } from '../errors.js';
 import { ownerOf, type Run } from '../run.js';
+import { reached } from '../steps.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { IndexNames } from '../tracking/indices.js';
 import {
@@ -63,6 +64,7 @@ export async function extract(
 
   const known = (await unfinishedJobs(database, scope)).map(({ jobId }) => jobId);
   const job = await findOrCreateJob(database, scope, interval, indices);
+  reached('job-created');
   const outcome = await extractJob(run, on, options, { job, resumed: known.includes(job.jobId) });
   return outcome.kind === 'busy' ? outcome : { ...outcome, jobs: [...jobs, ...outcome.jobs] };
 }
@@ -134,6 +136,7 @@ async function extractJob(
   const { database, settings } = on;
   const lease = newLease(ownerOf(run.host), settings.leaseSeconds);
   if (!(await leaseJob(database, job.jobId, lease))) return busy(on, job);
+  reached('job-leased');
   // Under the lease: what another invocation adds before it is not ours.
   const before = await jobTotals(database, job.jobId);
   const heartbeat = new Heartbeat(on.leases, 'job_runs', lease.seconds, run.report);
@@ -153,6 +156,7 @@ async function extractJob(
     const ended = failedWindows.length > 0 ? 'failed' : 'completed';
     if (!(await closeJob(database, job.jobId, lease, ended, settings.settleMs)))
       throw new LeaseLost('somebody else has taken this extraction over');
+    reached('job-closed');
     status = ended;
   } catch (error) {
     const isLost = error instanceof LeaseLost || signal.reason instanceof LeaseLost;
@@ -183,6 +187,7 @@ async function extractJob(
 async function giveBack(run: Run, on: Connections, { jobId }: Job, lease: Lease): Promise<void> {
   try {
     await closeJob(on.leases, jobId, lease, 'running');
+    reached('job-released');
   } catch (error) {
     const message = `the lease of job ${jobId} was not given back: ${(error as Error).message}`;
     run.report({ type: 'log', level: 'warn', message });
@@ -241,6 +246,7 @@ async function windowsToRead(
   if (open.planned) return open.windows;
   const windows = await cutWindows(source, job.interval, signal);
   await planWindows(database, { jobId: job.jobId, lease }, windows);
+  reached('windows-planned');
   return (await openWindows(database, job.jobId)).windows;
 }
 

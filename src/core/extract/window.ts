@@ -1,5 +1,7 @@
 import type { IdPage } from '../elasticsearch/pit.js';
+import { pointsInTimeLost } from '../elasticsearch/faults.js';
 import type { Source } from '../elasticsearch/source.js';
+import { reached } from '../steps.js';
 import type { Database } from '../tracking/database.js';
 import type { IndexNames } from '../tracking/indices.js';
 import { LeaseLost } from '../tracking/heartbeat.js';
@@ -26,7 +28,7 @@ export interface WindowReading {
   readonly onPage: (page: { readonly messages: number; readonly batches: number }) => void;
 }
 
-/** How often one window is begun before it counts as failed. */
+/** How often one window is begun before it counts as failed, or Elasticsearch as unable to hold a point in time. */
 const TRIES = 3;
 
 /**
@@ -35,6 +37,7 @@ const TRIES = 3;
  * what Elasticsearch counts under the same point in time (invariant 2).
  *
  * @returns undefined when the window is completed, else why it is not
+ * @throws MigrateError `unavailable` where one point in time after the other is lost
  */
 export async function readWindow(
   reading: WindowReading,
@@ -48,15 +51,15 @@ export async function readWindow(
     open ??= await beginWindow(reading, window);
     const outcome = await readSlices(reading, window, open.pitId);
     const read = await windowRead(database, job.jobId, window.windowId);
+    if (outcome === 'read') reached('window-read');
     await reading.source.closePit(open.pitId);
     if (outcome === 'read' && read === open.expected) {
       await closeWindow(database, job, window.windowId, 'completed');
+      reached('window-closed');
       return undefined;
     }
-    reason =
-      outcome === 'read'
-        ? `read ${read} messages where Elasticsearch counts ${open.expected}`
-        : 'its point in time was lost';
+    if (outcome === 'pit-lost' && tries === TRIES - 1) throw pointsInTimeLost();
+    reason = `read ${read} messages where Elasticsearch counts ${open.expected}`;
     open = undefined;
   }
   await closeWindow(database, job, window.windowId, 'failed', reason);
@@ -71,6 +74,7 @@ async function beginWindow(
   // A window of one page is not worth more than one reader.
   const readers = opened.expected <= 10_000 ? 1 : slices;
   await openWindow(database, job, windowId, { ...opened, slices: readers });
+  reached('window-opened');
   return opened;
 }
 
@@ -116,6 +120,7 @@ async function readSlice(
         signal: reading.signal,
       });
       if (page === 'pit-lost') return 'pit-lost';
+      reached('page-read');
       ({ pitId, last } = page);
       searchAfter = page.searchAfter ?? searchAfter;
       await storing;
@@ -153,6 +158,7 @@ async function storePage(
     last: page.last,
   });
   if (!held) throw new LeaseLost('somebody else has taken this extraction over');
+  reached('page-stored');
   onPage({ messages: messages.length, batches });
 }
 

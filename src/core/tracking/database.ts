@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import {
   createPool,
   type Pool,
@@ -7,16 +8,18 @@ import {
   type ResultSetHeader,
   type RowDataPacket,
 } from 'mysql2/promise';
-import { retrying, type RetryPolicy } from '../retry.js';
+import { retrying, sleep, type RetryPolicy } from '../retry.js';
 import type { TrackingSettings } from '../settings.js';
 import { mysqlError } from './faults.js';
 
 /**
- * Longest wait for one statement, in milliseconds; past it the connection counts as cut. Shorter where requests are
- * retried for less than that, or a server that hangs would be waited for many times as long as one that refuses.
+ * Longest wait for one statement, in milliseconds; past it the connection counts as cut. Shorter where less than that is
+ * left of the time it is retried, or a server that hangs would be waited for much longer than one that refuses.
  */
 const LONGEST_STATEMENT_MS = 60_000;
 const SHORTEST_STATEMENT_MS = 5_000;
+/** How long connections may take to say good-bye, in milliseconds. */
+const CLOSING_MS = 1_000;
 
 /**
  * READ COMMITTED, since claiming needs no gap locks and inserting suffers from them; strict, so that nothing
@@ -48,15 +51,16 @@ export interface Statements {
 export class Database implements Statements {
   readonly #pool: Pool;
   readonly #policy: RetryPolicy;
-  readonly #timeout: number;
+  readonly #sockets = new Set<Socket>();
 
   constructor(settings: TrackingSettings, policy: RetryPolicy, connections: number) {
     this.#pool = createPool(poolOptions(settings, connections));
     this.#policy = policy;
-    this.#timeout = Math.min(
-      LONGEST_STATEMENT_MS,
-      Math.max(SHORTEST_STATEMENT_MS, policy.retryForMs),
-    );
+    this.#pool.on('connection', (connection) => {
+      const { stream } = connection as unknown as { stream: Socket };
+      this.#sockets.add(stream);
+      stream.once('close', () => this.#sockets.delete(stream));
+    });
   }
 
   rows<T>(sql: string, parameters?: readonly Parameter[]): Promise<T[]> {
@@ -90,19 +94,25 @@ export class Database implements Statements {
 
   /** Runs `work` on one connection, for session-bound things such as GET_LOCK; it must be safe to run again. */
   session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#retrying(() => this.#connected(work));
+    // Never aborted: a statement is short, and cutting one off would leave its outcome unknown.
+    const { signal } = new AbortController();
+    return retrying(this.#policy, (leftMs) => this.#connected(work, statementTimeout(leftMs)), {
+      signal,
+    });
   }
 
+  /** Ends all connections; those whose server doesn't answer any more are cut after a second. */
   async close(): Promise<void> {
+    const open = [...this.#sockets];
+    const closed = Promise.all(
+      open.map((socket) => new Promise((done) => socket.once('close', done))),
+    );
     await this.#pool.end().catch(() => undefined);
+    await Promise.race([closed, sleep(CLOSING_MS, new AbortController().signal)]);
+    for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Never aborted: a statement is short, and cutting one off would leave its outcome unknown. */
-  #retrying<T>(attempt: () => Promise<T>): Promise<T> {
-    return retrying(this.#policy, attempt, { signal: new AbortController().signal });
-  }
-
-  async #connected<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+  async #connected<T>(work: (on: Statements) => Promise<T>, timeoutMs: number): Promise<T> {
     let connection: PoolConnection;
     try {
       connection = await this.#pool.getConnection();
@@ -110,30 +120,58 @@ export class Database implements Statements {
       throw mysqlError(error);
     }
     try {
-      const on = statementsOn(connection, this.#timeout);
+      const on = statementsOn(connection, timeoutMs);
       await prepare(connection, on);
       const result = await work(on);
       connection.release();
       return result;
     } catch (error) {
-      if (isBroken(error)) connection.destroy();
+      if (isBroken(error)) cut(connection);
       else connection.release();
       throw mysqlError(error);
     }
   }
 }
 
-function statementsOn(connection: PoolConnection, timeout: number): Statements {
+function statementTimeout(leftMs: number): number {
+  return Math.min(LONGEST_STATEMENT_MS, Math.max(SHORTEST_STATEMENT_MS, leftMs));
+}
+
+function statementsOn(connection: PoolConnection, timeoutMs: number): Statements {
   return {
     rows: async <T>(sql: string, parameters: readonly Parameter[] = []) => {
-      const [rows] = await connection.query<RowDataPacket[]>({ sql, timeout }, [...parameters]);
+      const query = connection.query<RowDataPacket[]>(sql, [...parameters]);
+      const [rows] = await answeredWithin(timeoutMs, query);
       return rows as T[];
     },
     change: async (sql, parameters = []) => {
-      const [result] = await connection.query<ResultSetHeader>({ sql, timeout }, [...parameters]);
+      const query = connection.query<ResultSetHeader>(sql, [...parameters]);
+      const [result] = await answeredWithin(timeoutMs, query);
       return result;
     },
   };
+}
+
+/** mysql2's own timer outlives a connection that breaks: the process would wait for it. */
+async function answeredWithin<T>(timeoutMs: number, query: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new Error(`no answer for ${Math.round(timeoutMs / 1000)} s`);
+      reject(Object.assign(error, { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }));
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([query, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** mysql2 only says good-bye to the server, and a server that hangs would never let go of the connection. */
+function cut(connection: PoolConnection): void {
+  connection.destroy();
+  (connection.connection as unknown as { stream: Socket }).stream.destroy();
 }
 
 const prepared = new WeakSet();

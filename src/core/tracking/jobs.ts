@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { usage } from '../errors.js';
 import type { Interval } from '../extract/types.js';
+import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 import type { Lease } from './lease.js';
 import { forgetWindows } from './windows.js';
@@ -134,6 +135,7 @@ export async function findOrCreateJob(
     );
     const job = await findJob(on, scope, interval);
     if (!job) throw new Error('a job just made was not found');
+    reached('job-inserted');
     return job;
   });
 }

@@ -1,3 +1,4 @@
+import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 import type { Lease } from './lease.js';
 import { utcDate } from './dates.js';
@@ -66,6 +67,7 @@ export class PageStore {
          WHERE job_id = ? AND window_id = ?`,
         [page.messages.length, duplicates, page.jobId, page.windowId],
       );
+      reached('page-inserted');
       return { held: true, added, batches };
     });
   }

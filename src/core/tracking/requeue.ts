@@ -1,5 +1,6 @@
 import { groupBy } from '../group-by.js';
 import { PERMANENT_CODES } from '../process/failures.js';
+import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 
 export interface RequeueScope {
@@ -35,6 +36,7 @@ export async function requeueFailed(
         requeueSome(on, scope, jobId, after, batchSize),
       );
       if (!step) break;
+      if (step.requeued > 0) reached('failed-requeued');
       requeued += step.requeued;
       after = step.after;
     }
@@ -102,6 +104,7 @@ async function requeueSome(
   );
   if (messages.length === 0) return { requeued: 0, after: last.batch_id };
   await moveToNewBatch(on, scope, jobId, messages);
+  reached('failed-moved');
   // A full new batch may have left some behind: the same batches are looked through again.
   return { requeued: messages.length, after: messages.length < batchSize ? last.batch_id : after };
 }

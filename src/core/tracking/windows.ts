@@ -1,4 +1,5 @@
 import type { Interval } from '../extract/types.js';
+import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import type { Lease } from './lease.js';
@@ -87,6 +88,7 @@ export function planWindows(
         [rows],
       );
     }
+    reached('windows-inserted');
   });
 }
 
