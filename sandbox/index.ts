@@ -28,6 +28,10 @@ export type Sandbox<Name extends ServerName = ServerName> = Pick<Coordinates, Na
   readonly dir: string;
   /** The servers' own processes. */
   readonly pids: Readonly<Record<Name, number>>;
+  /** Ends one as a power cut would: SIGKILL. Resolves when its process is gone. */
+  kill(name: Name): Promise<void>;
+  /** Starts one that was killed, on the data, port and credentials it had. Resolves when it answers. */
+  restart(name: Name): Promise<void>;
   /** Kills them and removes `dir`; resolves when that is done. */
   stop(): Promise<void>;
 };
@@ -117,12 +121,27 @@ export async function startSandbox<Name extends ServerName = ServerName>(
     await stop();
     throw error;
   });
+  const current = new Map(
+    names.map((name, at) => [name, (started[at] as Started<unknown>).process]),
+  );
   const byName = <Value>(pick: (server: Started<unknown>) => Value) =>
     Object.fromEntries(names.map((name, at) => [name, pick(started[at] as Started<unknown>)]));
   return {
     ...byName((server) => server.coordinates),
-    pids: byName((server) => server.process.pid),
+    get pids() {
+      return Object.fromEntries([...current].map(([name, { pid }]) => [name, pid]));
+    },
     dir,
+    kill: async (name: Name) => {
+      const server = current.get(name) as Guarded;
+      process.kill(server.pid, 'SIGKILL');
+      await server.ended;
+    },
+    restart: async (name: Name) => {
+      const server = await (started[names.indexOf(name)] as Started<unknown>).again();
+      running.push(server);
+      current.set(name, server);
+    },
     stop,
   } as unknown as Sandbox<Name>;
 }

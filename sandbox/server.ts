@@ -18,6 +18,12 @@ export interface Launch<Coordinates> {
 export interface Started<Coordinates> {
   readonly coordinates: Coordinates;
   readonly process: Guarded;
+  /**
+   * Starts the same server once more, on the data, ports and credentials it had; only after its process has ended.
+   *
+   * @throws MigrateError `usage` as `startServer`
+   */
+  again(): Promise<Guarded>;
 }
 
 const ATTEMPTS = 4;
@@ -46,13 +52,36 @@ export async function startServer<Coordinates>(
     const launch = await prepare(home);
     const server = await spawnGuarded(home, launch.command, launch.args, launch.env);
     const failure = await untilReady(server, launch, stop);
-    if (failure === undefined) return { coordinates: launch.coordinates, process: server };
+    if (failure === undefined) {
+      const again = restarts(sandbox, name, launch);
+      return { coordinates: launch.coordinates, process: server, again };
+    }
     const log = await server.log();
     await server.stop();
     stop?.throwIfAborted();
     if (attempt < ATTEMPTS && PORT_TAKEN.test(log)) continue;
-    throw usage(`the sandbox's ${name} ${failure}${indented(lastLines(log))}`);
+    throw notReady(name, failure, log);
   }
+}
+
+/** Each start has a home of its own for its log; the first one's keeps the data. */
+function restarts(sandbox: string, name: string, launch: Launch<unknown>): () => Promise<Guarded> {
+  let count = 0;
+  return async () => {
+    count += 1;
+    const home = join(sandbox, 'servers', `${name}-again-${count}`);
+    await mkdir(home, { recursive: true });
+    const server = await spawnGuarded(home, launch.command, launch.args, launch.env);
+    const failure = await untilReady(server, launch, undefined);
+    if (failure === undefined) return server;
+    const log = await server.log();
+    await server.stop();
+    throw notReady(name, failure, log);
+  };
+}
+
+function notReady(name: string, failure: string, log: string): Error {
+  return usage(`the sandbox's ${name} ${failure}${indented(lastLines(log))}`);
 }
 
 /** What went wrong, or nothing. */

@@ -89,11 +89,11 @@ export function startMariadb(
   );
 }
 
-/** Run by the server itself before it accepts connections, so the password is on no command line. */
+/** Run by the server itself at each start, before it accepts connections, so the password is on no command line. */
 function initialStatements(password: string): string {
   return [
-    `CREATE DATABASE ${DATABASE} CHARACTER SET utf8mb4;`,
-    `CREATE USER '${USER}'@'%' IDENTIFIED BY '${password}';`,
+    `CREATE DATABASE IF NOT EXISTS ${DATABASE} CHARACTER SET utf8mb4;`,
+    `CREATE USER IF NOT EXISTS '${USER}'@'%' IDENTIFIED BY '${password}';`,
     `GRANT ALL PRIVILEGES ON *.* TO '${USER}'@'%' WITH GRANT OPTION;`,
     '',
   ].join('\n');

@@ -28,32 +28,36 @@ export interface RetryUse {
  * exponential backoff and jitter, 0.2 s to 10 s apart, or later where the server said `Retry-After`.
  * Everything else is thrown at once.
  *
+ * @param attempt is told how much of `retryForMs` is left, in milliseconds, so that one that is never answered ends soon
+ *   after it
  * @throws MigrateError `unavailable` once `retryForMs` have passed
  */
 export async function retrying<T>(
   policy: RetryPolicy,
-  attempt: () => Promise<T>,
+  attempt: (leftMs: number) => Promise<T>,
   { signal, unless }: RetryUse,
 ): Promise<T> {
   const startedAt = performance.now();
   const spent = () => performance.now() - startedAt;
+  const left = () => Math.max(0, patience(policy) - spent());
   const worthRepeating = (error: unknown): error is Fault =>
     isFault(error) && error.class === 'retriable' && !unless?.(error);
   try {
-    return await pRetry(attempt, {
+    return await pRetry(() => attempt(left()), {
       retries: Number.POSITIVE_INFINITY,
+      // The last attempt is made when the time is over, not up to a whole backoff later.
+      maxRetryTime: policy.retryForMs,
       minTimeout: FIRST_BACKOFF_MS,
       maxTimeout: LONGEST_BACKOFF_MS,
       randomize: true,
       signal,
       shouldRetry: async ({ error, attemptNumber }) => {
         if (!worthRepeating(error)) return false;
-        const left = patience(policy) - spent();
-        if (left <= (error.retryAfterMs ?? 0)) return false;
+        if (left() <= (error.retryAfterMs ?? 0)) return false;
         policy.report({
           type: 'log',
           level: attemptNumber === 1 ? 'warn' : 'debug',
-          message: `${error.message}; trying again for up to ${seconds(left)}`,
+          message: `${error.message}; trying again for up to ${seconds(left())}`,
         });
         if (error.retryAfterMs !== undefined) await sleep(error.retryAfterMs, signal);
         return true;

@@ -109,6 +109,29 @@ describe('retrying', () => {
     expect(isFault(error.cause)).toBe(true);
   });
 
+  test('the last attempt is made when the time is over, not a whole backoff later', async () => {
+    const { at } = await run(failing(Infinity, busy), { retryForMs: 5000 });
+    expect(at.at(-1)).toBeGreaterThanOrEqual(4999);
+    expect(at.at(-1)).toBeLessThanOrEqual(5001);
+  });
+
+  test('each attempt is told how much of the time is left', async () => {
+    const left: number[] = [];
+    const settled = retrying(
+      { retryForMs: 5000, report: () => undefined },
+      (leftMs) => {
+        left.push(leftMs);
+        return Promise.reject(busy());
+      },
+      { signal: never },
+    ).catch(() => undefined);
+    await vi.runAllTimersAsync();
+    await settled;
+    expect(left[0]).toBe(5000);
+    expect(left[1]).toBeLessThanOrEqual(4800);
+    expect(left.at(-1)).toBe(0);
+  });
+
   test('the first failure is a warning, the others are details', async () => {
     const { events } = await run(failing(3, busy));
     expect(events.map((event) => event.type === 'log' && event.level)).toEqual([

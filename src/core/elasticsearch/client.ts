@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Client, Transport, type ClientOptions } from '@elastic/elasticsearch';
 import type { SourceSettings } from '../settings.js';
 
-/** Longest wait for an answer's headers, and between two pieces of its body, in milliseconds. */
-const REQUEST_TIMEOUT_MS = 60_000;
+/** Never the first to lose patience, in milliseconds: requests.ts watches over each request itself. */
+const REQUEST_TIMEOUT_MS = 300_000;
 
 /**
  * Sends plain `application/json` and asks no server for its product: the same requests then serve

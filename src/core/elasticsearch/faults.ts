@@ -1,4 +1,4 @@
-import { usage, type MigrateError } from '../errors.js';
+import { MigrateError, usage } from '../errors.js';
 import { Fault, parseRetryAfter } from '../fault.js';
 
 /** What Elasticsearch says it is when a page of documents does not fit its memory. */
@@ -113,6 +113,20 @@ export function connectionError(error: unknown, url: string): unknown {
       cause: error,
     },
   );
+}
+
+/** Elasticsearch, or what stands before it, took the request and has said nothing for too long. */
+export function noAnswer(url: string, afterMs: number): Fault {
+  const message = `Elasticsearch at ${url} has not answered for ${Math.round(afterMs / 1000)} s`;
+  return new Fault('Elasticsearch', 'retriable', 'TimeoutError', message);
+}
+
+/** Points in time are lost when their node restarts; again and again, when something is wrong there. */
+export function pointsInTimeLost(cause?: unknown): MigrateError {
+  return new MigrateError('unavailable', 'Elasticsearch lost one point in time after the other', {
+    advice: 'Find out why in its log (nodes that restart?), then run the same command again.',
+    cause,
+  });
 }
 
 /** Of the system (ECONNRESET) or of undici (UND_ERR_SOCKET); Node's own ERR_… are mistakes in how it was called. */

@@ -1,9 +1,10 @@
 import type { Client } from '@elastic/elasticsearch';
+import { linkSignals } from '../any-signal.js';
 import { isMigrateError, usage } from '../errors.js';
-import { isFault, type Fault } from '../fault.js';
+import { Fault, isFault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import { parseSearch, type SearchAnswer } from './answer.js';
-import { answeredError, connectionError } from './faults.js';
+import { answeredError, connectionError, noAnswer } from './faults.js';
 import type { Pace } from './pace.js';
 
 export interface Request {
@@ -23,6 +24,12 @@ export interface Request {
 /** Largest answer where a request names no limit of its own: ids, mappings, counts. */
 const DEFAULT_MAX_BYTES = 64 << 20;
 const MAX_ERROR_BYTES = 1 << 20;
+/**
+ * Longest silence, before an answer or within it, in milliseconds: what a busy cluster answers after a minute is an
+ * answer. Near the end of `retryFor` shorter, so that a server that hangs is not waited for much longer than that.
+ */
+const LONGEST_SILENCE_MS = 90_000;
+const OVERTIME_MS = 15_000;
 /** Named here, since the client takes a body that is text already for plain text. */
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
@@ -51,16 +58,25 @@ export class Requests {
   }
 
   /**
-   * The answer, parsed; for answers that carry no documents.
+   * The answer, parsed; for answers that carry no documents. One that breaks off is asked for again.
    * @throws MigrateError `usage` where it is no JSON: whatever answers there is no Elasticsearch
    */
   async json(request: Request): Promise<unknown> {
-    const body = await this.bytes(request);
-    if (body === 'too-large')
+    const answer = await this.#retried(request, (body) => ({ parsed: this.#parsed(body) }));
+    if (answer === 'too-large')
       throw new Error(`${request.path} answered more than ${DEFAULT_MAX_BYTES} bytes`);
+    return answer.parsed;
+  }
+
+  #parsed(body: Buffer): unknown {
+    const text = body.toString('utf8');
     try {
-      return JSON.parse(body.toString('utf8'));
+      return JSON.parse(text);
     } catch (error) {
+      if (/^\s*([{[]|$)/.test(text)) {
+        const message = 'Elasticsearch: the answer breaks off';
+        throw new Fault('Elasticsearch', 'retriable', 'malformed_answer', message);
+      }
       throw usage(
         `what answers at ${this.#url} is not Elasticsearch: its answer is not JSON`,
         'Correct source.url.',
@@ -77,23 +93,26 @@ export class Requests {
   #retried<T>(request: Request, read: (body: Buffer) => T): Promise<T | 'too-large'> {
     return retrying(
       this.#policy,
-      async () => {
+      async (leftMs) => {
         await this.#pace.turn(request.signal);
-        const body = await this.#once(request);
+        const silenceMs = Math.min(LONGEST_SILENCE_MS, leftMs + OVERTIME_MS);
+        const body = await this.#once(request, silenceMs);
         return body === 'too-large' ? body : read(body);
       },
       { signal: request.signal, ...(request.unless && { unless: request.unless }) },
     );
   }
 
-  async #once({
-    method,
-    path,
-    query,
-    body,
-    maxBytes = DEFAULT_MAX_BYTES,
-    signal,
-  }: Request): Promise<Buffer | 'too-large'> {
+  async #once(
+    { method, path, query, body, maxBytes = DEFAULT_MAX_BYTES, signal }: Request,
+    silenceMs: number,
+  ): Promise<Buffer | 'too-large'> {
+    const silent = new AbortController();
+    const silence = setTimeout(() => {
+      silent.abort(noAnswer(this.#url, silenceMs));
+    }, silenceMs);
+    // A signal of this request's own: the client would tell a time-out to everybody who listens to the one it is given.
+    const either = linkSignals(signal, silent.signal);
     try {
       // As a stream: the client would turn the body into a string, and leaves status checks to us then.
       const answer = await this.#client.transport.request<
@@ -105,10 +124,12 @@ export class Requests {
           ...(query && { querystring: { ...query } }),
           ...(body !== undefined && { body }),
         },
-        { asStream: true, meta: true, signal, headers: JSON_HEADERS },
+        { asStream: true, meta: true, signal: either.signal, headers: JSON_HEADERS },
       );
       const failed = answer.statusCode >= 400;
-      const bytes = await collect(answer.body, failed ? MAX_ERROR_BYTES : maxBytes);
+      const bytes = await collect(answer.body, failed ? MAX_ERROR_BYTES : maxBytes, () =>
+        silence.refresh(),
+      );
       if (failed) {
         throw answeredError(
           answer.statusCode,
@@ -119,8 +140,12 @@ export class Requests {
       return bytes;
     } catch (error) {
       signal.throwIfAborted();
+      silent.signal.throwIfAborted();
       if (isFault(error) || isMigrateError(error)) throw error;
       throw connectionError(error, this.#url);
+    } finally {
+      clearTimeout(silence);
+      either.unlink();
     }
   }
 }
@@ -129,10 +154,12 @@ export class Requests {
 export async function collect(
   stream: AsyncIterable<Buffer> & { destroy?(): void },
   maxBytes: number,
+  onChunk: () => void = () => undefined,
 ): Promise<Buffer | 'too-large'> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of stream) {
+    onChunk();
     length += chunk.length;
     // Leaving the loop destroys the stream, and with it the connection: the rest is never sent.
     if (length > maxBytes) return 'too-large';
