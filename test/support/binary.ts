@@ -20,14 +20,22 @@ export interface Running {
 export interface BinaryOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Modules of this folder that are loaded before the binary. */
+  readonly preload?: readonly Preload[];
 }
 
+export type Preload = 'stop-at.mjs' | 'last-step.mjs' | 'small-pages.mjs' | 'clock.mjs';
+
 /** The real binary, with nothing of this process's es-migrate or AWS environment. */
-export function startBinary(args: readonly string[], { cwd, env = {} }: BinaryOptions): Running {
+export function startBinary(
+  args: readonly string[],
+  { cwd, env = {}, preload = [] }: BinaryOptions,
+): Running {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(ES_MIGRATE_|AWS_)/.test(name),
   );
-  const child = spawn(process.execPath, [BINARY, ...args], {
+  const imports = preload.flatMap((module) => ['--import', new URL(module, import.meta.url).href]);
+  const child = spawn(process.execPath, [...imports, BINARY, ...args], {
     cwd,
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
