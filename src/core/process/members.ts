@@ -60,8 +60,10 @@ export class MemberWriter {
     this.#lines += 1;
     const place = { member: this.#members - 1, line: this.#lines };
     for await (const piece of pieces) {
-      if (isLong && this.#pieceBytes >= MEMBER_BYTES) await this.#endMember();
-      this.#add(piece);
+      for (const part of parts(piece)) {
+        if (isLong && this.#pieceBytes >= MEMBER_BYTES) await this.#endMember();
+        this.#add(part);
+      }
     }
     this.#add(NEW_LINE);
     if (this.#pieceBytes >= MEMBER_BYTES || isLong) await this.#endMember();
@@ -103,4 +105,10 @@ export class MemberWriter {
     this.#writing.catch(() => undefined);
     if (this.#compressing >= MEMBERS_AT_ONCE) await this.#writing;
   }
+}
+
+/** A piece in parts of a member's size at most: how a document was staged must not show in the object. */
+function* parts(piece: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < piece.length; at += MEMBER_BYTES)
+    yield piece.subarray(at, at + MEMBER_BYTES);
 }
