@@ -87,22 +87,28 @@ test('property: every line is where its place says, the whole is one .gz, and me
   );
 });
 
-test('a long line in pieces takes members of about 64 KB, so that it need not be held', async () => {
-  const lines = [lineOf(0, 100), lineOf(1, 5 << 20), lineOf(2, 100)];
-  const { packed, offsets, places } = await write(lines, 30 * KIB);
-  expect(places).toEqual([
-    { member: 0, line: 1 },
-    { member: 1, line: 1 },
-    { member: 2, line: 1 },
-  ]);
-  const magic = Buffer.from([0x1f, 0x8b, 0x08]);
-  let members = 0;
-  for (let at = packed.indexOf(magic, offsets[1]); at >= 0 && at < (offsets[2] ?? 0);) {
-    members += 1;
-    at = packed.indexOf(magic, at + 1);
-  }
-  expect(members).toBeGreaterThan((5 << 20) / (2 * MEMBER));
-});
+test.each([
+  ['small', 30 * KIB],
+  ['large', 1024 * KIB],
+])(
+  'a long line in %s pieces takes members of about 64 KB, so that it need not be held',
+  async (_, bytes) => {
+    const lines = [lineOf(0, 100), lineOf(1, 5 << 20), lineOf(2, 100)];
+    const { packed, offsets, places } = await write(lines, bytes);
+    expect(places).toEqual([
+      { member: 0, line: 1 },
+      { member: 1, line: 1 },
+      { member: 2, line: 1 },
+    ]);
+    const magic = Buffer.from([0x1f, 0x8b, 0x08]);
+    let members = 0;
+    for (let at = packed.indexOf(magic, offsets[1]); at >= 0 && at < (offsets[2] ?? 0);) {
+      members += 1;
+      at = packed.indexOf(magic, at + 1);
+    }
+    expect(members).toBeGreaterThan((5 << 20) / (2 * MEMBER));
+  },
+);
 
 test('zcat reads it whole', async () => {
   const lines = Array.from({ length: 300 }, (_, i) => lineOf(i, (i * 37) % 2000));
