@@ -60,7 +60,7 @@ const KILLS: Readonly<Record<Step, Kills>> = {
   'batch-released': { message: [1], scene: uploadsFail },
   'verify-begun': { message: [1] },
   'verify-checkpoint': { batch: [1] },
-  'repair-applied': { message: [1], batch: [2], scene: repair },
+  'repair-applied': { message: [1], batch: [1], scene: repair },
 };
 
 /** Of every run of the tests. */
@@ -106,7 +106,7 @@ const ALL_KILLS: Readonly<Record<Step, Kills>> = {
   'batch-released': { ...ONCE, scene: uploadsFail },
   'verify-begun': ONCE,
   'verify-checkpoint': ONCE,
-  'repair-applied': { message: [1], batch: [1, 2], scene: repair },
+  'repair-applied': { ...ONCE, scene: repair },
 };
 
 /** Of the long run. */

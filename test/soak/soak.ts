@@ -28,7 +28,7 @@ export interface SoakResult {
   readonly verified: { readonly missing: number; readonly mismatched: number };
 }
 
-const SETTINGS = { batchSize: 100, concurrency: 2, leaseSeconds: 1 };
+const SETTINGS = { batchSize: 100, concurrency: 2, leaseSeconds: 2 };
 /** Between two kills, in milliseconds. */
 const SHORTEST = 500;
 const LONGEST = 1500;
@@ -43,15 +43,16 @@ export async function soak(sample: Sample, options: SoakOptions): Promise<SoakRe
 
   const startedAt = performance.now();
   const extract = new Worker(
-    project,
+    { ...project, env: { ...project.env, ES_MIGRATE_TEST_PAGE: '200' } },
     'extract',
     { args: ['extract', ...sample.range], preload: ['small-pages.mjs'] },
     (code) => code === 0,
   );
   const args = watch ? ['process', '--watch'] : ['process'];
-  const workers = [1, 2, 3].map(
+  const processes = [1, 2, 3].map(
     (number) => new Worker(project, `process-${number}`, { args }, () => false),
   );
+  const all = [extract, ...processes] as const;
   let isExtracted = false;
   void extract.ended.then(() => (isExtracted = true));
 
@@ -60,18 +61,15 @@ export async function soak(sample: Sample, options: SoakOptions): Promise<SoakRe
   const isOver = async () => isExtracted && (await query(project, UNFINISHED)).length === 0;
   while (!(await isOver())) {
     await sleep(random.between(SHORTEST, LONGEST));
+    const victim = random.oneOf(all);
     // Hardly ever while it starts: on a slow machine nobody would get any further.
-    const sparesStarting = random.between(1, 10) > 1;
-    const victims = [extract, ...workers].filter(
-      (worker) => worker.isRunning && !(sparesStarting && worker.lastStep === STARTING),
-    );
-    const step = await victims[random.between(0, victims.length - 1)]?.kill();
+    const isSpared = victim.lastStep === STARTING && random.between(1, 10) > 1;
+    const step = isSpared ? undefined : await victim.kill();
     if (step !== undefined) kills.set(step, (kills.get(step) ?? 0) + 1);
   }
-  await Promise.all(workers.map((worker) => worker.stop(watch ? 'SIGTERM' : undefined)));
+  await Promise.all(processes.map((worker) => worker.stop(watch ? 'SIGTERM' : undefined)));
   const seconds = Math.round((performance.now() - startedAt) / 1000);
 
-  const all = [extract, ...workers];
   const verified = await runBinary(['verify', '--level', 'content', '--json'], project);
   return {
     seconds,

@@ -34,10 +34,6 @@ export class Worker {
     this.ended = this.#live(isDone);
   }
 
-  get isRunning(): boolean {
-    return this.#running !== undefined;
-  }
-
   /** Of the process that runs, or that ran last. */
   get lastStep(): string {
     return readFileSync(this.#stepFile, 'utf8').trim();

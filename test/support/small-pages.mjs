@@ -1,18 +1,19 @@
 /**
- * Loaded before the binary (`node --import`): windows of 100 messages and pages of 20 ids instead of 250,000 and 10,000,
- * so that a few hundred messages make an extraction of several windows, slices and pages.
+ * Loaded before the binary (`node --import`): pages of 20 ids, or ES_MIGRATE_TEST_PAGE, and windows of five pages instead
+ * of 10,000 and 250,000, so that a few hundred messages make an extraction of several windows, slices and pages.
  */
 import { register } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 
 if (isMainThread) register(import.meta.url);
 
+const page = Number(process.env.ES_MIGRATE_TEST_PAGE ?? 20);
 const REPLACEMENTS = {
-  'extract/plan.js': [['WINDOW_MESSAGES = 250_000', 'WINDOW_MESSAGES = 100']],
-  'extract/window.js': [['opened.expected <= 10_000', 'opened.expected <= 20']],
+  'extract/plan.js': [['WINDOW_MESSAGES = 250_000', `WINDOW_MESSAGES = ${5 * page}`]],
+  'extract/window.js': [['opened.expected <= 10_000', `opened.expected <= ${page}`]],
   'elasticsearch/pit.js': [
-    ['String(MAX_HITS)', 'String(20)'],
-    ['hits.length < MAX_HITS', 'hits.length < 20'],
+    ['String(MAX_HITS)', `String(${page})`],
+    ['hits.length < MAX_HITS', `hits.length < ${page}`],
   ],
 };
 
