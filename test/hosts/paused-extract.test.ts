@@ -22,7 +22,8 @@ async function small(settings: Record<string, unknown> = {}) {
 }
 
 describe('an extraction that was paused past its lease', () => {
-  it.each(['job-leased 1', 'windows-planned 1', 'window-opened 2', 'page-read 3', 'page-stored 4'])(
+  // A later page is read while the one before it is being stored, in a transaction that holds the job's row: see below.
+  it.each(['job-leased 1', 'windows-planned 1', 'window-opened 2', 'page-read 1', 'page-stored 4'])(
     'at %s adds nothing to what its successor read',
     async (stopAt) => {
       const { messages, project, options } = await small();
