@@ -46,6 +46,8 @@ function nextSteps(
   } else if (repaired && repaired.left > 0) {
     steps.push(`${counted(repaired.left, 'difference')} could not be repaired, run it again`);
   }
+  if (repaired && found.inconsistent > 0)
+    steps.push('contradictions were put right: es-migrate verify looks at what they hid');
   if (pending > 0)
     steps.push('es-migrate process migrates what is pending, es-migrate verify looks again');
   if (failed > 0) steps.push('es-migrate errors says why messages failed, and what puts them back');

@@ -32,6 +32,7 @@ export const STEPS = [
   'object-uploaded',
   'index-uploaded',
   'batch-uploaded',
+  'predecessor-removed',
   'counters-moved',
   'rows-completed',
   'batch-completed',

@@ -47,7 +47,7 @@ it.each(['batch', 'message'] as const)(
       target,
       policy: { retryForMs: 1000, report: () => undefined },
       signal: never,
-      requireHeld: () => requireHeld(database, batch),
+      beforeReplacing: () => requireHeld(database, batch),
     };
     const writer =
       layout === 'batch'

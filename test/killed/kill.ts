@@ -47,8 +47,7 @@ export async function killAndFinish(theatre: Theatre, kill: KillCase): Promise<K
   const runAgain = () => runBinary(['run', ...sample.range, '--json'], options);
   let finished = await runAgain();
   const damage = damageOf(finished);
-  // What attempts that died had uploaded is told as a difference, and removed.
-  if (finished.code === 3) {
+  if (scene.damages && finished.code === 3) {
     await runBinary(['verify', '--repair'], options);
     finished = await runAgain();
   }

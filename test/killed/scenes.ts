@@ -2,6 +2,7 @@ import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectedKey } from '../end-to-end/expected.js';
 import { runBinary, type BinaryOptions, type Ended } from '../support/binary.js';
+import { runOutLeases } from '../support/lease-audit.js';
 import type { Project } from '../support/project.js';
 import type { Sample } from './samples.js';
 
@@ -71,6 +72,24 @@ export const readersFail: Scene = {
   },
   command: run,
   after: ({ project }) => project.configure(SETTINGS),
+};
+
+/** A batch's object is up, and the process that wrote it dead. */
+export const takeOver: Scene = {
+  sample: 'small',
+  before: async ({ options, sample, project }) => {
+    await mustEnd(
+      128 + 9,
+      runBinary(['run', ...sample.range], {
+        ...options,
+        env: { ...options.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-uploaded 1' },
+        preload: ['small-pages.mjs', 'stop-at.mjs'],
+      }),
+    );
+    await runOutLeases(project);
+    return 0;
+  },
+  command: run,
 };
 
 /** Some messages had failed and are put back. */

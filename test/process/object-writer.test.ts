@@ -35,7 +35,6 @@ async function writerTo(target: Target, ids: readonly string[]) {
     target,
     policy: { retryForMs: 1000, report: () => undefined },
     signal: never,
-    requireHeld: () => Promise.resolve(),
   };
   const spool = () => createSpool({ memoryLimit: 1 << 20, directory });
   const writer = new ObjectWriter(context, batch, { object: spool(), index: spool() });

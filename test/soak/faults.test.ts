@@ -97,7 +97,7 @@ describe('faults that take their time', PATIENT, () => {
   it('S3 says nothing any more: it ends with 5, released, and the next run completes', async () => {
     const proxy = await startHttpProxy(sandbox().s3.endpoint);
     try {
-      const settings = { retryFor: '40s' };
+      const settings = { retryFor: '5s' };
       const migration = await prepare(sample, { target: proxy.url, layout: 'batch', settings });
       expect((await command(migration, 'db', 'migrate')).code).toBe(0);
       let since = 0;
@@ -108,7 +108,7 @@ describe('faults that take their time', PATIENT, () => {
         return { do: 'hold' };
       });
       const ended = await migrate(migration);
-      await expectGivenUp(migration, ended, { since, retryFor: 40 });
+      await expectGivenUp(migration, ended, { since, retryFor: 5 });
       await expectReleased(migration);
       await expectMigrated(migration, await command(migration, 'process'));
     } finally {

@@ -142,7 +142,7 @@ describe.each(['s3', 'file'] as const)('in target %s, an object a batch', (targe
     );
   });
 
-  test('a repair writes the batch anew; the next one removes what was left of the old', async () => {
+  test('a repair writes the batch anew, which removes the old; what nobody could tell, the next repair', async () => {
     const { project } = await migrated({ ids: ids(60), target, layout: 'batch' });
     await flip(project, batchKey(1, 1, 1));
     await remove(project, batchKey(1, 2, 1));
@@ -152,12 +152,9 @@ describe.each(['s3', 'file'] as const)('in target %s, an object a batch', (targe
     expect(verified.repaired).toEqual({ messages: 60, objects: 0, uploads: 0, left: 0 });
     await processNow(project);
     const again = await verifyNow(project, { repair: true });
-    expect(named(again).sort()).toEqual(
-      [batchKey(1, 1, 1), batchIndexKey(1, 1, 1), batchIndexKey(1, 2, 1), batchKey(1, 3, 1)]
-        .map((key) => `orphaned ${key}`)
-        .sort(),
-    );
-    expect(again).toMatchObject({ ok: true, repaired: { messages: 0, objects: 4, left: 0 } });
+    // Without its index nothing says what is in it.
+    expect(named(again)).toEqual([`orphaned ${batchKey(1, 3, 1)}`]);
+    expect(again).toMatchObject({ ok: true, repaired: { messages: 0, objects: 1, left: 0 } });
     expect(await verifyNow(project)).toMatchObject({ ok: true, checked: 60 });
   });
 
@@ -174,10 +171,8 @@ describe.each(['s3', 'file'] as const)('in target %s, an object a batch', (targe
     expect(verified.repaired).toEqual({ messages: 20, objects: 0, uploads: 0, left: 1 });
     await processNow(project);
     const again = await verifyNow(project, { repair: true });
-    expect(named(again).sort()).toEqual(
-      [`orphaned ${first}`, `orphaned ${second}`, `orphaned ${batchIndexKey(1, 1, 1)}`].sort(),
-    );
-    expect(again).toMatchObject({ ok: true, repaired: { objects: 3, left: 0 } });
+    expect(named(again).sort()).toEqual([`orphaned ${first}`, `orphaned ${second}`].sort());
+    expect(again).toMatchObject({ ok: true, repaired: { objects: 2, left: 0 } });
     expect(await verifyNow(project)).toMatchObject({ ok: true, checked: 40 });
   });
 

@@ -2,7 +2,7 @@ import { basename } from 'node:path/posix';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { ByteRange, Target } from '../objects/target.js';
-import { MOST_INDEX_BYTES, readBatchIndex, UnreadableIndex } from '../process/batch-index.js';
+import { collectIndex, readBatchIndex, UnreadableIndex } from '../process/batch-index.js';
 import { DamagedObject } from './damage.js';
 import { lineStartingWith } from './lines.js';
 
@@ -34,7 +34,7 @@ export async function rangeOf(
 ): Promise<ByteRange> {
   const stored = await target.get(indexUrl(url), signal);
   if (!stored) throw new UnreadableIndex('it is gone');
-  const { object, members, documents, ...of } = await readBatchIndex(await collected(stored));
+  const { object, members, documents, ...of } = await readBatchIndex(await collectIndex(stored));
   const isOther = sha256 && of.sha256 !== Buffer.from(sha256).toString('hex');
   if (isOther || object !== basename(url)) throw new UnreadableIndex('it is of another object');
   const document = documents.find((one) => one.message_id === messageId && one.index === index);
@@ -46,17 +46,6 @@ export async function rangeOf(
 /** The URL of the index that belongs to a batch's object. */
 export function indexUrl(url: string): string {
   return `${url.slice(0, -OBJECT.length)}.index.json.gz`;
-}
-
-async function collected(object: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of object) {
-    bytes += chunk.length;
-    if (bytes > MOST_INDEX_BYTES) throw new UnreadableIndex('it is larger than an index can be');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, bytes);
 }
 
 /**

@@ -7,8 +7,11 @@ import type { S3TargetSettings } from '../settings.js';
 import { oneLine } from './file-faults.js';
 
 export const connectTimeoutMs = 10_000;
-/** Without a byte for this long, a connection counts as dead. */
-export const idleTimeoutMs = 60_000;
+/**
+ * Without a byte for this long, a connection counts as dead. Below half a minute: a server that falls silent during the last
+ * attempt is to end the run soon after `retryFor`.
+ */
+export const idleTimeoutMs = 25_000;
 
 /** How the endpoint's certificate is checked. */
 export interface TlsOptions {

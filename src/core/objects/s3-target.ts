@@ -46,7 +46,7 @@ const readingAdvice =
   'Grant s3:GetObject below the prefix and s3:ListBucket on the bucket: without them it cannot be told what stands there. With SSE-KMS also the use of the key.';
 const listingAdvice = 'Grant s3:ListBucket on the bucket: verify lists what lies under the prefix.';
 const deletingAdvice =
-  'Grant s3:DeleteObject below the prefix: verify --repair removes our own orphans.';
+  'Grant s3:DeleteObject below the prefix: what crashed attempts left is removed, nothing else.';
 const abortingAdvice = 'Grant s3:AbortMultipartUpload below the prefix.';
 
 class BucketTarget implements Target {

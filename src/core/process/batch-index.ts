@@ -66,6 +66,22 @@ export function* indexText({ documents, ...object }: BatchIndex): Generator<stri
 }
 
 /**
+ * All of an index as it is stored.
+ *
+ * @throws UnreadableIndex where it is larger than an index can be
+ */
+export async function collectIndex(stored: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of stored) {
+    bytes += chunk.length;
+    if (bytes > MOST_INDEX_BYTES) throw new UnreadableIndex('it is larger than an index can be');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, bytes);
+}
+
+/**
  * Reads an index as it is stored.
  *
  * @throws UnreadableIndex

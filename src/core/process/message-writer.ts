@@ -12,8 +12,8 @@ export interface UploadContext {
   readonly target: Target;
   readonly policy: RetryPolicy;
   readonly signal: AbortSignal;
-  /** Throws a LeaseLost unless the batch is still ours: asked before an object is replaced by another. */
-  readonly requireHeld: () => Promise<void>;
+  /** Awaited before an object is replaced by another; what it throws leaves that as it is. */
+  readonly beforeReplacing: () => Promise<void>;
 }
 
 /** Layout `message`: one object each. */
@@ -81,10 +81,10 @@ export class MessageWriter implements BatchWriter {
 /**
  * Uploads one object, retried by the one policy. `refused`: the target will not take this one.
  *
- * @throws LeaseLost where it would replace another object and the batch is no longer ours
+ * @throws whatever `beforeReplacing` does
  */
 export async function upload(
-  { target, policy, signal, requireHeld }: UploadContext,
+  { target, policy, signal, beforeReplacing }: UploadContext,
   key: string,
   content: Content,
   contentType: 'application/json' | 'application/gzip',
@@ -92,7 +92,7 @@ export async function upload(
   try {
     return await retrying(
       policy,
-      () => target.put(key, { content, contentType }, signal, requireHeld),
+      () => target.put(key, { content, contentType }, signal, beforeReplacing),
       { signal },
     );
   } catch (error) {

@@ -14,9 +14,17 @@ import { MemberWriter } from './members.js';
 import { upload, type UploadContext } from './message-writer.js';
 import type { BatchWriter, Document } from './writer.js';
 
+/**
+ * Something else lies under a key that only this claim of the batch writes to: the tracking database was put back in time, and
+ * has given the number twice. It stays; the next claim has another key.
+ */
+export class KeyTaken extends Error {
+  override readonly name = 'KeyTaken';
+}
+
 /** Layout `batch`: one `.ndjson.gz` for the batch, a document a line, and beside it the index of its members. */
 export class ObjectWriter implements BatchWriter {
-  readonly #context: UploadContext;
+  readonly #context: Omit<UploadContext, 'beforeReplacing'>;
   readonly #batch: ClaimedBatch;
   readonly #spools: { readonly object: Spool; readonly index: Spool };
   readonly #members: MemberWriter;
@@ -24,7 +32,7 @@ export class ObjectWriter implements BatchWriter {
   readonly #documents: IndexedDocument[] = [];
 
   constructor(
-    context: UploadContext,
+    context: Omit<UploadContext, 'beforeReplacing'>,
     batch: ClaimedBatch,
     spools: { readonly object: Spool; readonly index: Spool },
   ) {
@@ -68,7 +76,10 @@ export class ObjectWriter implements BatchWriter {
     if ('refused' in storedIndex) return this.#refused(storedIndex.refused);
     reached('index-uploaded');
     const stored = await this.#upload(batchKey(jobId, batchId, claim), object);
-    if ('refused' in stored) return this.#refused(stored.refused);
+    if ('refused' in stored) {
+      await this.#removeIndex();
+      return this.#refused(stored.refused);
+    }
     reached('batch-uploaded');
     return {
       outcomes: this.#messages.map((message) => ({ kind: 'completed', message, url: stored.url })),
@@ -98,8 +109,16 @@ export class ObjectWriter implements BatchWriter {
     return index.finish();
   }
 
+  /** An index of nothing; where it stays all the same, `verify` tells. */
+  async #removeIndex(): Promise<void> {
+    const { jobId, batchId, claim } = this.#batch;
+    const { target, signal } = this.#context;
+    await target.delete([batchIndexKey(jobId, batchId, claim)], signal).catch(() => undefined);
+  }
+
   #upload(key: string, content: Content): ReturnType<typeof upload> {
-    return upload(this.#context, key, content, 'application/gzip');
+    const beforeReplacing = () => Promise.reject(new KeyTaken(`another object lies at ${key}`));
+    return upload({ ...this.#context, beforeReplacing }, key, content, 'application/gzip');
   }
 
   #refused(reason: string): { outcomes: readonly MessageOutcome[] } {

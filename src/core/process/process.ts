@@ -12,7 +12,8 @@ import { heldJobs } from '../tracking/jobs.js';
 import { completeBatch, type MessageOutcome } from '../tracking/outcomes.js';
 import { carryBatch, type Workshop } from './batch.js';
 import { MessageWriter } from './message-writer.js';
-import { ObjectWriter } from './object-writer.js';
+import { KeyTaken, ObjectWriter } from './object-writer.js';
+import { removePredecessors } from './predecessors.js';
 import { sweepUploads } from './sweep.js';
 import type { ProcessOptions, ProcessOutcome } from './types.js';
 import { WorkQueue } from './work-queue.js';
@@ -88,6 +89,7 @@ async function workOn(
   try {
     const writer = openWriter(on, { workshop, uploads }, batch, signal);
     const { outcomes, object } = await carryBatch(workshop, batch, writer, signal);
+    await removePredecessors(run, on, batch, outcomes, signal);
     if (await completeBatch(on.database, batch, outcomes, object)) {
       reached('batch-completed');
       tally.add(outcomes);
@@ -97,7 +99,7 @@ async function workOn(
     // Before it is given back: a beat in between would find it lost.
     heartbeat.drop(batch.lease);
     await release(run, on, batch);
-    if (why instanceof LeaseLost) warnLost(run, batch, why.message);
+    if (why instanceof LeaseLost || why instanceof KeyTaken) warnLost(run, batch, why.message);
     else if (!stops.some(({ aborted }) => aborted)) throw error;
   } finally {
     heartbeat.drop(batch.lease);
@@ -111,7 +113,7 @@ function openWriter(
   batch: ClaimedBatch,
   signal: AbortSignal,
 ): BatchWriter {
-  const context = { target, policy, signal, requireHeld: () => requireHeld(database, batch) };
+  const context = { target, policy, signal, beforeReplacing: () => requireHeld(database, batch) };
   if (target.layout === 'message') {
     return new MessageWriter(
       context,

@@ -87,6 +87,8 @@ export interface JobSums {
   /** Read in its windows, less what other jobs had already. */
   readonly read: number;
   readonly isRead: boolean;
+  /** Whether its windows lie end to end from its start to its end; they do once they are planned. */
+  readonly isCovered: boolean;
 }
 
 export async function jobSums(database: Database, scope: VerifyScope): Promise<JobSums[]> {
@@ -99,16 +101,20 @@ export async function jobSums(database: Database, scope: VerifyScope): Promise<J
     pending: number;
     read_messages: number;
     open: number;
+    covered: number | null;
   }>(
     `SELECT j.job_id, j.status, j.extracted, CAST(COALESCE(b.total, 0) AS SIGNED) AS total,
             CAST(COALESCE(b.pending, 0) AS SIGNED) AS pending, CAST(COALESCE(w.read_messages, 0) AS SIGNED) AS read_messages,
-            CAST(COALESCE(w.open, 0) AS SIGNED) AS open
+            CAST(COALESCE(w.open, 0) AS SIGNED) AS open,
+            w.start_date = j.start_date AND w.end_date = j.end_date
+              AND w.microseconds = TIMESTAMPDIFF(MICROSECOND, j.start_date, j.end_date) AS covered
      FROM job_runs j
      LEFT JOIN (SELECT job_id, SUM(total_messages) AS total,
                        SUM(CAST(total_messages AS SIGNED) - CAST(processed AS SIGNED) - CAST(failed AS SIGNED)) AS pending
                 FROM batch_progress GROUP BY job_id) b ON b.job_id = j.job_id
      LEFT JOIN (SELECT job_id, SUM(CAST(read_messages AS SIGNED) - CAST(duplicates AS SIGNED)) AS read_messages,
-                       SUM(status <> 'completed') AS open
+                       SUM(status <> 'completed') AS open, MIN(start_date) AS start_date, MAX(end_date) AS end_date,
+                       SUM(TIMESTAMPDIFF(MICROSECOND, start_date, end_date)) AS microseconds
                 FROM extract_windows GROUP BY job_id) w ON w.job_id = j.job_id
      WHERE ${jobs.sql} ORDER BY j.job_id`,
     jobs.parameters,
@@ -121,6 +127,7 @@ export async function jobSums(database: Database, scope: VerifyScope): Promise<J
     pending: row.pending,
     read: row.read_messages,
     isRead: row.status === 'completed' && row.open === 0,
+    isCovered: row.covered === 1,
   }));
 }
 

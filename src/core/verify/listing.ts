@@ -10,6 +10,7 @@ import { compareObject, compareStored, type Comparison } from './compare.js';
 import type { VerifyContext } from './context.js';
 import { ownersOf, recordOf, whyOrphaned, type Owner } from './owners.js';
 import type { Finding } from './types.js';
+import { ownNote } from './rows.js';
 import type { Unit } from './unit.js';
 
 /** Objects compared, and where need be read, at once. */
@@ -76,7 +77,7 @@ async function countPage(
     const owner = owners.get(object.key) ?? NOBODY;
     if (owner.kind === 'batch' || owner.kind === 'removed-batch') {
       const verdict = judgeUnread(context, owner);
-      take(unit, object, owner, verdict, orphans);
+      take(context, unit, object, owner, verdict, orphans);
     } else if (isMessageKey(object.key)) messageKeys += 1;
     else unit.add({ kind: 'foreign', key: object.key, detail: FOREIGN });
   }
@@ -118,7 +119,7 @@ async function lookAtPage(
     async (object) => {
       const owner = owners.get(object.key) ?? NOBODY;
       const verdict = await lookAt(context, object, owner, shared);
-      verdicts.set(object.key, () => take(unit, object, owner, verdict, orphans));
+      verdicts.set(object.key, () => take(context, unit, object, owner, verdict, orphans));
     },
   );
   // In the order of the keys, whichever was read first.
@@ -226,6 +227,7 @@ async function lookAtStray(
 }
 
 function take(
+  { verification: { notes } }: VerifyContext,
   unit: Unit,
   { key }: ListedObject,
   owner: Owner,
@@ -239,7 +241,7 @@ function take(
   if (kind === 'orphaned') orphans.push({ ...at, kind, detail: verdict.detail });
   else if (kind === 'foreign') unit.add({ ...at, kind, detail: verdict.detail });
   else {
-    const messages = messagesIn(owner);
+    const messages = messagesIn(owner, notes);
     if (at.batchId !== undefined) unit.met.push(at.batchId);
     unit.stored += messages;
     if (kind === 'same') unit.same(key, messages);
@@ -249,9 +251,10 @@ function take(
 }
 
 /** How many messages an object holds; the index of a batch's members holds none. */
-function messagesIn(owner: Owner): number {
+function messagesIn(owner: Owner, notes: Readonly<Record<string, number>>): number {
   if (owner.kind === 'message') return 1;
-  return owner.kind === 'batch' && owner.name.kind === 'object' ? owner.batch.processed : 0;
+  if (owner.kind !== 'batch' || owner.name.kind !== 'object') return 0;
+  return owner.batch.processed - (notes[ownNote(owner.batch.batchId)] ?? 0);
 }
 
 function jobOf(owner: Exclude<Owner, { kind: 'nobody' }>): number {

@@ -20,6 +20,7 @@ import {
 } from '../tracking/verify-messages.js';
 import { compareStored, type Comparison } from './compare.js';
 import { keyOf, type VerifyContext } from './context.js';
+import { OWN_BESIDE_SHARED, ownNote } from './rows.js';
 import type { Unit } from './unit.js';
 import { BUCKETS, OVER } from './verification.js';
 
@@ -68,7 +69,8 @@ async function differingBuckets(context: VerifyContext): Promise<Set<number>> {
     for (const batch of batches) {
       if (elsewhere.has(batch.batchId)) continue;
       const bucket = batch.batchId % BUCKETS;
-      expected[bucket] = (expected[bucket] ?? 0) + objectsOf(batch);
+      const own = verification.notes[ownNote(batch.batchId)] ?? 0;
+      expected[bucket] = (expected[bucket] ?? 0) + objectsOf(batch) + own;
     }
     after = last.batchId;
   }
@@ -78,7 +80,7 @@ async function differingBuckets(context: VerifyContext): Promise<Set<number>> {
   return differing;
 }
 
-/** How many objects a batch must have: its messages' own, or its one and the index of that. */
+/** How many objects a batch must have: its messages' own, or its one and the index of that, beside which some may have theirs. */
 function objectsOf({ object, index, processed }: BatchRecord): number {
   return object ? 1 + (index ? 1 : 0) : processed;
 }
@@ -218,8 +220,9 @@ export async function beginCounting({ verification, on, scope }: VerifyContext):
   const { notes } = verification;
   if (notes['ownBefore'] !== undefined) return;
   const { own, shared } = await storedTotals(on.database, scope);
-  notes['ownBefore'] = own;
-  notes['sharedBefore'] = shared;
+  const beside = notes[OWN_BESIDE_SHARED] ?? 0;
+  notes['ownBefore'] = own + beside;
+  notes['sharedBefore'] = shared - beside;
 }
 
 /**
@@ -229,11 +232,12 @@ export async function beginCounting({ verification, on, scope }: VerifyContext):
 export async function compareCounts({ verification, on, scope }: VerifyContext): Promise<void> {
   const { notes, sums } = verification;
   const unit = verification.unit();
-  const { own, open } = await storedTotals(on.database, scope);
+  const totals = await storedTotals(on.database, scope);
+  const own = totals.own + (notes[OWN_BESIDE_SHARED] ?? 0);
   const keys = notes['messageKeys'] ?? 0;
   const elsewhere = notes['elsewhere'] ?? 0;
   const few = (notes['ownBefore'] ?? 0) - elsewhere - keys;
-  const many = keys - own - open;
+  const many = keys - own - totals.open;
   const names = '--level objects names them';
   if (few > 0) {
     const detail = `${keys} messages' objects are listed, ${keys + few} are completed: ${names}`;

@@ -1,8 +1,9 @@
 import { groupBy } from '../group-by.js';
+import { batchKey } from '../objects/keys.js';
 import { retrying } from '../retry.js';
 import { reached } from '../steps.js';
 import type { Statements } from '../tracking/database.js';
-import { countBatchRows } from '../tracking/verify-batches.js';
+import { batchesByNumber, countBatchRows } from '../tracking/verify-batches.js';
 import {
   batchesWith,
   findingsAfter,
@@ -22,6 +23,7 @@ import {
 } from '../tracking/verify-repair.js';
 import { jobSums } from '../tracking/verify-windows.js';
 import { SPOILED } from './content-verdict.js';
+import { compareStored } from './compare.js';
 import type { VerifyContext } from './context.js';
 import { isStray, type SharedObjects } from './listing.js';
 import { ownersOf, whyOrphaned, type Owner } from './owners.js';
@@ -110,9 +112,14 @@ async function* batchesOf(
 
 async function removeOrphans(context: VerifyContext, tally: Tally): Promise<void> {
   const { run, verification } = context;
-  const { missing, mismatched, unreadable, orphaned } = verification.found;
-  if (orphaned > 0 && missing + mismatched + unreadable > tally.damage) {
-    const message = `${orphaned} objects of ours that no row points at are kept: not all that is missing or damaged could be put back, and they may be its last copy`;
+  const { missing, mismatched, unreadable, inconsistent, orphaned } = verification.found;
+  const isDamaged = missing + mismatched + unreadable > tally.damage;
+  // Where rows were lost, what they pointed at looks like an orphan.
+  if (orphaned > 0 && (isDamaged || inconsistent > 0)) {
+    const why = isDamaged
+      ? 'not all that is missing or damaged could be put back'
+      : 'the tracking tables contradict themselves';
+    const message = `${orphaned} objects of ours that no row points at are kept: ${why}, and they may be its last copy`;
     run.report({ type: 'log', level: 'info', message });
     return;
   }
@@ -186,19 +193,32 @@ async function straysAmong(
   return keys;
 }
 
-/** Keys of batches' objects, and their indexes, at which no completed message of the batch lies. */
+/**
+ * Keys of batches' objects, and their indexes, at which no completed message of the batch lies; none as long as the object
+ * at which they do lie is not as it was written.
+ */
 async function lostAmong(
-  { on: { target } }: VerifyContext,
+  context: VerifyContext,
   on: Statements,
   orphans: readonly Orphan[],
 ): Promise<string[]> {
+  const { target } = context.on;
   const keys: string[] = [];
+  const [batch] = (await batchesByNumber(on, batchesOfOrphans(orphans))).values();
+  if (batch?.object) {
+    const url = target.urlOf(batchKey(batch.jobId, batch.batchId, batch.claims));
+    if ((await compareStored(context, url, batch.object)).kind !== 'same') return keys;
+  }
   for (const { key, batchId, message } of orphans) {
     if (message) continue;
     const url = target.urlOf(key.replace(/\.index\.json\.gz$/, '.ndjson.gz'));
     if (!(await isPointedAt(on, batchId, url))) keys.push(key);
   }
   return keys;
+}
+
+function batchesOfOrphans(orphans: readonly Orphan[]): number[] {
+  return [...new Set(orphans.map(({ batchId }) => batchId))];
 }
 
 async function remove({ on, signal }: VerifyContext, keys: readonly string[]): Promise<number> {

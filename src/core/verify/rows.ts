@@ -77,6 +77,8 @@ async function lookAt(context: VerifyContext, unit: Unit, batch: CountedBatch): 
     return;
   }
   if (batch.object) await findAstray(context, unit, batch);
+  if (batch.object && batch.withObject > 0)
+    unit.notes.push([ownNote(batchId), batch.withObject], [OWN_BESIDE_SHARED, batch.withObject]);
   unit.same(`batch ${batchId}`, batch.rows);
 }
 
@@ -87,6 +89,14 @@ async function lookAt(context: VerifyContext, unit: Unit, batch: CountedBatch): 
 function liesElsewhere({ verification }: VerifyContext, batch: CountedBatch): boolean {
   const { level } = verification.options;
   return level === 'counts' || (batch.elsewhere === batch.rowsCompleted && batch.rowsCompleted > 1);
+}
+
+/** Messages with objects of their own in all batches that have one of theirs, too: the layout was changed in between. */
+export const OWN_BESIDE_SHARED = 'ownBesideShared';
+
+/** Those of one batch. */
+export function ownNote(batchId: number): string {
+  return `own ${batchId}`;
 }
 
 /** What contradicts what in a batch; empty where all is well. */
@@ -177,6 +187,8 @@ async function jobsTold(
 async function jobContradiction(database: Database, job: JobSums): Promise<string | undefined> {
   if (job.extracted !== job.total)
     return `extracted is ${job.extracted}, its batches' total_messages are ${job.total}`;
+  if (job.isRead && !job.isCovered)
+    return 'its windows do not cover its range: rows of extract_windows are gone; extract the range again into another tracking database';
   // More is no contradiction: a window that was read again may have lost messages to a deletion in between.
   const isShort = job.isRead && job.read > job.total;
   if (isShort && job.pending === 0 && !(await hasAmbiguous(database, job.jobId)))

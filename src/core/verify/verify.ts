@@ -284,6 +284,8 @@ async function outcomeOf(
     ok:
       ended === 'done' &&
       !changedMeanwhile &&
+      // Contradictions that were put right had hidden from the other comparisons what they were about.
+      (repaired === undefined || found.inconsistent === 0) &&
       pending + messages.failed + sums.openWindows + differences === 0,
     repaired,
     ended,
