@@ -70,7 +70,8 @@ export function parseSearch(body: Buffer): SearchAnswer {
   };
   try {
     const scanner = new JsonScanner(body);
-    scanner.object((key) => readMember(scanner, key, envelope));
+    for (let more = scanner.beginObject(); more; more = scanner.anotherMember())
+      readMember(scanner, scanner.key(), envelope);
     scanner.end();
   } catch (error) {
     if (error instanceof MalformedJson || error instanceof SyntaxError) {
@@ -92,11 +93,7 @@ function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void
   switch (key) {
     case 'hits':
       envelope.sawHits = true;
-      scanner.object((inner) => {
-        if (inner === 'hits') scanner.array(() => envelope.hits.push(readHit(scanner)));
-        else if (inner === 'total') envelope.total = readTotal(scanner.value());
-        else scanner.raw();
-      });
+      readHits(scanner, envelope);
       break;
     case 'pit_id':
       envelope.pitId = scanner.string();
@@ -114,7 +111,19 @@ function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void
       envelope.clusters = scanner.value() as Clusters;
       break;
     default:
-      scanner.raw();
+      scanner.skip();
+  }
+}
+
+function readHits(scanner: JsonScanner, envelope: Envelope): void {
+  for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
+    const key = scanner.key();
+    if (key === 'total') envelope.total = readTotal(scanner.value());
+    else if (key !== 'hits') scanner.skip();
+    else {
+      for (let another = scanner.beginArray(); another; another = scanner.anotherElement())
+        envelope.hits.push(readHit(scanner));
+    }
   }
 }
 
@@ -124,20 +133,59 @@ function readHit(scanner: JsonScanner): Hit {
   let source: Buffer | undefined;
   let seqNo: string | undefined;
   let primaryTerm: string | undefined;
-  let fields: Hit['fields'] = {};
-  const sort: string[] = [];
-  scanner.object((key) => {
-    if (key === '_source') source = scanner.raw();
-    else if (key === '_id') id = scanner.string();
-    else if (key === '_index') index = scanner.string();
-    else if (key === '_seq_no') seqNo = scanner.raw().toString('latin1');
-    else if (key === '_primary_term') primaryTerm = scanner.raw().toString('latin1');
-    else if (key === 'sort') scanner.array(() => sort.push(scanner.raw().toString('utf8')));
-    else if (key === 'fields') fields = scanner.value() as Hit['fields'];
-    else scanner.raw();
-  });
+  let fields: Hit['fields'] = NO_FIELDS;
+  let sort = NO_SORT;
+  for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
+    switch (scanner.key()) {
+      case '_source':
+        source = scanner.raw();
+        break;
+      case '_id':
+        id = scanner.string();
+        break;
+      case '_index':
+        index = scanner.recurring();
+        break;
+      case '_seq_no':
+        seqNo = scanner.text();
+        break;
+      case '_primary_term':
+        primaryTerm = scanner.text();
+        break;
+      case 'sort':
+        sort = readSort(scanner);
+        break;
+      case 'fields':
+        fields = readFields(scanner);
+        break;
+      default:
+        scanner.skip();
+    }
+  }
   if (id === undefined || index === '') throw new MalformedJson('has a hit without _id or _index');
   return { index, id, source, seqNo, primaryTerm, sort, fields };
+}
+
+const NO_FIELDS: Hit['fields'] = {};
+const NO_SORT: readonly string[] = [];
+
+function readFields(scanner: JsonScanner): Hit['fields'] {
+  const fields: Record<string, readonly unknown[]> = {};
+  for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
+    const key = scanner.key();
+    const values: unknown[] = [];
+    for (let another = scanner.beginArray(); another; another = scanner.anotherElement())
+      values.push(scanner.value());
+    fields[key] = values;
+  }
+  return fields;
+}
+
+function readSort(scanner: JsonScanner): readonly string[] {
+  const sort: string[] = [];
+  for (let more = scanner.beginArray(); more; more = scanner.anotherElement())
+    sort.push(scanner.text());
+  return sort;
 }
 
 /** `{value, relation}`, or a bare number from servers before 7. */

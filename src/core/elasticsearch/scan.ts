@@ -3,57 +3,100 @@
  * stands on this: `_source` is cut out, never parsed and written again.
  *
  * It finds where values begin and end; it does not validate them. Truncated or misplaced text is an error, never a
- * shorter answer.
+ * shorter answer. Objects and arrays are walked by
+ *
+ * ```
+ * for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
+ *   const key = scanner.key();
+ *   scanner.skip(); // or whatever else consumes the value
+ * }
+ * ```
  */
 export class JsonScanner {
   readonly bytes: Buffer;
   position = 0;
+  /** Strings that were met before, by a hash of their bytes: names of members come with every hit. */
+  readonly #known: (Known | undefined)[] = new Array<Known | undefined>(KNOWN_STRINGS);
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
   }
 
-  /** Calls `member` with each key of the object here; `member` must consume the value. */
-  object(member: (key: string) => void): void {
-    this.#expect(OPEN_BRACE);
-    if (this.#closes(CLOSE_BRACE)) return;
-    for (;;) {
-      this.#blanks();
-      const key = this.string();
-      this.#expect(COLON);
-      this.#blanks();
-      member(key);
-      if (!this.#continues(CLOSE_BRACE)) return;
-    }
+  /** Enters the object here; false where it has no members. */
+  beginObject(): boolean {
+    return this.#begins(OPEN_BRACE, CLOSE_BRACE);
   }
 
-  /** Calls `element` for each element of the array here; `element` must consume it. */
-  array(element: () => void): void {
-    this.#expect(OPEN_BRACKET);
-    if (this.#closes(CLOSE_BRACKET)) return;
-    for (;;) {
-      this.#blanks();
-      element();
-      if (!this.#continues(CLOSE_BRACKET)) return;
-    }
+  /** Behind a member's value: whether another member follows. */
+  anotherMember(): boolean {
+    return this.#continues(CLOSE_BRACE);
+  }
+
+  /** Enters the array here; false where it has no elements. */
+  beginArray(): boolean {
+    return this.#begins(OPEN_BRACKET, CLOSE_BRACKET);
+  }
+
+  /** Behind an element: whether another follows. */
+  anotherElement(): boolean {
+    return this.#continues(CLOSE_BRACKET);
+  }
+
+  /** The name of the member here, which its value follows. */
+  key(): string {
+    this.#blanks();
+    const key = this.recurring();
+    this.#expect(COLON);
+    this.#blanks();
+    return key;
   }
 
   /** The string here, unescaped. */
   string(): string {
-    if (this.bytes[this.position] !== QUOTE) throw this.#malformed();
-    return JSON.parse(this.raw().toString('utf8')) as string;
+    const start = this.position;
+    this.#skipString();
+    return this.#text(start);
+  }
+
+  /** The same for strings that occur again and again: they are made once. */
+  recurring(): string {
+    const start = this.position;
+    this.#skipString();
+    const { bytes, position: end } = this;
+    const slot = (end - start + 7 * (bytes[end - 2] ?? 0)) % KNOWN_STRINGS;
+    const known = this.#known[slot];
+    if (known && sameBytes(bytes, known.start, known.end, start, end)) return known.text;
+    const text = this.#text(start);
+    this.#known[slot] = { start, end, text };
+    return text;
   }
 
   /** The value here, parsed; for the small parts of an envelope, never for a source. */
   value(): unknown {
-    return JSON.parse(this.raw().toString('utf8'));
+    if (this.bytes[this.position] === QUOTE) return this.string();
+    return JSON.parse(this.text());
+  }
+
+  /** The JSON text of the value here. */
+  text(): string {
+    const start = this.position;
+    this.skip();
+    return this.bytes.toString('utf8', start, this.position);
   }
 
   /** The bytes of the value here, exactly as they stand: a view, not a copy. */
   raw(): Buffer {
     const start = this.position;
-    this.#skip();
+    this.skip();
     return this.bytes.subarray(start, this.position);
+  }
+
+  /** Passes over the value here. */
+  skip(): void {
+    const first = this.bytes[this.position];
+    if (first === QUOTE) this.#skipString();
+    else if (first === OPEN_BRACE || first === OPEN_BRACKET) this.#skipContainer();
+    else this.#skipScalar();
   }
 
   /** Throws unless nothing but white space is left. */
@@ -62,11 +105,12 @@ export class JsonScanner {
     if (this.position !== this.bytes.length) throw this.#malformed();
   }
 
-  #skip(): void {
-    const first = this.bytes[this.position];
-    if (first === QUOTE) this.position = this.#afterString(this.position);
-    else if (first === OPEN_BRACE || first === OPEN_BRACKET) this.#skipContainer();
-    else this.#skipScalar();
+  /** What stands between the quotes at `start` and right before the position. */
+  #text(start: number): string {
+    const { bytes, position } = this;
+    return hasBackslash(bytes, start, position)
+      ? (JSON.parse(bytes.toString('utf8', start, position)) as string)
+      : bytes.toString('utf8', start + 1, position - 1);
   }
 
   /** To the bracket that closes the one here. Depth alone tells which: brackets inside strings are jumped over. */
@@ -102,16 +146,36 @@ export class JsonScanner {
     this.position = i;
   }
 
+  #skipString(): void {
+    if (this.bytes[this.position] !== QUOTE) throw this.#malformed();
+    this.position = this.#afterString(this.position);
+  }
+
   /** The position behind the string that starts at `quote`. */
   #afterString(quote: number): number {
     const { bytes } = this;
     const { length } = bytes;
-    for (let i = quote + 1; i < length; i += 1) {
+    const near = Math.min(length, quote + SHORT_STRING);
+    let i = quote + 1;
+    for (; i < near; i += 1) {
       const byte = bytes[i];
       if (byte === QUOTE) return i + 1;
       if (byte === BACKSLASH) i += 1;
     }
-    throw this.#truncated();
+    // In long strings the next quote is searched for natively.
+    for (;;) {
+      const end = bytes.indexOf(QUOTE, i);
+      if (end < 0) throw this.#truncated();
+      if (!isEscapedAt(bytes, i, end)) return end + 1;
+      i = end + 1;
+    }
+  }
+
+  #begins(open: number, close: number): boolean {
+    this.#expect(open);
+    if (this.#closes(close)) return false;
+    this.#blanks();
+    return true;
   }
 
   #expect(byte: number): void {
@@ -131,6 +195,7 @@ export class JsonScanner {
   #continues(close: number): boolean {
     if (this.#closes(close)) return false;
     this.#expect(COMMA);
+    this.#blanks();
     return true;
   }
 
@@ -152,6 +217,18 @@ export class MalformedJson extends Error {
   override readonly name = 'MalformedJson';
 }
 
+/** A string and where it stands, with its quotes. */
+interface Known {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** Slots for strings that recur; two that share one are made anew whenever they alternate. */
+const KNOWN_STRINGS = 64;
+/** Bytes of a string that are looked at one by one, before the native search is worth its call. */
+const SHORT_STRING = 32;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
@@ -163,6 +240,24 @@ const CLOSE_BRACKET = 0x5d;
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
+
+function sameBytes(bytes: Buffer, a: number, endOfA: number, b: number, endOfB: number): boolean {
+  if (endOfA - a !== endOfB - b) return false;
+  for (let i = a, j = b; i < endOfA; i += 1, j += 1) if (bytes[i] !== bytes[j]) return false;
+  return true;
+}
+
+/** Whether an odd number of backslashes, none of them before `from`, stands right before `end`. */
+function isEscapedAt(bytes: Buffer, from: number, end: number): boolean {
+  let i = end;
+  while (i > from && bytes[i - 1] === BACKSLASH) i -= 1;
+  return (end - i) % 2 === 1;
+}
+
+function hasBackslash(bytes: Buffer, from: number, end: number): boolean {
+  for (let i = from; i < end; i += 1) if (bytes[i] === BACKSLASH) return true;
+  return false;
+}
 
 function isBlank(byte: number | undefined): boolean {
   return byte === SPACE || byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === 0x09;
