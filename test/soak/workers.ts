@@ -11,6 +11,7 @@ export class Worker {
   readonly #preload: readonly Preload[];
   readonly #stepFile: string;
   #running: Running | undefined;
+  #stepAtEnd = STARTING;
   #stopped = false;
   /** Ends when the command is not started again. */
   readonly ended: Promise<void>;
@@ -44,7 +45,7 @@ export class Worker {
     const running = this.#running;
     if (!running?.child.kill('SIGKILL')) return undefined;
     const { code } = await running.ended;
-    return code === SIGKILLED ? this.lastStep : undefined;
+    return code === SIGKILLED ? this.#stepAtEnd : undefined;
   }
 
   /** Lets it end by itself, or by SIGTERM, and starts it no more. */
@@ -65,6 +66,8 @@ export class Worker {
       });
       const { code, stderr } = await this.#running.ended;
       this.#running = undefined;
+      // Whoever killed it is told later: the next one writes to the same file.
+      this.#stepAtEnd = this.lastStep;
       if (code !== SIGKILLED) this.codes.set(code, (this.codes.get(code) ?? 0) + 1);
       if (!EXPECTED.has(code)) this.complaints.push(`${code}: ${stderr}`);
       if (this.#stopped || isDone(code)) return;

@@ -166,7 +166,12 @@ function sortClause({ sort }: RelatedIndex): string[] {
  * How values compare depends on their type (an `ip` is no text), so that order is kept; only records with equal values
  * are put in order here, since by `_id` Elasticsearch cannot where the cluster forbids loading that field.
  */
-export function orderRecords(related: RelatedIndex, sorted: readonly Hit[]): Hit[] {
+export function orderRecords(related: RelatedIndex, sorted: readonly Hit[]): readonly Hit[] {
+  const hasEqual = sorted.some((hit, i) => {
+    const next = sorted[i + 1];
+    return next !== undefined && sameSort(related, hit, next);
+  });
+  if (!hasEqual) return sorted;
   let rank = 0;
   const ranked = sorted.map((hit, i) => {
     const before = sorted[i - 1];

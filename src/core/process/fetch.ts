@@ -163,7 +163,7 @@ export function idOf({ id }: ClaimedMessage): string {
 function recordsByMessage(
   related: RelatedIndex,
   records: Documents | undefined,
-): Map<string, Hit[]> {
+): Map<string, readonly Hit[]> {
   const byMessage = new Map<string, Hit[]>();
   for (const hit of records?.kind === 'hits' ? records.hits : []) {
     for (const id of keysOf(related, hit)) {
@@ -172,16 +172,17 @@ function recordsByMessage(
       else byMessage.set(id, [hit]);
     }
   }
-  for (const [id, hits] of byMessage) byMessage.set(id, orderRecords(related, hits));
-  return byMessage;
+  const ordered = new Map<string, readonly Hit[]>();
+  for (const [id, hits] of byMessage) ordered.set(id, orderRecords(related, hits));
+  return ordered;
 }
 
 /** The messages a record belongs to, each once. */
-function keysOf({ key, index }: RelatedIndex, hit: Hit): Set<string> {
+function keysOf({ key, index }: RelatedIndex, hit: Hit): Iterable<string> {
   const values = hit.fields[key];
   if (!values)
     throw new Error(`${index}: record ${hit.id} was found by ${key}, but has no doc values of it`);
-  return new Set(values.map(String));
+  return values.length === 1 ? [String(values[0])] : new Set(values.map(String));
 }
 
 /** Preflight has refused indices that keep no source, so this is a bug or an index made since. */

@@ -10,7 +10,7 @@ import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
 import type { BatchObject, MessageOutcome } from '../tracking/outcomes.js';
 import { indexText, type IndexedDocument } from './batch-index.js';
 import { failure, idOf } from './fetch.js';
-import { MemberWriter } from './members.js';
+import { GZIP, MemberWriter } from './members.js';
 import { upload, type UploadContext } from './message-writer.js';
 import type { BatchWriter, Document } from './writer.js';
 
@@ -103,7 +103,7 @@ export class ObjectWriter implements BatchWriter {
       documents: this.#documents,
     });
     const { index } = this.#spools;
-    await pipeline(text, createGzip(), async (packed: AsyncIterable<Buffer>) => {
+    await pipeline(text, createGzip(GZIP), async (packed: AsyncIterable<Buffer>) => {
       for await (const chunk of packed) await index.write(chunk);
     });
     return index.finish();
