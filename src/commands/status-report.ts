@@ -1,8 +1,8 @@
 import type { Counts, StatusReport } from '../core/status/types.js';
-import { grouped, spoken } from './terminal/numbers.js';
+import { grouped, percent, spoken } from './terminal/numbers.js';
 import { table } from './terminal/table.js';
 
-export function statusJson({ jobs, ...rest }: StatusReport): object {
+export function statusJson({ jobs, throttled, ...rest }: StatusReport): object {
   return {
     jobs: jobs.map(({ jobId, from, to, status, expected, extracted, duplicates }) => {
       return {
@@ -16,11 +16,12 @@ export function statusJson({ jobs, ...rest }: StatusReport): object {
       };
     }),
     ...rest,
+    throttled: throttled.map((limit) => ({ ...limit, since: limit.since.toISOString() })),
   };
 }
 
 export function statusLines(report: StatusReport): string[] {
-  const { jobs, messages, batches, stuck, messagesPerSecond, secondsLeft } = report;
+  const { jobs, messages, batches, stuck, throttled, messagesPerSecond, secondsLeft } = report;
   if (jobs.length === 0) return ['no jobs yet; es-migrate extract makes the first'];
   const jobRows = jobs.map((job) => {
     const { total, pending, inProgress, completed, failed } = job.messages;
@@ -67,6 +68,10 @@ export function statusLines(report: StatusReport): string[] {
           `${grouped(stuck)} stuck: leases that ran out; the next process takes them over, or es-migrate reset-stuck`,
         ]
       : []),
+    ...throttled.map(
+      ({ owner, share, reason, seconds }) =>
+        `${owner} slowed down ${spoken(seconds)} ago and is at ${percent(share)}: ${reason} at Elasticsearch`,
+    ),
     ...jobs
       .filter(({ failedWindows }) => failedWindows > 0)
       .map(

@@ -94,6 +94,7 @@ export const configSchema = z.strictObject({
   limits: z
     .strictObject({
       sourceRequestsPerSecond: rate().optional(),
+      sourceLatencyTarget: duration(0, 600_000, '0 to 10m').optional(),
       maxInFlightBytes: size().optional(),
     })
     .optional(),

@@ -75,6 +75,7 @@ export function settle(config: Config, judge: Judge): Settings {
     retryForMs: config.retryFor ?? 120_000,
     limits: {
       sourceRequestsPerSecond: config.limits?.sourceRequestsPerSecond ?? 50,
+      sourceLatencyTargetMs: config.limits?.sourceLatencyTarget ?? 2_000,
       maxInFlightBytes: config.limits?.maxInFlightBytes ?? 256 * 1024 ** 2,
     },
   };

@@ -1,6 +1,8 @@
 import type { RelatedIndex } from './elasticsearch/inspect-related.js';
+import type { SourceLimit } from './elasticsearch/limiter.js';
 import type { Source } from './elasticsearch/source.js';
 import { usage } from './errors.js';
+import { LimitNotice } from './limit-notice.js';
 import { requirePrefix } from './objects/require-prefix.js';
 import type { Target } from './objects/target.js';
 import { retrying, type RetryPolicy } from './retry.js';
@@ -65,11 +67,13 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     opened.push(one);
     return one;
   };
+  const notice = new LimitNotice(run, settings.limits.sourceRequestsPerSecond);
   const close = async () => {
+    await notice.close();
     await Promise.all(opened.map((one) => one.close()));
   };
   try {
-    const source = wants.source ? open(await connectSource(settings, policy)) : undefined;
+    const source = wants.source ? open(await connectSource(settings, policy, notice)) : undefined;
     const found = source && (await source.inspect(run.stop));
     const indices = found?.indices;
     const related = source && (await source.inspectRelated(run.stop));
@@ -86,6 +90,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
       ),
     );
     const version = await (wants.readOnly ? schemaVersion(database) : migrated(run, database));
+    if (source && !wants.readOnly) notice.publish(leases, () => source.liftIdleLimit());
     if (target && source && !wants.readOnly) {
       const owner = { databaseId: await databaseId(database) };
       const own = () =>
@@ -120,9 +125,14 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
   }
 }
 
-async function connectSource(settings: Settings, policy: RetryPolicy): Promise<Source> {
+async function connectSource(
+  settings: Settings,
+  policy: RetryPolicy,
+  notice: LimitNotice,
+): Promise<Source> {
   const { openSource } = await import('./elasticsearch/source.js');
-  return openSource(settings.source, settings.limits, policy);
+  const onLimit = (limit: SourceLimit | undefined) => notice.changed(limit);
+  return openSource(settings.source, settings.limits, policy, onLimit);
 }
 
 async function connectTarget({ target }: Settings, { host }: Run): Promise<Target> {

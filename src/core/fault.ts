@@ -17,19 +17,22 @@ export class Fault extends Error {
   readonly code: string;
   /** How long the server asked us to wait (`Retry-After`), in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** The answer's HTTP status; undefined where there was no answer, or none of HTTP. */
+  readonly status: number | undefined;
 
   constructor(
     server: Server,
     faultClass: 'retriable' | 'request',
     code: string,
     message: string,
-    options: { retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: { retryAfterMs?: number | undefined; status?: number; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.server = server;
     this.class = faultClass;
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
+    this.status = options.status;
   }
 }
 

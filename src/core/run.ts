@@ -1,5 +1,7 @@
+import type { SourceLimit } from './elasticsearch/limiter.js';
+
 /** What a run says about itself. Bars, log lines, metrics and tests are listeners. */
-export type RunEvent = LogEvent | ProgressEvent;
+export type RunEvent = LogEvent | ProgressEvent | LimitEvent;
 
 export interface LogEvent {
   readonly type: 'log';
@@ -19,6 +21,20 @@ export interface ProgressEvent {
   readonly total: number;
   /** Messages that failed, of those done. */
   readonly failed: number;
+}
+
+/** Elasticsearch is asked for less than the configuration allows, since it has too much to do; or no longer is. */
+export interface LimitEvent {
+  readonly type: 'limit';
+  /** Undefined: everything the configuration allows is asked for again. */
+  readonly limit: ImposedLimit | undefined;
+}
+
+export interface ImposedLimit extends SourceLimit {
+  /** Requests a second at most; 0 where the configuration names no limit. */
+  readonly requestsPerSecond: number;
+  /** When the first request was refused, or answers turned slow: milliseconds since the epoch, by this host's clock. */
+  readonly since: number;
 }
 
 export type Report = (event: RunEvent) => void;

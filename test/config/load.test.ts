@@ -27,7 +27,11 @@ describe('defaults', () => {
       maxAttempts: 5,
       leaseSeconds: 300,
       retryForMs: 120_000,
-      limits: { sourceRequestsPerSecond: 50, maxInFlightBytes: 268_435_456 },
+      limits: {
+        sourceRequestsPerSecond: 50,
+        sourceLatencyTargetMs: 2_000,
+        maxInFlightBytes: 268_435_456,
+      },
     });
     expect(warnings).toEqual([]);
     expect(describedBy).toBe('es-migrate.yaml');
@@ -59,7 +63,7 @@ concurrency: 1
 maxAttempts: 1
 leaseSeconds: 5
 retryFor: 500ms
-limits: { sourceRequestsPerSecond: 0, maxInFlightBytes: 1GiB }
+limits: { sourceRequestsPerSecond: 0, sourceLatencyTarget: 750ms, maxInFlightBytes: 1GiB }
 `;
     expect(load({ files: { 'es-migrate.yml': yaml } }).settings).toEqual({
       source: {
@@ -100,7 +104,11 @@ limits: { sourceRequestsPerSecond: 0, maxInFlightBytes: 1GiB }
       maxAttempts: 1,
       leaseSeconds: 5,
       retryForMs: 500,
-      limits: { sourceRequestsPerSecond: 0, maxInFlightBytes: 1_073_741_824 },
+      limits: {
+        sourceRequestsPerSecond: 0,
+        sourceLatencyTargetMs: 750,
+        maxInFlightBytes: 1_073_741_824,
+      },
     });
   });
 });
@@ -223,7 +231,7 @@ limits: 5
         'es-migrate.yaml:10: settle: 15 is not a duration such as 500ms, 90s, 15m, 2h or 1d',
         'es-migrate.yaml:11: concurency: unknown key; did you mean concurrency?',
         'es-migrate.yaml:12: retryFor: has no value',
-        'es-migrate.yaml:13: limits: must be a section with keys such as sourceRequestsPerSecond, maxInFlightBytes',
+        'es-migrate.yaml:13: limits: must be a section with keys such as sourceRequestsPerSecond, sourceLatencyTarget, maxInFlightBytes',
         'ES_MIGRATE_TRAKING_URL: unknown variable; did you mean ES_MIGRATE_TRACKING_URL?',
         'ES_MIGRATE_SOURCE_INSECURE: source.insecure: "yes" is not allowed; give true or false',
         '--batch-size: batchSize: "10001" is not allowed; give a whole number from 1 to 10,000',
@@ -245,6 +253,8 @@ limits: 5
     ['startDate: 2024-02-30', 'startDate'],
     ['startDate: 2024', 'startDate'],
     ['limits: { sourceRequestsPerSecond: -1 }', 'limits.sourceRequestsPerSecond'],
+    ['limits: { sourceLatencyTarget: 2 }', 'limits.sourceLatencyTarget'],
+    ['limits: { sourceLatencyTarget: 1h }', 'limits.sourceLatencyTarget'],
     ['limits: { maxInFlightBytes: 5 bytes }', 'limits.maxInFlightBytes'],
     ['limits: { maxInFlight: 5 }', 'limits.maxInFlight'],
     ['apiKey: x', 'apiKey'],

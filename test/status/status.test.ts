@@ -39,6 +39,7 @@ test('of an empty database', async () => {
     messages: none,
     batches: none,
     stuck: 0,
+    throttled: [],
     messagesPerSecond: null,
     secondsLeft: null,
   });

@@ -20,7 +20,7 @@ export function createLog({ format, level, color, write }: LogOptions): Log {
   const pretty = prettyFactory({
     colorize: color,
     // The figures of progress lines stand in their text, too.
-    ignore: 'type,stage,done,total,failed',
+    ignore: 'type,stage,done,total,failed,limit',
     translateTime: 'SYS:HH:MM:ss',
     singleLine: true,
   });

@@ -8,6 +8,11 @@ export function counted(value: number, noun: string): string {
   return `${grouped(value)} ${noun}${value === 1 ? '' : noun.endsWith('ch') ? 'es' : 's'}`;
 }
 
+/** `0.0625` → `6 %`. */
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
 /** Seconds as people read them: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`. */
 export function spoken(seconds: number): string {
   const minutes = Math.round(seconds / 60);

@@ -1,11 +1,13 @@
 import cliProgress from 'cli-progress';
-import type { ProgressEvent } from '../../core/run.js';
+import type { ImposedLimit, ProgressEvent } from '../../core/run.js';
 import type { Log } from './log.js';
-import { grouped, spoken } from './numbers.js';
+import { grouped, percent, spoken } from './numbers.js';
 
 /** Shows where the stages stand. */
 export interface Progress {
   show(event: ProgressEvent): void;
+  /** From now on Elasticsearch is asked for less; undefined: no longer. */
+  limit(limit: ImposedLimit | undefined): void;
   /** Writes a finished line without tearing what is shown. */
   write(line: string): void;
   close(): void;
@@ -24,18 +26,27 @@ const LINE_EVERY_MS = 10_000;
 
 /** Shows nothing. */
 export function noProgress(out: Out): Progress {
-  return { show: () => undefined, write: out, close: () => undefined };
+  return {
+    show: () => undefined,
+    limit: () => undefined,
+    write: out,
+    close: () => undefined,
+  };
 }
 
 /** One line every 10 s, and one at the end; for logs, pipes and CI. */
 export function progressLines(out: Out, log: Log): Progress {
   const stages = new Stages();
-  let shown: ProgressEvent | undefined;
+  let shown: readonly unknown[] = [];
   const line = (): void => {
     const stage = stages.latest();
-    if (stage === undefined || stage.event === shown) return;
-    log({ level: 'info', message: describe(stage), fields: { ...stage.event } });
-    shown = stage.event;
+    if (stage === undefined) return;
+    const state = [stage.event, stages.limit?.share];
+    if (state.every((one, i) => one === shown[i])) return;
+    const fields = { ...stage.event, ...(stages.limit && { limit: stages.limit.share }) };
+    const message = `${stage.event.stage}: ${figures(stage, stages.limit)}`;
+    log({ level: 'info', message, fields });
+    shown = state;
   };
   const timer = setInterval(line, LINE_EVERY_MS).unref();
   return {
@@ -44,6 +55,7 @@ export function progressLines(out: Out, log: Log): Progress {
       if (stages.latest()?.event.stage !== event.stage) line();
       stages.update(event);
     },
+    limit: (limit) => (stages.limit = limit),
     write: out,
     close: () => {
       clearInterval(timer);
@@ -71,15 +83,21 @@ export function progressBars(stream: NodeJS.WriteStream, out: Out): Progress {
     const options = { stream, format: FORMAT, barsize: 24, hideCursor: true, gracefulExit: false };
     return new cliProgress.MultiBar(options, cliProgress.Presets.shades_classic);
   };
+  const draw = (stage: Stage): void => {
+    const { event } = stage;
+    const payload = { stage: event.stage.padEnd(8), text: figures(stage, stages.limit) };
+    multi ??= open();
+    const bar = bars.get(event.stage) ?? multi.create(event.total, 0, payload);
+    bars.set(event.stage, bar);
+    bar.setTotal(event.total);
+    bar.update(event.done, payload);
+  };
   return {
-    show: (event) => {
-      const text = figures(stages.update(event));
-      const payload = { stage: event.stage.padEnd(8), text };
-      multi ??= open();
-      const bar = bars.get(event.stage) ?? multi.create(event.total, 0, payload);
-      bars.set(event.stage, bar);
-      bar.setTotal(event.total);
-      bar.update(event.done, payload);
+    show: (event) => draw(stages.update(event)),
+    limit: (limit) => {
+      stages.limit = limit;
+      const stage = stages.latest();
+      if (stage) draw(stage);
     },
     write: (line) => {
       if (multi === undefined) out(line);
@@ -92,6 +110,7 @@ export function progressBars(stream: NodeJS.WriteStream, out: Out): Progress {
 const FORMAT = '{stage} {bar} {percentage} %  {text}';
 
 class Stages {
+  limit: ImposedLimit | undefined;
   readonly #stages = new Map<string, Stage>();
 
   update(event: ProgressEvent): Stage {
@@ -108,17 +127,14 @@ class Stages {
   }
 }
 
-function describe(stage: Stage): string {
-  return `${stage.event.stage}: ${figures(stage)}`;
-}
-
-function figures(stage: Stage): string {
+function figures(stage: Stage, limit: ImposedLimit | undefined): string {
   const { done, total, failed } = stage.event;
   const rate = rateOf(stage);
   const left = rate > 0 && total > done ? `, about ${spoken((total - done) / rate)} left` : '';
   // What a verification finds is told by kind, when it has ended.
   const failures = stage.event.stage === 'verify' ? '' : `, ${grouped(failed)} failed`;
-  return `${grouped(done)} of ${grouped(total)}, ${grouped(rate)}/s${failures}${left}`;
+  const slowed = limit ? `, slowed to ${percent(limit.share)} (${limit.reason})` : '';
+  return `${grouped(done)} of ${grouped(total)}, ${grouped(rate)}/s${failures}${left}${slowed}`;
 }
 
 /** Messages a second since the stage was first heard of. */

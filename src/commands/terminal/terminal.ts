@@ -44,7 +44,11 @@ export function openTerminal({
         : progressLines(out, log);
   return {
     log,
-    report: (event) => (event.type === 'log' ? log(event) : shown.show(event)),
+    report: (event) => {
+      if (event.type === 'log') log(event);
+      else if (event.type === 'limit') shown.limit(event.limit);
+      else shown.show(event);
+    },
     close: () => shown.close(),
   };
 }

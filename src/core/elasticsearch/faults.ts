@@ -1,8 +1,11 @@
 import { MigrateError, usage } from '../errors.js';
 import { Fault, parseRetryAfter } from '../fault.js';
+import type { LimitReason } from './limiter.js';
 
 /** What Elasticsearch says it is when a page of documents does not fit its memory. */
 export const OUT_OF_MEMORY = 'circuit_breaking_exception';
+/** What a request that was given up after a silence is called. */
+export const NO_ANSWER = 'TimeoutError';
 /** The point in time is gone: it expired, or the node that held it restarted. */
 export const PIT_LOST = 'search_context_missing_exception';
 export const INDEX_MISSING = 'index_not_found_exception';
@@ -51,8 +54,19 @@ export function answeredError(
     retriable ? 'retriable' : 'request',
     type ?? String(status),
     `Elasticsearch answered ${status}: ${said}`,
-    { retryAfterMs: parseRetryAfter(Array.isArray(asked) ? asked[0] : asked, Date.now()) },
+    { status, retryAfterMs: parseRetryAfter(Array.isArray(asked) ? asked[0] : asked, Date.now()) },
   );
+}
+
+/**
+ * Whether a fault says that less must be asked for: 429, from whoever stands before the shards, or a shard's own word,
+ * which may come in an answer of 200.
+ */
+export function overloadOf({ code, status }: Fault): LimitReason | undefined {
+  if (code === OUT_OF_MEMORY) return 'too little memory';
+  return status === 429 || code.endsWith('rejected_execution_exception')
+    ? 'too many requests'
+    : undefined;
 }
 
 /** The innermost cause that names itself: what wraps it says only "all shards failed". */
@@ -118,7 +132,7 @@ export function connectionError(error: unknown, url: string): unknown {
 /** Elasticsearch, or what stands before it, took the request and has said nothing for too long. */
 export function noAnswer(url: string, afterMs: number): Fault {
   const message = `Elasticsearch at ${url} has not answered for ${Math.round(afterMs / 1000)} s`;
-  return new Fault('Elasticsearch', 'retriable', 'TimeoutError', message);
+  return new Fault('Elasticsearch', 'retriable', NO_ANSWER, message);
 }
 
 /** Points in time are lost when their node restarts; again and again, when something is wrong there. */

@@ -13,11 +13,12 @@ export class Pace {
     this.#intervalMs = perSecond > 0 ? 1000 / perSecond : 0;
   }
 
-  async turn(signal: AbortSignal): Promise<void> {
+  /** Waits for the next turn; `share`, above 0, is how much of the limit may be used just now. */
+  async turn(signal: AbortSignal, share = 1): Promise<void> {
     if (this.#intervalMs === 0) return;
     const now = performance.now();
     const mine = Math.max(now, this.#next);
-    this.#next = mine + this.#intervalMs;
+    this.#next = mine + this.#intervalMs / share;
     if (mine > now) await sleep(mine - now, signal);
   }
 }

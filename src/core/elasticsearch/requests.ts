@@ -4,7 +4,8 @@ import { isMigrateError, usage } from '../errors.js';
 import { Fault, isFault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import { parseSearch, type SearchAnswer } from './answer.js';
-import { answeredError, connectionError, noAnswer } from './faults.js';
+import { answeredError, connectionError, NO_ANSWER, noAnswer, overloadOf } from './faults.js';
+import type { Limiter } from './limiter.js';
 import type { Pace } from './pace.js';
 
 export interface Request {
@@ -33,16 +34,24 @@ const OVERTIME_MS = 15_000;
 /** Named here, since the client takes a body that is text already for plain text. */
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
 
-/** Requests to Elasticsearch: paced, retried by the one policy, answered in raw bytes. */
+/** How often, and how many at once, Elasticsearch may be asked. */
+export interface Brakes {
+  readonly pace: Pace;
+  readonly limiter: Limiter;
+}
+
+/** Requests to Elasticsearch: limited, paced, retried by the one policy, answered in raw bytes. */
 export class Requests {
   readonly #client: Client;
   readonly #pace: Pace;
+  readonly #limiter: Limiter;
   readonly #policy: RetryPolicy;
   readonly #url: string;
 
-  constructor(client: Client, pace: Pace, policy: RetryPolicy, url: string) {
+  constructor(client: Client, { pace, limiter }: Brakes, policy: RetryPolicy, url: string) {
     this.#client = client;
     this.#pace = pace;
+    this.#limiter = limiter;
     this.#policy = policy;
     this.#url = url;
   }
@@ -94,19 +103,51 @@ export class Requests {
     return retrying(
       this.#policy,
       async (leftMs) => {
-        await this.#pace.turn(request.signal);
-        const silenceMs = Math.min(LONGEST_SILENCE_MS, leftMs + OVERTIME_MS);
-        const body = await this.#once(request, silenceMs);
-        return body === 'too-large' ? body : read(body);
+        const entering = this.#limiter.enter(request.signal);
+        if (entering) await entering;
+        try {
+          await this.#pace.turn(request.signal, this.#limiter.share);
+          const silenceMs = Math.min(LONGEST_SILENCE_MS, leftMs + OVERTIME_MS);
+          return await this.#watched(request, silenceMs, read);
+        } finally {
+          this.#limiter.leave();
+        }
       },
       { signal: request.signal, ...(request.unless && { unless: request.unless }) },
     );
   }
 
+  /** One attempt, of which the limiter hears: a refusal, or how long the answer was waited for. */
+  async #watched<T>(
+    request: Request,
+    silenceMs: number,
+    read: (body: Buffer) => T,
+  ): Promise<T | 'too-large'> {
+    const { falls } = this.#limiter;
+    try {
+      const { body, afterMs } = await this.#once(request, silenceMs);
+      const result = body === 'too-large' ? body : read(body);
+      this.#limiter.answered(falls, afterMs);
+      return result;
+    } catch (error) {
+      if (isFault(error)) {
+        const overload = overloadOf(error);
+        if (overload) this.#limiter.refused(falls, overload);
+        else if (error.code === NO_ANSWER) this.#limiter.answered(falls, silenceMs);
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Sends it once. `afterMs` is how long the answer's head was waited for: Elasticsearch sends it when it has searched
+   * and fetched, so neither the network nor our own work on large bodies counts as the server's slowness.
+   */
   async #once(
     { method, path, query, body, maxBytes = DEFAULT_MAX_BYTES, signal }: Request,
     silenceMs: number,
-  ): Promise<Buffer | 'too-large'> {
+  ): Promise<{ readonly body: Buffer | 'too-large'; readonly afterMs: number }> {
+    const sentAt = performance.now();
     const silent = new AbortController();
     const silence = setTimeout(() => {
       silent.abort(noAnswer(this.#url, silenceMs));
@@ -126,6 +167,7 @@ export class Requests {
         },
         { asStream: true, meta: true, signal: either.signal, headers: JSON_HEADERS },
       );
+      const afterMs = performance.now() - sentAt;
       const failed = answer.statusCode >= 400;
       const bytes = await collect(answer.body, failed ? MAX_ERROR_BYTES : maxBytes, () =>
         silence.refresh(),
@@ -137,7 +179,7 @@ export class Requests {
           bytes === 'too-large' ? Buffer.alloc(0) : bytes,
         );
       }
-      return bytes;
+      return { body: bytes, afterMs };
     } catch (error) {
       signal.throwIfAborted();
       silent.signal.throwIfAborted();

@@ -6,6 +6,7 @@ import { createClient } from './client.js';
 import type { Documents, DocumentsRequest } from './documents.js';
 import { inspectRelated, type RelatedIndex } from './inspect-related.js';
 import { inspectSource, type SourceIndices } from './inspect-source.js';
+import { Limiter, type SourceLimit } from './limiter.js';
 import { messageExists, searchMessages } from './messages.js';
 import { Pace } from './pace.js';
 import {
@@ -22,8 +23,8 @@ import { Requests } from './requests.js';
 
 /**
  * The Elasticsearch that messages are read from. Reads only; every request waits for its turn under
- * `limits.sourceRequestsPerSecond` and is retried by the one policy, so what is thrown is final: a MigrateError, or a
- * Fault of class `request`.
+ * `limits.sourceRequestsPerSecond`, and under what the server can bear (limiter.ts), and is retried by the one policy, so
+ * what is thrown is final: a MigrateError, or a Fault of class `request`.
  */
 export interface Source {
   /**
@@ -62,17 +63,30 @@ export interface Source {
     messageId: string,
     page: { maxBytes: number; signal: AbortSignal },
   ): AsyncGenerator<readonly Hit[]>;
+  /** Lifts a limit the server has imposed if nothing has been asked for a minute; for whoever shows it. */
+  liftIdleLimit(): void;
   close(): Promise<void>;
 }
 
-/** Connects to Elasticsearch; nothing is sent until the first request. */
+/**
+ * Connects to Elasticsearch; nothing is sent until the first request.
+ *
+ * @param onLimit hears of every change of the limit the server imposes; undefined when it is lifted
+ */
 export function openSource(
   settings: SourceSettings,
   limits: LimitSettings,
   policy: RetryPolicy,
+  onLimit: (limit: SourceLimit | undefined) => void = () => undefined,
 ): Source {
   const pace = new Pace(limits.sourceRequestsPerSecond);
-  const requests = new Requests(createClient(settings), pace, policy, settings.urls.join(', '));
+  const limiter = new Limiter({
+    latencyTargetMs: limits.sourceLatencyTargetMs,
+    now: () => performance.now(),
+    onChange: onLimit,
+  });
+  const brakes = { pace, limiter };
+  const requests = new Requests(createClient(settings), brakes, policy, settings.urls.join(', '));
   return {
     inspect: (signal) => inspectSource(requests, settings, signal),
     inspectRelated: async (signal) => {
@@ -91,6 +105,7 @@ export function openSource(
     exists: (index, id, signal) => messageExists(requests, index, id, signal),
     records: (related, request) => searchRecords(requests, related, request),
     recordPages: (related, messageId, page) => readRecordPages(requests, related, messageId, page),
+    liftIdleLimit: () => limiter.liftIfIdle(),
     close: () => requests.close(),
   };
 }

@@ -2,6 +2,7 @@ import type { Connections } from '../connect.js';
 import type { Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
 import { countBatches, countStuck, listJobs, recentRate } from '../tracking/counters.js';
+import { listLimited } from '../tracking/source-limits.js';
 import type { StatusReport } from './types.js';
 
 /** Where everything stands, of one job or of all, from counters alone: no row of message_tracking is read. */
@@ -11,10 +12,11 @@ export async function status(
   { jobId }: { jobId?: number | undefined },
 ): Promise<StatusReport> {
   await requireJob(database, jobId);
-  const [jobs, counts, stuck, rate] = await Promise.all([
+  const [jobs, counts, stuck, throttled, rate] = await Promise.all([
     listJobs(database, jobId),
     countBatches(database, { jobId }),
     countStuck(database, jobId),
+    listLimited(database),
     recentRate(database, jobId),
   ]);
   const left = counts.messages.pending + counts.messages.inProgress;
@@ -22,6 +24,7 @@ export async function status(
     jobs,
     ...counts,
     stuck,
+    throttled,
     messagesPerSecond: rate,
     secondsLeft: rate && left > 0 ? Math.ceil(left / rate) : null,
   };

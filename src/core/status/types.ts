@@ -20,12 +20,30 @@ export interface JobStatus {
   readonly failedWindows: number;
 }
 
+/** A running process, on any host, that asks Elasticsearch for less than its configuration allows. */
+export interface ThrottledProcess {
+  /** Host and process. */
+  readonly owner: string;
+  /** Of what the configuration allows, above 0 and below 1. */
+  readonly share: number;
+  /** Most requests in flight at once. */
+  readonly inFlight: number;
+  /** Requests a second at most; 0 where the configuration names no limit. */
+  readonly requestsPerSecond: number;
+  /** What Elasticsearch has too much of, or too little. */
+  readonly reason: string;
+  readonly since: Date;
+  /** How long that is ago, by the database's clock. */
+  readonly seconds: number;
+}
+
 export interface StatusReport {
   readonly jobs: readonly JobStatus[];
   readonly messages: Counts;
   readonly batches: Counts;
   /** Batches and extractions whose lease has run out. */
   readonly stuck: number;
+  readonly throttled: readonly ThrottledProcess[];
   /** Completed over the last minutes; null where nothing was completed lately. */
   readonly messagesPerSecond: number | null;
   /** Null where nothing is left or no rate is known. */
