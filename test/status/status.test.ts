@@ -3,6 +3,7 @@ import type { Connections } from '../../src/core/connect.js';
 import { status } from '../../src/core/status/status.js';
 import type { Database } from '../../src/core/tracking/database.js';
 import { findMessages } from '../../src/core/tracking/lookup.js';
+import { announceLimit, withdrawLimit } from '../../src/core/tracking/source-limits.js';
 import { closeWindow } from '../../src/core/tracking/windows.js';
 import { closeJob } from '../../src/core/tracking/jobs.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
@@ -121,4 +122,36 @@ test('where a message is, in every index it occurs in', async () => {
     { index: 'two', status: 'pending' },
   ]);
   expect(await findMessages(database, 'a')).toEqual([]);
+});
+
+test('who is slowed down, until it says otherwise or has died', async () => {
+  const limit = {
+    share: 0.25,
+    inFlight: 3,
+    requestsPerSecond: 12.5,
+    reason: 'slow answers' as const,
+  };
+  const [dead, alive] = ['d'.repeat(32), 'a'.repeat(32)];
+  await announceLimit(database, { ...limit, token: dead, owner: 'host:1', forMs: 0 });
+  await announceLimit(database, { ...limit, token: alive, owner: 'host:2', forMs: 90_000 });
+  await announceLimit(database, {
+    ...limit,
+    share: 0.5,
+    token: alive,
+    owner: 'host:2',
+    forMs: 95_000,
+  });
+  expect((await look()).throttled).toMatchObject([
+    { ...limit, share: 0.5, owner: 'host:2' },
+    { ...limit, owner: 'host:1' },
+  ]);
+  expect((await look()).throttled[0]?.seconds).toBeGreaterThanOrEqual(95);
+  await database.change(
+    'UPDATE source_limits SET expires_at = NOW(6) - INTERVAL 1 SECOND WHERE token = ?',
+    [dead],
+  );
+  expect((await look()).throttled.map(({ owner }) => owner)).toEqual(['host:2']);
+  await withdrawLimit(database, alive);
+  expect((await look()).throttled).toEqual([]);
+  expect(await database.rows('SELECT * FROM source_limits')).toEqual([]);
 });

@@ -54,6 +54,8 @@ export interface HttpProxy {
   readonly url: string;
   /** Every request so far, in the order of arrival. */
   readonly requests: readonly Seen[];
+  /** How many of them have not been answered to the end. */
+  readonly inFlight: number;
   /** How many of them did not simply pass. */
   readonly troubled: number;
   /** Replaces the rule, for requests that come from now on. */
@@ -69,10 +71,13 @@ export async function startHttpProxy(upstream: string, first?: Rule): Promise<Ht
   const requests: Seen[] = [];
   let rule: Rule = first ?? (() => undefined);
   let troubled = 0;
+  let inFlight = 0;
   const server = createServer((incoming, outgoing) => {
     const { method = 'GET', url = '/', headers } = incoming;
     const seen = { method, url, headers, at: performance.now() };
     requests.push(seen);
+    inFlight += 1;
+    outgoing.once('close', () => (inFlight -= 1));
     const action = rule(seen) ?? { do: 'pass' };
     if (action.do !== 'pass') troubled += 1;
     perform(action, upstream, incoming, outgoing).catch(() => reset(incoming));
@@ -85,6 +90,9 @@ export async function startHttpProxy(upstream: string, first?: Rule): Promise<Ht
   return {
     url: `http://127.0.0.1:${listener.port}`,
     requests,
+    get inFlight() {
+      return inFlight;
+    },
     get troubled() {
       return troubled;
     },
