@@ -42,6 +42,7 @@ describe('migrating', () => {
       'message_tracking',
       'schema_migrations',
       'source_indices',
+      'source_limits',
       'tracking_database',
       'verify_findings',
       'verify_keys',
@@ -78,11 +79,12 @@ describe('migrating', () => {
 
   test('again where an earlier run was cut off behind a column it had added', async () => {
     const all = await readMigrations();
-    const second = all.find(({ version }) => version === 2);
+    const cutOff = all.filter(({ version }) => version >= 2).map(({ name }) => name);
     await migrateSchema(database);
+    await database.change('DELETE FROM schema_migrations WHERE version > 2');
     await database.change('UPDATE schema_migrations SET applied_at = NULL WHERE version = 2');
     await database.change('ALTER TABLE batch_progress DROP COLUMN index_etag');
-    expect((await migrateSchema(database)).applied).toEqual([second?.name]);
+    expect((await migrateSchema(database)).applied).toEqual(cutOff);
     await database.rows('SELECT object_etag, index_etag FROM batch_progress');
   });
 
