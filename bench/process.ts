@@ -1,0 +1,85 @@
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { alternate } from './support/alternate.js';
+import { runPeer } from './support/child.js';
+import type { Outcome } from './support/finding.js';
+import { makeProject } from './support/project.js';
+import { startRecorder } from './support/recorder.js';
+import type { Sample, World } from './support/world.js';
+
+const MESSAGES = 200_000;
+
+/** `process` to S3 in layout batch, with three related indices, against the same searches with their answers dropped. */
+export async function processBatch(world: World): Promise<Outcome> {
+  const { options, servers, report } = world;
+  const sample = await world.sample(options.messages ?? MESSAGES, 'realistic');
+  const { file, atOnce, searches } = await record(world, sample);
+  report(`${searches} searches recorded, ${atOnce} at once`);
+  const url = servers.elasticsearch.url;
+  const rates = await alternate(
+    options.rounds,
+    {
+      bare: async () => {
+        const { seconds } = await runPeer<{ seconds: number }>('replay', {
+          args: [url, file, String(atOnce)],
+        });
+        return sample.messages / seconds;
+      },
+      ours: async () => sample.messages / (await processOnce(world, sample)),
+    },
+    report,
+  );
+  return {
+    findings: [
+      {
+        what: 'process, layout batch, 3 related indices',
+        unit: 'messages/s',
+        ours: rates.ours,
+        peer: { name: 'the same searches, answers dropped', values: rates.bare },
+        goal: { of: 'ratio', bound: 'at least', value: 0.85 },
+      },
+    ],
+    notes: [
+      `${sample.messages} messages with ${sample.related} related records; ${searches} searches, up to ${atOnce} at once.`,
+      'The searches were recorded from a run of ours; our start-up (the same command with nothing to do, in the same round) is taken off.',
+    ],
+  };
+}
+
+/** Seconds of `process` alone, without its start-up. */
+async function processOnce(world: World, sample: Sample): Promise<number> {
+  const project = await makeProject(world, { sample });
+  try {
+    await project.extract();
+    const whole = await project.run('process');
+    const startUp = await project.run('process');
+    return whole.seconds - startUp.seconds;
+  } finally {
+    await project.remove();
+  }
+}
+
+/** The searches `process` sends for the sample, one a line. */
+async function record(
+  world: World,
+  sample: Sample,
+): Promise<{ file: string; searches: number; atOnce: number }> {
+  const recorder = await startRecorder(world.servers.elasticsearch.url);
+  const project = await makeProject(world, { sample, elasticsearchUrl: recorder.url });
+  try {
+    await project.extract();
+    const before = recorder.searches.length;
+    await project.run('process');
+    const searches = recorder.searches.slice(before).filter(({ body }) => body.includes('"_doc"'));
+    const file = join(world.servers.dir, 'searches.jsonl');
+    const out = createWriteStream(file);
+    for (const search of searches) out.write(JSON.stringify(search) + '\n');
+    out.end();
+    await finished(out);
+    return { file, searches: searches.length, atOnce: recorder.atOnce };
+  } finally {
+    await project.remove();
+    await recorder.close();
+  }
+}

@@ -1,0 +1,73 @@
+import { alternate } from './support/alternate.js';
+import type { Finding, Outcome } from './support/finding.js';
+import { makeProject } from './support/project.js';
+import { startPeer } from './support/server.js';
+import { median } from './support/statistics.js';
+import type { Sample, World } from './support/world.js';
+
+const MESSAGES = 200_000;
+/** What Elasticsearch takes longer than it does, so that waiting for it is the limit and not one of these CPUs. */
+const DELAY_MS = 500;
+const CONCURRENCY = 2;
+/** Each takes minutes, and waiting varies little. */
+const MOST_ROUNDS = 3;
+
+/** `process --processes` 1, 2 and 4 where each answer of Elasticsearch takes its time, against as many times one process. */
+export async function severalProcesses(world: World): Promise<Outcome> {
+  const { options, servers, report } = world;
+  const sample = await world.sample(options.messages ?? MESSAGES, 'realistic');
+  const { hostname, port } = new URL(servers.elasticsearch.url);
+  const slow = await startPeer('delay-line', [hostname, port, String(DELAY_MS)]);
+  try {
+    const rates = await alternate(
+      Math.min(options.rounds, MOST_ROUNDS),
+      {
+        one: () => processOnce(world, sample, slow.url, 1),
+        two: () => processOnce(world, sample, slow.url, 2),
+        four: () => processOnce(world, sample, slow.url, 4),
+      },
+      report,
+    );
+    const finding = (processes: number, ours: number[]): Finding => ({
+      what: `process --processes ${processes}, Elasticsearch ${DELAY_MS} ms away`,
+      unit: 'messages/s',
+      ours,
+      peer: {
+        name: `${processes} × one process`,
+        values: rates.one.map((rate) => rate * processes),
+      },
+      goal: { of: 'ratio', bound: 'at least', value: 0.9 },
+    });
+    return {
+      findings: [finding(2, rates.two), finding(4, rates.four)],
+      notes: [
+        `${sample.messages} messages without related records, concurrency ${CONCURRENCY} per process; one process: ${Math.round(median(rates.one))} messages/s. Start-up is taken off.`,
+      ],
+    };
+  } finally {
+    await slow.stop();
+  }
+}
+
+async function processOnce(
+  world: World,
+  sample: Sample,
+  slowUrl: string,
+  processes: number,
+): Promise<number> {
+  const settings = { concurrency: CONCURRENCY };
+  const project = await makeProject(world, {
+    sample,
+    related: false,
+    elasticsearchUrl: slowUrl,
+    settings,
+  });
+  try {
+    await project.extract();
+    const whole = await project.run('process', '--processes', String(processes));
+    const startUp = await project.run('process', '--processes', String(processes));
+    return sample.messages / (whole.seconds - startUp.seconds);
+  } finally {
+    await project.remove();
+  }
+}
