@@ -1,9 +1,9 @@
 import { alternate } from './support/alternate.js';
 import { runPeer } from './support/child.js';
 import type { Outcome } from './support/finding.js';
-import { makeProject } from './support/project.js';
 import { startPeer } from './support/server.js';
-import type { Sample, World } from './support/world.js';
+import { runProcess, type Took } from './support/whole-run.js';
+import type { World } from './support/world.js';
 
 const MESSAGES = 50_000;
 /** Objects by the SDK a round: some seconds. */
@@ -18,33 +18,36 @@ export async function singleObjects(world: World): Promise<Outcome> {
   const sample = await world.sample(options.messages ?? MESSAGES, 'realistic');
   const s3 = await startPeer('null-s3');
   try {
-    const rates = await alternate(
+    const { ours, sdk } = await alternate<'ours' | 'sdk', Took>(
       options.rounds,
       {
         sdk: async () => {
           const args = [s3.url, String(SDK_OBJECTS), String(OBJECT_BYTES), String(AT_ONCE)];
           const env = { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' };
-          const { objects, seconds } = await runPeer<{ objects: number; seconds: number }>(
-            'sdk-puts',
-            { args, env },
-          );
-          return objects / seconds;
+          return runPeer<Took>('sdk-puts', { args, env });
         },
-        ours: () => processOnce(world, sample, s3.url),
+        ours: () =>
+          runProcess(world, { sample, related: false, layout: 'message', s3Endpoint: s3.url }),
       },
       report,
     );
+    const name = `PUTs of ${OBJECT_BYTES} bytes by the AWS SDK alone, ${AT_ONCE} at once`;
+    const rate = (count: number) => (work: Took) => count / work.seconds;
+    const cpu = (count: number) => (work: Took) => (work.cpuSeconds * 1e6) / count;
     return {
       findings: [
         {
           what: 'process, layout message, S3 answering at once',
           unit: 'messages/s',
-          ours: rates.ours,
-          peer: {
-            name: `PUTs of ${OBJECT_BYTES} bytes by the AWS SDK alone, ${AT_ONCE} at once`,
-            values: rates.sdk,
-          },
+          ours: ours.map(rate(sample.messages)),
+          peer: { name, values: sdk.map(rate(SDK_OBJECTS)) },
           goal: { of: 'ratio', bound: 'at least', value: 5 },
+        },
+        {
+          what: 'CPU of our process, all of its work',
+          unit: 'µs/message',
+          ours: ours.map(cpu(sample.messages)),
+          peer: { name, values: sdk.map(cpu(SDK_OBJECTS)) },
         },
       ],
       notes: [
@@ -53,22 +56,5 @@ export async function singleObjects(world: World): Promise<Outcome> {
     };
   } finally {
     await s3.stop();
-  }
-}
-
-async function processOnce(world: World, sample: Sample, s3Endpoint: string): Promise<number> {
-  const project = await makeProject(world, {
-    sample,
-    related: false,
-    layout: 'message',
-    s3Endpoint,
-  });
-  try {
-    await project.extract();
-    const whole = await project.run('process');
-    const startUp = await project.run('process');
-    return sample.messages / (whole.seconds - startUp.seconds);
-  } finally {
-    await project.remove();
   }
 }

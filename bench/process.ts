@@ -6,6 +6,7 @@ import { runPeer } from './support/child.js';
 import type { Outcome } from './support/finding.js';
 import { makeProject } from './support/project.js';
 import { startRecorder } from './support/recorder.js';
+import { runProcess, type Took } from './support/whole-run.js';
 import type { Sample, World } from './support/world.js';
 
 const MESSAGES = 200_000;
@@ -17,27 +18,31 @@ export async function processBatch(world: World): Promise<Outcome> {
   const { file, atOnce, searches } = await record(world, sample);
   report(`${searches} searches recorded, ${atOnce} at once`);
   const url = servers.elasticsearch.url;
-  const rates = await alternate(
+  const { ours, bare } = await alternate<'ours' | 'bare', Took>(
     options.rounds,
     {
-      bare: async () => {
-        const { seconds } = await runPeer<{ seconds: number }>('replay', {
-          args: [url, file, String(atOnce)],
-        });
-        return sample.messages / seconds;
-      },
-      ours: async () => sample.messages / (await processOnce(world, sample)),
+      bare: () => runPeer<Took>('replay', { args: [url, file, String(atOnce)] }),
+      ours: () => runProcess(world, { sample }),
     },
     report,
   );
+  const name = 'the same searches, answers dropped';
+  const rate = ({ seconds }: Took) => sample.messages / seconds;
+  const cpu = ({ cpuSeconds }: Took) => (cpuSeconds * 1e6) / sample.messages;
   return {
     findings: [
       {
         what: 'process, layout batch, 3 related indices',
         unit: 'messages/s',
-        ours: rates.ours,
-        peer: { name: 'the same searches, answers dropped', values: rates.bare },
+        ours: ours.map(rate),
+        peer: { name, values: bare.map(rate) },
         goal: { of: 'ratio', bound: 'at least', value: 0.85 },
+      },
+      {
+        what: 'CPU of our process',
+        unit: 'µs/message',
+        ours: ours.map(cpu),
+        peer: { name, values: bare.map(cpu) },
       },
     ],
     notes: [
@@ -45,19 +50,6 @@ export async function processBatch(world: World): Promise<Outcome> {
       'The searches were recorded from a run of ours; our start-up (the same command with nothing to do, in the same round) is taken off.',
     ],
   };
-}
-
-/** Seconds of `process` alone, without its start-up. */
-async function processOnce(world: World, sample: Sample): Promise<number> {
-  const project = await makeProject(world, { sample });
-  try {
-    await project.extract();
-    const whole = await project.run('process');
-    const startUp = await project.run('process');
-    return whole.seconds - startUp.seconds;
-  } finally {
-    await project.remove();
-  }
 }
 
 /** The searches `process` sends for the sample, one a line. */

@@ -1,8 +1,8 @@
 import { alternate } from './support/alternate.js';
 import type { Finding, Outcome } from './support/finding.js';
-import { makeProject } from './support/project.js';
 import { startPeer } from './support/server.js';
 import { median } from './support/statistics.js';
+import { runProcess } from './support/whole-run.js';
 import type { Sample, World } from './support/world.js';
 
 const MESSAGES = 200_000;
@@ -52,22 +52,11 @@ export async function severalProcesses(world: World): Promise<Outcome> {
 async function processOnce(
   world: World,
   sample: Sample,
-  slowUrl: string,
+  elasticsearchUrl: string,
   processes: number,
 ): Promise<number> {
   const settings = { concurrency: CONCURRENCY };
-  const project = await makeProject(world, {
-    sample,
-    related: false,
-    elasticsearchUrl: slowUrl,
-    settings,
-  });
-  try {
-    await project.extract();
-    const whole = await project.run('process', '--processes', String(processes));
-    const startUp = await project.run('process', '--processes', String(processes));
-    return sample.messages / (whole.seconds - startUp.seconds);
-  } finally {
-    await project.remove();
-  }
+  const options = { sample, related: false, elasticsearchUrl, settings };
+  const { seconds } = await runProcess(world, options, ['--processes', String(processes)]);
+  return sample.messages / seconds;
 }
