@@ -5,11 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../sandbox/package-root.js';
-import { BENCHMARKS } from './benchmarks.js';
+import { BENCHMARKS, type Benchmark } from './benchmarks.js';
 import { readOptions, USAGE, type Options } from './options.js';
+import type { Outcome } from './support/finding.js';
 import { addResult } from './support/results.js';
 import { cells, HEADER, textTable } from './support/table.js';
-import { machine, openWorld } from './support/world.js';
+import { machine, openWorld, type World } from './support/world.js';
 
 const say = (line: string) =>
   process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
@@ -27,23 +28,16 @@ async function measure(options: Options): Promise<void> {
   const world = await openWorld(options, say);
   try {
     say(world.pinned);
+    const { pinned, fileSystem } = world;
+    const versions = { 'es-migrate': version, ...world.versions };
+    const circumstances = { machine: machine(), pinned, fileSystem, versions };
     const rows: string[][] = [[...HEADER]];
     for (const [name, load] of Object.entries(BENCHMARKS)) {
       if (names.length > 0 && !names.includes(name)) continue;
       say(`${name} begins`);
-      const benchmark = await load();
-      const outcome = await benchmark(world);
-      const versions = { 'es-migrate': version, ...world.versions };
-      const date = new Date().toISOString();
-      await addResult({
-        name,
-        date,
-        machine: machine(),
-        pinned: world.pinned,
-        fileSystem: world.fileSystem,
-        versions,
-        ...outcome,
-      });
+      const outcome = await attempt(name, load, world);
+      if (outcome === undefined) continue;
+      await addResult({ name, date: new Date().toISOString(), ...circumstances, ...outcome });
       const found = outcome.findings.map(cells);
       for (const line of [textTable([[...HEADER], ...found]), ...outcome.notes]) say(line);
       rows.push(...found);
@@ -51,6 +45,22 @@ async function measure(options: Options): Promise<void> {
     console.log(textTable(rows));
   } finally {
     await world.stop();
+  }
+}
+
+/** Where one fails, the others are measured all the same. */
+async function attempt(
+  name: string,
+  load: () => Promise<Benchmark>,
+  world: World,
+): Promise<Outcome | undefined> {
+  try {
+    const benchmark = await load();
+    return await benchmark(world);
+  } catch (error) {
+    console.error(`bench: ${name} failed:`, error);
+    process.exitCode = 1;
+    return undefined;
   }
 }
 

@@ -2,8 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { scalarKeys } from '../../src/config/schema.js';
 import { startOurs, type Measured, type RunningChild } from './child.js';
 import { asAdministrator, RANGE, type Sample, type World } from './world.js';
+
+/** Everything that bounds speed is off; what bounds memory is not. */
+const UNLIMITED = Object.fromEntries(
+  scalarKeys
+    .filter(([section, key]) => section === 'limits' && key !== 'maxInFlightBytes')
+    .map(([, key]) => [key, 0]),
+);
 
 export interface ProjectOptions {
   readonly sample: Sample;
@@ -59,7 +67,7 @@ export async function makeProject(world: World, options: ProjectOptions): Promis
       forcePathStyle: true,
       layout,
     },
-    limits: { sourceRequestsPerSecond: 0 },
+    limits: UNLIMITED,
     ...options.settings,
   };
   await writeFile(join(cwd, 'es-migrate.yaml'), stringify(configuration));
