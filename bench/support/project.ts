@@ -7,10 +7,10 @@ import { startOurs, type Measured, type RunningChild } from './child.js';
 import { asAdministrator, RANGE, type Sample, type World } from './world.js';
 
 /** Everything that bounds speed is off; what bounds memory is not. */
-const UNLIMITED = Object.fromEntries(
+const UNLIMITED: Readonly<Record<string, number>> = Object.fromEntries(
   scalarKeys
     .filter(([section, key]) => section === 'limits' && key !== 'maxInFlightBytes')
-    .map(([, key]) => [key, 0]),
+    .map(([, key = '']) => [key, 0] as const),
 );
 
 export interface ProjectOptions {
