@@ -16,6 +16,8 @@ export function sandboxEnvironment({
     AWS_ACCESS_KEY_ID: s3.accessKeyId,
     AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
     AWS_REGION: s3.region,
+    // Stronger than what a configuration file names.
+    ES_MIGRATE_TARGET_REGION: s3.region,
     AWS_ENDPOINT_URL_S3: s3.endpoint,
   };
 }

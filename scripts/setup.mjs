@@ -10,7 +10,14 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const at = (...parts) => join(root, ...parts);
 
-const INPUTS = ['src', 'sandbox', 'bench', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+const INPUTS = [
+  'src',
+  'sandbox',
+  'bench',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package-lock.json',
+];
 
 if (existsSync(at('tsconfig.build.json'))) {
   if (!isInstalled()) run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error']);

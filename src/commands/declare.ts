@@ -84,7 +84,7 @@ export function addCommands(
     program,
     'verify',
     'Proves that nothing is missing: compares Elasticsearch, MySQL and the target, both ways.',
-    'es-migrate verify --level content --sample 1%\nes-migrate verify --repair && es-migrate process',
+    'es-migrate verify --level content --sample 1%\nes-migrate verify --repair; es-migrate process',
     [0, 1, 2, 3, 4, 5, 130],
   );
   verifyFlags(verify);

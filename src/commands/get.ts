@@ -64,7 +64,8 @@ async function answer(
   }
 }
 
-const REPAIR = 'es-migrate verify --repair, then es-migrate process, migrate it again';
+const REPAIR =
+  'es-migrate verify --level content --repair, then es-migrate process, migrate it again';
 
 function damaged(id: string, url: string, reason: string): Verdict {
   return { code: EXIT.leftOver, next: `${id} is damaged in ${url}: ${reason}; ${REPAIR}` };

@@ -45,6 +45,13 @@ export function processLines({
   ];
 }
 
+/** A process that was killed holds its batches until its lease runs out: whoever waits is told how long. */
+function holderWords({ holder }: ProcessOutcome): string {
+  if (!holder) return 'others are at work';
+  const until = holder.until.toISOString().slice(0, 19);
+  return `others are at work: ${holder.owner} holds batches until ${until}Z at least; if it is dead, run this again then`;
+}
+
 export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdict {
   const { ended, failedInAll, failedWindows, remaining, heldByOthers } = outcome;
   if (ended === 'stopped') {
@@ -67,7 +74,7 @@ export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdi
   if (ended === 'nothing-left' && (remaining > 0 || heldByOthers > 0)) {
     return {
       code: EXIT.busy,
-      next: `others are at work; es-migrate status tells when they are done`,
+      next: `${holderWords(outcome)}; es-migrate status tells how far they are`,
     };
   }
   return done;

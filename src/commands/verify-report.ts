@@ -42,6 +42,7 @@ export function verifyLines(
   const figures = [sourceNow, sourceThen, tracked, completed, stored].map(grouped);
   return [
     `${counted(jobs.length, 'job')}, ${spanOf(jobs)}`,
+    ...gapLines(jobs),
     table([
       ['', 'Elasticsearch now', 'when it was read', 'in MySQL', 'completed', 'in the target'],
       ['messages', ...figures],
@@ -61,13 +62,25 @@ function spanOf(jobs: readonly VerifiedJob[]): string {
   return `${new Date(from).toISOString()} (inclusive) to ${new Date(to).toISOString()} (exclusive)`;
 }
 
+/** Times within the span that no job is about. */
+function gapLines(jobs: readonly VerifiedJob[]): string[] {
+  const lines: string[] = [];
+  let end: Date | undefined;
+  for (const { from, to } of jobs) {
+    if (end && from > end)
+      lines.push(`not covered by any job: ${end.toISOString()} to ${from.toISOString()}`);
+    if (!end || to > end) end = to;
+  }
+  return lines;
+}
+
 function checkedWords({ checked }: VerifyOutcome, { level, sample }: VerifyOptions): string {
   const messages = counted(checked, 'message');
   switch (level) {
     case 'counts':
       return 'how many messages there are, in every window, in MySQL and in the target';
     case 'objects':
-      return `the objects of ${messages}: length and checksum as recorded; and for each object its row`;
+      return `the objects of ${messages}, as the target lists them: length and version as recorded; and for each object its row`;
     case 'content': {
       const of = sample < 1 ? ` (a sample of ${grouped(sample * 100)} % of the batches)` : '';
       return `${messages}${of} read again from Elasticsearch and from the target, byte for byte`;
@@ -81,7 +94,7 @@ const WORDS: Readonly<Record<FindingKind, string>> = {
   unreadable: 'could not be read',
   inconsistent: 'rows or counters in MySQL that contradict each other',
   orphaned: 'objects of ours that no row points at: late uploads of attempts that lost',
-  foreign: 'objects that es-migrate did not write; it never deletes them',
+  foreign: 'objects that no row is about; es-migrate never deletes them',
   unfinished: 'uploads that were begun and never completed',
   changed: 'changed in Elasticsearch since; stored is what it held when it was read',
   deleted: 'deleted in Elasticsearch since; stored is what it held when it was read',
@@ -95,8 +108,9 @@ function kindLines(kind: FindingKind, { found, examples }: VerifyOutcome): strin
   return [`${kind}: ${grouped(found[kind])} ${WORDS[kind]}`, ...shown.map(exampleLine)];
 }
 
-function exampleLine({ message, batchId, key, detail }: Finding): string {
+function exampleLine({ jobId, message, batchId, key, detail }: Finding): string {
   const where = [
+    ...(jobId !== undefined && batchId === undefined ? [`job ${jobId}`] : []),
     ...(message ? [shownId(message.id.toString('utf8'))] : []),
     ...(batchId === undefined ? [] : [`batch ${batchId}`]),
     ...(key === undefined ? [] : [key]),
@@ -104,9 +118,13 @@ function exampleLine({ message, batchId, key, detail }: Finding): string {
   return printable(`  ${where.join(', ')}: ${detail}`);
 }
 
-function leftLines({ pending, failed, openWindows }: VerifyOutcome): string[] {
+function leftLines({ level, pending, failed, openWindows }: VerifyOutcome): string[] {
   return [
-    ...(pending > 0 ? [`pending: ${grouped(pending)} not migrated yet`] : []),
+    ...(pending > 0
+      ? [
+          `pending: ${grouped(pending)} not migrated yet${level === 'content' ? '; their batches were not read' : ''}`,
+        ]
+      : []),
     ...(failed > 0 ? [`failed: ${grouped(failed)}; es-migrate errors says why`] : []),
     ...(openWindows > 0 ? [`${counted(openWindows, 'window')} not read to the end yet`] : []),
   ];
@@ -121,6 +139,7 @@ function repairedLines({ repaired }: VerifyOutcome): string[] {
 }
 
 function lastLine(outcome: VerifyOutcome, options: VerifyOptions): string {
+  if (outcome.ok && outcome.counts.tracked === 0) return 'There was nothing to prove: 0 messages';
   if (outcome.ok) return `Nothing is missing: ${provenWords(outcome, options)}`;
   const wrong = FINDING_KINDS.filter((kind) => outcome.found[kind] > 0).map(
     (kind) => `${grouped(outcome.found[kind])} ${kind}`,
@@ -145,7 +164,7 @@ function provenWords(
     case 'counts':
       return `Elasticsearch, MySQL and the target have the same ${all}`;
     case 'objects':
-      return `each of ${all} has its object, as it was uploaded, and nothing else lies there`;
+      return `each of ${all} has its object, as the target lists it, and nothing else lies there`;
     case 'content':
       return sample < 1
         ? `each of ${all} has its object, and ${grouped(checked)} of them were compared: byte for byte what Elasticsearch holds`

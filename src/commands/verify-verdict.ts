@@ -1,4 +1,4 @@
-import type { VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
+import { FINDING_KINDS, type VerifyOptions, type VerifyOutcome } from '../core/verify/types.js';
 import type { VerifiedJob } from '../core/verify/scope.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { counted } from './terminal/numbers.js';
@@ -35,16 +35,19 @@ function nextSteps(
   const { found, pending, failed, openWindows, repaired, changedMeanwhile } = outcome;
   const ours =
     found.missing + found.mismatched + found.inconsistent + found.orphaned + found.unfinished;
+  // `left` counts what is not ours to repair, too.
+  const all = FINDING_KINDS.reduce((sum, kind) => sum + found[kind], 0);
+  const oursLeft = repaired ? ours - (all - repaired.left) : 0;
   const steps: string[] = [];
   if (openWindows > 0) steps.push('es-migrate extract reads what was not read to the end');
   if (ours > 0 && repaired === undefined) {
     steps.push(
       level === 'counts'
         ? 'es-migrate verify --level objects names what differs'
-        : 'es-migrate verify --repair puts back what is missing or damaged and removes our orphans, then es-migrate process',
+        : `es-migrate verify ${level === 'content' ? '--level content ' : ''}--repair puts back what is missing or damaged and removes our orphans, then es-migrate process`,
     );
-  } else if (repaired && repaired.left > 0) {
-    steps.push(`${counted(repaired.left, 'difference')} could not be repaired, run it again`);
+  } else if (oursLeft > 0) {
+    steps.push(`${counted(oursLeft, 'difference')} could not be repaired, run it again`);
   }
   if (repaired && found.inconsistent > 0)
     steps.push('contradictions were put right: es-migrate verify looks at what they hid');
@@ -55,24 +58,31 @@ function nextSteps(
     steps.push(
       'messages were migrated while it ran: es-migrate verify proves it once that is over',
     );
-  if (found.arrived > 0) steps.push(...extractAgain(outcome, jobs));
+  steps.push(...extractAgain(outcome, jobs));
   if (found.unreadable > 0) steps.push('what could not be read is named above; run it again');
   if (found.foreign > 0)
-    steps.push('foreign objects belong elsewhere, or es-migrate to a prefix of its own');
+    steps.push(
+      'foreign objects belong elsewhere, or es-migrate to a prefix of its own (where rows were lost, extract their range again first)',
+    );
   if (steps.length === 0)
     steps.push('the source has changed since; what was stored is what it held then');
+  if (found.deleted > 0)
+    steps.push(
+      'as many messages as were deleted may have arrived unseen: es-migrate extract of the same range adds them',
+    );
   return steps;
 }
 
-/** The commands that read again the ranges in which something arrived. */
+/** The commands that read again the ranges in which something arrived, or of which rows are gone. */
 function extractAgain({ examples }: VerifyOutcome, jobs: readonly VerifiedJob[]): string[] {
-  const arrived = new Set(
-    examples.filter(({ kind }) => kind === 'arrived').map(({ jobId }) => jobId),
+  const short = examples.filter(
+    ({ kind, batchId }) => kind === 'arrived' || (kind === 'inconsistent' && batchId === undefined),
   );
+  const jobIds = new Set(short.map(({ jobId }) => jobId));
   return jobs
-    .filter(({ jobId }) => arrived.has(jobId))
+    .filter(({ jobId }) => jobIds.has(jobId))
     .map(
       ({ from, to }) =>
-        `es-migrate extract --from ${from.toISOString()} --to ${to.toISOString()} adds what arrived, then es-migrate process`,
+        `es-migrate extract --from ${from.toISOString()} --to ${to.toISOString()} adds what is not tracked, then es-migrate process`,
     );
 }

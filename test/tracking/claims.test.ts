@@ -77,7 +77,10 @@ test('what a claim holds', async () => {
     { status: 'in_progress', claims: 1, lease_owner: 'host:7', lease_token: batch.lease.token },
   ]);
   expect(await contradictions(database)).toEqual([]);
-  expect(await heldBatches(database)).toBe(1);
+  expect(await heldBatches(database)).toMatchObject({
+    held: 1,
+    longest: { owner: expect.any(String) as string },
+  });
 });
 
 test('claimed by many at once, each batch goes to one of them', async () => {
@@ -256,7 +259,7 @@ describe('the heartbeat', () => {
     expect(await renewLeases(database, 'batch_progress', [batch.lease])).toEqual([]);
     // Nor does it bring it back to life.
     expect(await batchRows(database)).toMatchObject([{ status: 'completed' }]);
-    expect(await heldBatches(database)).toBe(0);
+    expect(await heldBatches(database)).toEqual({ held: 0, longest: undefined });
   });
 
   test('that cannot reach the database aborts the work when its lease is over, and says so', async () => {

@@ -157,13 +157,15 @@ async function summarise(
     const message = `${foreign} messages belong to jobs over other indices: process them with their configuration`;
     run.report({ type: 'log', level: 'warn', message });
   }
+  const held = await heldBatches(database);
   return {
     completed: tally.completed,
     failed: tally.failed,
     requeued: queue.requeued,
     remaining: messages.pending + messages.inProgress,
     failedInAll: all.failed,
-    heldByOthers: (await heldBatches(database)) + (await heldJobs(database)),
+    heldByOthers: held.held + (await heldJobs(database)),
+    holder: held.longest,
     failedWindows: await countFailedWindows(database),
     ended: queue.ended,
   };

@@ -24,6 +24,8 @@ export interface ProcessOutcome {
   readonly failedInAll: number;
   /** Batches and extractions that others hold under a live lease. */
   readonly heldByOthers: number;
+  /** Who holds batches longest, and until when unless that is renewed; undefined where nobody does. */
+  readonly holder: { readonly owner: string; readonly until: Date } | undefined;
   /** Windows that could not be read whole, of all jobs. */
   readonly failedWindows: number;
   /** Why it ended. */

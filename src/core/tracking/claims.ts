@@ -134,10 +134,23 @@ export async function requireHeld(
   if (held.length === 0) throw new LeaseLost('the lease was lost: it has run out');
 }
 
-/** How many batches somebody holds under a live lease. */
-export async function heldBatches(database: Database): Promise<number> {
-  const [row] = await database.rows<{ held: number }>(
-    `SELECT COUNT(*) AS held FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at >= NOW(6)`,
+/** How many batches somebody holds under a live lease, and who until when, of those the one that lasts longest. */
+export async function heldBatches(
+  database: Database,
+): Promise<{ held: number; longest: Holder | undefined }> {
+  const rows = await database.rows<{ lease_owner: string; held: number; until: Date }>(
+    `SELECT lease_owner, COUNT(*) AS held, MAX(lease_expires_at) AS until FROM batch_progress
+     WHERE status = 'in_progress' AND lease_expires_at >= NOW(6) GROUP BY lease_owner ORDER BY until DESC`,
   );
-  return row?.held ?? 0;
+  const [first] = rows;
+  return {
+    held: rows.reduce((sum, { held }) => sum + held, 0),
+    longest: first && { owner: first.lease_owner, until: first.until },
+  };
+}
+
+/** Who holds something, and until when at least. */
+export interface Holder {
+  readonly owner: string;
+  readonly until: Date;
 }

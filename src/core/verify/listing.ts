@@ -98,7 +98,7 @@ function judgeUnread(
 }
 
 const NOBODY: Owner = { kind: 'nobody' };
-const FOREIGN = 'es-migrate did not write it; it is left alone';
+const FOREIGN = 'no row of this tracking database is about it; it is left alone';
 
 async function lookAtPage(
   context: VerifyContext,

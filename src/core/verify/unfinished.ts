@@ -61,7 +61,7 @@ async function withoutHeld(
   const numbers = [...owners.values()].flatMap((owner) => batchOf(owner) ?? []);
   const batches = await batchesByNumber(database, [...new Set(numbers)]);
   // Where a store doesn't say what an upload is for, it may be anybody's who holds a batch.
-  const isAnyHeld = (await heldBatches(database)) > 0;
+  const isAnyHeld = (await heldBatches(database)).held > 0;
   return uploads.flatMap((upload): Abandoned[] => {
     const owner = owners.get(upload.key);
     if (upload.key === '') return isAnyHeld ? [] : [{ upload, isOurs: true }];
