@@ -135,7 +135,7 @@ test(
     expect(text.stdout).toContain(`  ${JSON.stringify(deleted.id)}, batch `);
     expect(lines.length).toBeLessThanOrEqual(15);
     expect(text.stderr.trimEnd().split('\n').at(-1)).toMatch(
-      /^es-migrate: es-migrate verify --repair/,
+      /^es-migrate: es-migrate verify --level content --repair/,
     );
 
     const repair = await runBinary(['verify', '--level', 'content', '--repair'], project);
@@ -249,7 +249,7 @@ describe('run ends with verify', () => {
     });
     const again = await runBinary(['run', ...RANGE], project);
     expect(again.stdout.trimEnd().split('\n').at(-1)).toBe(
-      'Nothing is missing: each of 200 messages has its object, as it was uploaded, and nothing else lies there',
+      'Nothing is missing: each of 200 messages has its object, as the target lists it, and nothing else lies there',
     );
   });
 

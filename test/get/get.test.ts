@@ -188,7 +188,7 @@ describe.each(['s3', 'file'] as const)('layout batch, to %s', (target) => {
     const got = await runBinary(['get', '--', id], project);
     expect(got.stdout).toBe('');
     expect(got.stderr).toMatch(
-      /^es-migrate: .* is damaged in .*\.ndjson\.gz: it does not unpack: .*es-migrate verify --repair/,
+      /^es-migrate: .* is damaged in .*\.ndjson\.gz: it does not unpack: .*es-migrate verify --level content --repair/,
     );
     expect(got.stderr.trim().split('\n')).toHaveLength(1);
     expect(got.code).toBe(3);
@@ -277,7 +277,9 @@ describe.each(['s3', 'file'] as const)('layout message, to %s', (target) => {
     }
     const got = await runBinary(['get', '--', id], project);
     expect(got.stdout).toBe('');
-    expect(got.stderr).toMatch(/ is damaged in .*its SHA-256 is .*, not .*verify --repair/);
+    expect(got.stderr).toMatch(
+      / is damaged in .*its SHA-256 is .*, not .*verify --level content --repair/,
+    );
     expect(got.code).toBe(3);
     await writeFile(path, kept);
     expect((await runBinary(['get', '--', id], project)).stdout).toBe(kept.toString());
