@@ -8,7 +8,7 @@ import type { World } from './support/world.js';
 
 const LEAST = 1_000_000;
 const MOST = 10_000_000;
-const INSERTED = 50_000;
+const INSERTED = 100_000;
 /** Batches claimed and completed a round, one after the other. */
 const BATCHES = 100;
 const CLAIMERS = 16;
