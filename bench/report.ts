@@ -44,12 +44,12 @@ function withBlock(text: string, name: string, block: string): string {
 }
 
 function blockOf(result: Result): string {
-  const { findings, notes, date, machine, pinned, fileSystem, versions } = result;
+  const { findings, notes, series, date, machine, pinned, fileSystem, versions } = result;
   const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const where = `${date.slice(0, 10)}, ${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryGb} GiB; ${pinned}; files on ${fileSystem}; ${software.join(', ')}.`;
-  return [markdownTable([[...HEADER], ...findings.map(cells)]), ...notes, `_${where}_`].join(
-    '\n\n',
-  );
+  const plot = series ? [`![Cost a message](${GROWTH_PLOT})`] : [];
+  const table = markdownTable([[...HEADER], ...findings.map(cells)]);
+  return [table, ...plot, ...notes, `_${where}_`].join('\n\n');
 }
 
 /** Every figure that has a goal. */

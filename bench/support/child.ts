@@ -97,16 +97,17 @@ export function startNode(
   });
   const end = async (): Promise<Measured> => {
     const code = await closed;
+    const told = await readFile(usage, 'utf8').catch(() => '');
+    await rm(usage, { force: true });
     if (code === null || !codes.includes(code)) {
       throw new Error(
         `${args.slice(0, 2).join(' ')} ended with ${code ?? 'a signal'}:\n${stderr}${stdout.slice(-1000)}`,
       );
     }
-    const lines = (await readFile(usage, 'utf8')).trim().split('\n');
-    await rm(usage);
-    const processes = lines.map(
-      (line) => JSON.parse(line) as { cpuSeconds: number; peakBytes: number },
-    );
+    const processes = told
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { cpuSeconds: number; peakBytes: number });
     return {
       seconds,
       cpuSeconds: processes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
