@@ -38,6 +38,12 @@ export interface Connections {
   close(): Promise<void>;
 }
 
+/** What one process of a command has found, for the others: plain data. */
+export interface Findings {
+  readonly indices: readonly string[];
+  readonly related: readonly RelatedIndex[];
+}
+
 export interface Wants {
   /** Messages are read: index, date field, filter and related indices are checked, also where only ids are wanted. */
   readonly source?: boolean;
@@ -47,6 +53,11 @@ export interface Wants {
   readonly readOnly?: boolean;
   /** `claim`, unless said: the prefix becomes ours. `require`: it has to be ours already, and nothing is written there. */
   readonly prefix?: 'claim' | 'require';
+  /**
+   * Another process of this command is connected and has found this: source, schema and prefix are not looked at again,
+   * and fewer connections to the tracking database are taken, since there are several such processes.
+   */
+  readonly known?: Findings;
 }
 
 /**
@@ -74,24 +85,16 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
   };
   try {
     const source = wants.source ? open(await connectSource(settings, policy, notice)) : undefined;
-    const found = source && (await source.inspect(run.stop));
-    const indices = found?.indices;
-    const related = source && (await source.inspectRelated(run.stop));
-    warn(run, [found, ...(related ?? [])]);
+    const found = wants.known ?? (source && (await inspect(run, source)));
     const target = wants.target ? open(await connectTarget(settings, run)) : undefined;
-    const database = open(
-      new Database(settings.tracking, policy, Math.min(settings.concurrency, 8) + 2),
-    );
+    const busy = wants.known ? 1 : Math.min(settings.concurrency, 8);
+    const database = open(new Database(settings.tracking, policy, busy + 2));
     const leases = open(
-      new Database(
-        settings.tracking,
-        { ...policy, retryForMs: LEASE_PATIENCE_MS },
-        Math.min(settings.concurrency, 8) + 1,
-      ),
+      new Database(settings.tracking, { ...policy, retryForMs: LEASE_PATIENCE_MS }, busy + 1),
     );
-    const version = await (wants.readOnly ? schemaVersion(database) : migrated(run, database));
+    const hasSchema = wants.known !== undefined || (await preparedSchema(run, wants, database)) > 0;
     if (source && !wants.readOnly) notice.publish(leases, () => source.liftIdleLimit());
-    if (target && source && !wants.readOnly) {
+    if (target && source && !wants.readOnly && !wants.known) {
       const owner = { databaseId: await databaseId(database) };
       const own = () =>
         wants.prefix === 'require'
@@ -102,7 +105,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     return {
       settings,
       database,
-      hasSchema: version > 0,
+      hasSchema,
       policy,
       leases,
       close,
@@ -110,10 +113,10 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
         return wanted(source, 'source');
       },
       get indices() {
-        return wanted(indices, 'source');
+        return wanted(found, 'source').indices;
       },
       get related() {
-        return wanted(related, 'source');
+        return wanted(found, 'source').related;
       },
       get target() {
         return wanted(target, 'target');
@@ -141,9 +144,16 @@ async function connectTarget({ target }: Settings, { host }: Run): Promise<Targe
   return openTarget(target, host);
 }
 
+async function inspect(run: Run, source: Source): Promise<Findings> {
+  const found = await source.inspect(run.stop);
+  const related = await source.inspectRelated(run.stop);
+  warn(run, [found, ...related]);
+  return { indices: found.indices, related };
+}
+
 /** Each caution once, though several related records may lie in one index. */
-function warn(run: Run, inspected: readonly ({ cautions: readonly string[] } | undefined)[]): void {
-  for (const message of new Set(inspected.flatMap((one) => one?.cautions ?? []))) {
+function warn(run: Run, inspected: readonly { cautions: readonly string[] }[]): void {
+  for (const message of new Set(inspected.flatMap(({ cautions }) => cautions))) {
     run.report({ type: 'log', level: 'warn', message });
   }
 }
@@ -160,6 +170,10 @@ export async function migrateDatabase(settings: Settings, run: Run): Promise<Mig
   } finally {
     await database.close();
   }
+}
+
+function preparedSchema(run: Run, { readOnly }: Wants, database: Database): Promise<number> {
+  return readOnly ? schemaVersion(database) : migrated(run, database);
 }
 
 /** Brings the schema up to date, and says so where that changed it. */

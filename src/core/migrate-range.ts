@@ -2,7 +2,7 @@ import type { Connections } from './connect.js';
 import { extract } from './extract/extract.js';
 import type { ExtractOptions, ExtractOutcome } from './extract/types.js';
 import { processBatches } from './process/process.js';
-import type { ProcessOptions, ProcessOutcome } from './process/types.js';
+import type { Carry, ProcessOptions, ProcessOutcome } from './process/types.js';
 import { sleep } from './retry.js';
 import type { Run } from './run.js';
 import { foreignJobs } from './tracking/jobs.js';
@@ -30,31 +30,35 @@ export interface RangeOptions {
   readonly verify: VerifyOptions;
 }
 
-/** The whole one-off: extract, process until nothing is left that has attempts left, then verify. */
+/**
+ * The whole one-off: extract, process until nothing is left that has attempts left, then verify.
+ *
+ * @param carry who carries the batches; this process, unless said
+ */
 export async function migrateRange(
   run: Run,
   on: Connections,
   options: RangeOptions,
+  carry?: Carry,
 ): Promise<RangeOutcome> {
   const extracted = await extract(run, on, options.extract);
   if (extracted.kind !== 'done' && extracted.kind !== 'nothing-new')
     return { kind: 'not-extracted', extract: extracted };
   const startedAt = run.clock.now();
-  let total = await processBatches(run, on, options.process);
+  let total = await processBatches(run, on, options.process, carry);
   for (let round = 0; total.ended === 'nothing-left'; round += 1) {
     if (!(await hasAttemptsLeft(on, options.process))) break;
     // What made them fail may pass: the rounds come at growing distances.
     await sleep(FIRST_PAUSE_MS * 2 ** round, run.stop).catch(() => undefined);
-    const next = await processBatches(run, on, {
-      ...options.process,
-      ...timeLeft(options.process, run.clock.now() - startedAt),
-    });
+    const left = timeLeft(options.process, run.clock.now() - startedAt);
+    const next = await processBatches(run, on, { ...options.process, ...left }, carry);
     total = {
       ...next,
       completed: total.completed + next.completed,
       // Those put back had been counted as failed: each message counts once.
       failed: total.failed - Math.min(total.failed, next.requeued) + next.failed,
       requeued: total.requeued + next.requeued,
+      lost: total.lost + next.lost,
     };
   }
   const isOver = total.ended === 'nothing-left' && total.remaining + total.heldByOthers === 0;

@@ -91,10 +91,10 @@ export interface FileTargetSettings extends TargetBase {
 }
 
 export interface LimitSettings {
-  /** Requests to Elasticsearch a second, per process; 0 = unlimited. */
+  /** Requests to Elasticsearch a second, by this process; 0 = unlimited. */
   readonly sourceRequestsPerSecond: number;
   /** Answers of Elasticsearch that take longer are slow, in milliseconds: less is asked then; 0 = none is. */
   readonly sourceLatencyTargetMs: number;
-  /** Bytes of documents held in memory at once, per process; 0 = unlimited. */
+  /** Bytes of documents held in memory at once, by this process; 0 = unlimited. */
   readonly maxInFlightBytes: number;
 }

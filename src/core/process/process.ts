@@ -8,16 +8,17 @@ import { reached } from '../steps.js';
 import { heldBatches, releaseBatch, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
 import { countBatches, countFailedWindows } from '../tracking/counters.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
-import { heldJobs } from '../tracking/jobs.js';
+import { foreignJobs, heldJobs } from '../tracking/jobs.js';
 import { completeBatch, type MessageOutcome } from '../tracking/outcomes.js';
 import { carryBatch, type Workshop } from './batch.js';
 import { MessageWriter } from './message-writer.js';
 import { KeyTaken, ObjectWriter } from './object-writer.js';
 import { removePredecessors } from './predecessors.js';
+import { Requeue } from './requeue.js';
 import { sweepUploads } from './sweep.js';
-import type { ProcessOptions, ProcessOutcome } from './types.js';
+import type { Carried, Carry, CarryOptions, ProcessOptions, ProcessOutcome } from './types.js';
 import { WorkQueue } from './work-queue.js';
-import { openWorkshop } from './workshop.js';
+import { openWorkshop, prepareStaging } from './workshop.js';
 import type { BatchWriter } from './writer.js';
 
 /** Uploads of single messages under way at once, per process. */
@@ -30,13 +31,41 @@ const GRACE_MS = 10_000;
 /**
  * Claims batches until none is left and carries each to the target. Whatever ends it, nothing stays claimed.
  *
+ * @param carry who does so; this process, unless said
  * @throws MigrateError `unavailable`, with everything released
  */
 export async function processBatches(
   run: Run,
   on: Connections,
   options: ProcessOptions,
+  carry: Carry = carryBatches,
 ): Promise<ProcessOutcome> {
+  const { settings, database } = on;
+  await prepareStaging(run);
+  await sweepUploads(run, on);
+  const requeue = new Requeue(run, on);
+  if (options.retryFailed) await requeue.now();
+  const exceptJobs = await foreignJobs(database, settings.source.index);
+  const { messages } = await countBatches(database, { exceptJobs });
+  const expected = messages.pending + messages.inProgress;
+  const carried = await carry(run, on, { ...options, expected }, async () => {
+    if (options.retryFailed) await requeue.ifDue();
+  });
+  if (carried.ended === 'nothing-left') await sweepUploads(run, on);
+  return summarise(run, on, carried, requeue.requeued);
+}
+
+/**
+ * Carries batches in this process, `concurrency` of them at once.
+ *
+ * @throws MigrateError `unavailable`, with everything released
+ */
+export async function carryBatches(
+  run: Run,
+  on: Connections,
+  options: CarryOptions,
+  requeue: () => Promise<void>,
+): Promise<Carried> {
   const workshop = await openWorkshop(run, on, options.concurrency);
   const heartbeat = new Heartbeat(
     on.leases,
@@ -45,14 +74,11 @@ export async function processBatches(
     run.report,
   );
   const grace = stopAfterGrace(run.stop);
-  const tally = new Tally(run);
+  const tally = new Tally(run, options.expected);
   try {
-    await sweepUploads(run, on);
-    const queue = new WorkQueue(run, on, options);
+    const queue = new WorkQueue(run, on, options, requeue);
     await queue.lookAround();
-    await queue.requeue();
-    const { messages } = await countBatches(on.database, { exceptJobs: queue.foreign });
-    tally.expect(messages.pending + messages.inProgress);
+    tally.show();
     const uploads = pLimit(UPLOADS);
     const bench = { workshop, heartbeat, uploads, tally };
     await runPool(
@@ -60,8 +86,7 @@ export async function processBatches(
       () => queue.take(),
       (batch, failed) => workOn(run, on, bench, batch, [grace.signal, failed]),
     );
-    if (queue.ended === 'nothing-left') await sweepUploads(run, on);
-    return await summarise(run, on, tally, queue);
+    return { completed: tally.completed, failed: tally.failed, ended: queue.ended, lost: 0 };
   } finally {
     grace.cancel();
     await heartbeat.stop();
@@ -146,12 +171,13 @@ function warnLost(run: Run, { batchId }: ClaimedBatch, why: string): void {
 
 async function summarise(
   run: Run,
-  { database }: Connections,
-  tally: Tally,
-  queue: WorkQueue,
+  { settings, database }: Connections,
+  carried: Carried,
+  requeued: number,
 ): Promise<ProcessOutcome> {
   const all = (await countBatches(database)).messages;
-  const { messages } = await countBatches(database, { exceptJobs: queue.foreign });
+  const exceptJobs = await foreignJobs(database, settings.source.index);
+  const { messages } = await countBatches(database, { exceptJobs });
   const foreign = all.pending + all.inProgress - messages.pending - messages.inProgress;
   if (foreign > 0) {
     const message = `${foreign} messages belong to jobs over other indices: process them with their configuration`;
@@ -159,15 +185,13 @@ async function summarise(
   }
   const held = await heldBatches(database);
   return {
-    completed: tally.completed,
-    failed: tally.failed,
-    requeued: queue.requeued,
+    ...carried,
+    requeued,
     remaining: messages.pending + messages.inProgress,
     failedInAll: all.failed,
     heldByOthers: held.held + (await heldJobs(database)),
     holder: held.longest,
     failedWindows: await countFailedWindows(database),
-    ended: queue.ended,
   };
 }
 
@@ -194,17 +218,13 @@ function stopAfterGrace(stop: AbortSignal): { signal: AbortSignal; cancel: () =>
 /** What this run did so far. */
 class Tally {
   readonly #run: Run;
-  #expected = 0;
+  readonly #expected: number;
   completed = 0;
   failed = 0;
 
-  constructor(run: Run) {
+  constructor(run: Run, expected: number) {
     this.#run = run;
-  }
-
-  expect(messages: number): void {
-    this.#expected = messages;
-    this.#show();
+    this.#expected = expected;
   }
 
   add(outcomes: readonly MessageOutcome[]): void {
@@ -212,10 +232,10 @@ class Tally {
       if (kind === 'completed') this.completed += 1;
       else this.failed += 1;
     }
-    this.#show();
+    this.show();
   }
 
-  #show(): void {
+  show(): void {
     const done = this.completed + this.failed;
     const total = Math.max(this.#expected, done);
     this.#run.report({ type: 'progress', stage: 'process', done, total, failed: this.failed });

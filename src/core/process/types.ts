@@ -1,3 +1,6 @@
+import type { Connections } from '../connect.js';
+import type { Run } from '../run.js';
+
 export interface ProcessOptions {
   /** Batches in flight, 1 or more. */
   readonly concurrency: number;
@@ -30,4 +33,27 @@ export interface ProcessOutcome {
   readonly failedWindows: number;
   /** Why it ended. */
   readonly ended: 'nothing-left' | 'max-batches' | 'max-runtime' | 'stopped';
+  /** Worker processes that died; what they held can be claimed once its lease has run out. */
+  readonly lost: number;
 }
+
+export interface CarryOptions extends Omit<ProcessOptions, 'retryFailed'> {
+  /** Messages that wait to be carried, for the progress. */
+  readonly expected: number;
+}
+
+/** What came of carrying batches: see `ProcessOutcome`. */
+export type Carried = Pick<ProcessOutcome, 'completed' | 'failed' | 'ended' | 'lost'>;
+
+/**
+ * Claims batches until there are none or it is to stop, and carries each to the target: in this process, or in
+ * several. Whatever ends it, nothing stays claimed.
+ *
+ * @param requeue to be called every few seconds while it waits for work: puts failed messages back where that is due
+ */
+export type Carry = (
+  run: Run,
+  on: Connections,
+  options: CarryOptions,
+  requeue: () => Promise<void>,
+) => Promise<Carried>;

@@ -5,12 +5,10 @@ import { reached } from '../steps.js';
 import { claimBatch, type ClaimedBatch } from '../tracking/claims.js';
 import { hasPending } from '../tracking/counters.js';
 import { foreignJobs } from '../tracking/jobs.js';
-import { requeueFailed } from '../tracking/requeue.js';
-import type { ProcessOptions, ProcessOutcome } from './types.js';
+import type { CarryOptions, ProcessOutcome } from './types.js';
 
-/** With `watch`: how often an empty queue is looked at, and how often failed messages are requeued. */
+/** With `watch`: how often an empty queue is looked at. */
 const POLL_MS = 5_000;
-const REQUEUE_MS = 5 * 60_000;
 /** How long, and how often, pending batches are looked at again that others have locked just now. */
 const LOCKED_MS = 5_000;
 const LOCKED_POLL_MS = 100;
@@ -19,22 +17,21 @@ const LOCKED_POLL_MS = 100;
 export class WorkQueue {
   readonly #run: Run;
   readonly #on: Connections;
-  readonly #options: ProcessOptions;
+  readonly #options: CarryOptions;
+  readonly #requeue: () => Promise<void>;
   readonly #startedAt = performance.now();
-  #requeuedAt = this.#startedAt;
   #claimed = 0;
   #lockedSince: number | undefined;
   /** Jobs over other indices, which are not ours to process. */
   foreign: readonly number[] = [];
-  /** Failed messages put back to pending. */
-  requeued = 0;
   /** Why there is no more work, once there is none. */
   ended: ProcessOutcome['ended'] = 'nothing-left';
 
-  constructor(run: Run, on: Connections, options: ProcessOptions) {
+  constructor(run: Run, on: Connections, options: CarryOptions, requeue: () => Promise<void>) {
     this.#run = run;
     this.#on = on;
     this.#options = options;
+    this.#requeue = requeue;
   }
 
   /** The next batch, claimed; undefined when this run is to claim no more. */
@@ -62,7 +59,7 @@ export class WorkQueue {
       if (!this.#options.watch) return undefined;
       await sleep(POLL_MS, this.#run.stop).catch(() => undefined);
       await this.lookAround();
-      if (performance.now() - this.#requeuedAt > REQUEUE_MS) await this.requeue();
+      await this.#requeue();
     }
   }
 
@@ -80,27 +77,6 @@ export class WorkQueue {
     }
     this.#lockedSince ??= performance.now();
     return performance.now() - this.#lockedSince < LOCKED_MS;
-  }
-
-  /** Puts failed messages with attempts left back to pending, unless told not to. */
-  async requeue(): Promise<void> {
-    this.#requeuedAt = performance.now();
-    if (!this.#options.retryFailed) return;
-    const { settings, database } = this.#on;
-    const scope = {
-      force: false,
-      maxAttempts: settings.maxAttempts,
-      exceptJobs: this.foreign,
-    };
-    const requeued = await requeueFailed(database, scope, settings.batchSize);
-    this.requeued += requeued;
-    if (requeued > 0) {
-      this.#run.report({
-        type: 'log',
-        level: 'info',
-        message: `${requeued} failed messages are tried again`,
-      });
-    }
   }
 
   #limitReached(): ProcessOutcome['ended'] | undefined {

@@ -7,7 +7,19 @@ import { PageSize } from './page-size.js';
 import { shareMemory } from './shares.js';
 
 /**
- * Sets up what all batches of the process share. Staging directories that crashed processes left behind are removed.
+ * Removes the staging directories that crashed processes left behind, and makes sure that there can be new ones.
+ *
+ * @throws MigrateError `usage` where nothing can be staged
+ */
+export async function prepareStaging({ host }: Run): Promise<void> {
+  const { hostname, pid, temporaryDirectory, isAlive } = host;
+  await removeLeftovers(temporaryDirectory, { hostname, isAlive });
+  const staging = await openStaging(temporaryDirectory, { hostname, pid });
+  await staging.close();
+}
+
+/**
+ * Sets up what all batches of the process share.
  *
  * @throws MigrateError `usage` where nothing can be staged
  */
@@ -16,8 +28,7 @@ export async function openWorkshop(
   { settings, source, related }: Connections,
   concurrency: number,
 ): Promise<Workshop & { close(): Promise<void> }> {
-  const { hostname, pid, temporaryDirectory, isAlive } = run.host;
-  await removeLeftovers(temporaryDirectory, { hostname, isAlive });
+  const { hostname, pid, temporaryDirectory } = run.host;
   const staging = await openStaging(temporaryDirectory, { hostname, pid });
   const budget = new ByteBudget(settings.limits.maxInFlightBytes);
   const shares = shareMemory(budget.total, concurrency, related.length);

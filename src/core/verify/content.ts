@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import { anySignal } from '../any-signal.js';
 import type { Connections } from '../connect.js';
-import { openWorkshop } from '../process/workshop.js';
+import { openWorkshop, prepareStaging } from '../process/workshop.js';
 import type { Run } from '../run.js';
 import {
   completedBatches,
@@ -50,6 +50,7 @@ export async function verifyContent(
   checkpoint: (afterBatch: number) => Promise<void>,
 ): Promise<void> {
   const { concurrency } = on.settings;
+  await prepareStaging(run);
   const workshop = await openWorkshop(run, on, concurrency);
   const failed = new AbortController();
   const signal = anySignal(run.stop, failed.signal);

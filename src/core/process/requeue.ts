@@ -1,0 +1,38 @@
+import type { Connections } from '../connect.js';
+import type { Run } from '../run.js';
+import { foreignJobs } from '../tracking/jobs.js';
+import { requeueFailed } from '../tracking/requeue.js';
+
+/** How often failed messages are put back while a run waits for work, in milliseconds. */
+const EVERY_MS = 5 * 60_000;
+
+/** Puts failed messages that have attempts left back to pending, of the jobs over this index. */
+export class Requeue {
+  readonly #run: Run;
+  readonly #on: Connections;
+  #at = 0;
+  /** Messages put back so far. */
+  requeued = 0;
+
+  constructor(run: Run, on: Connections) {
+    this.#run = run;
+    this.#on = on;
+  }
+
+  async now(): Promise<void> {
+    this.#at = performance.now();
+    const { settings, database } = this.#on;
+    const exceptJobs = await foreignJobs(database, settings.source.index);
+    const scope = { force: false, maxAttempts: settings.maxAttempts, exceptJobs };
+    const requeued = await requeueFailed(database, scope, settings.batchSize);
+    this.requeued += requeued;
+    if (requeued === 0) return;
+    const message = `${requeued} failed messages are tried again`;
+    this.#run.report({ type: 'log', level: 'info', message });
+  }
+
+  /** The same, unless it was done within the last minutes. */
+  async ifDue(): Promise<void> {
+    if (performance.now() - this.#at > EVERY_MS) await this.now();
+  }
+}
