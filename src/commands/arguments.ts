@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { DURATION_FORM, parseDuration } from '../config/durations.js';
+import type { Processes } from './workers/count.js';
 
 /** Timers take 32-bit milliseconds, 24.8 days. */
 const LONGEST_MS = 24 * 86_400_000;
@@ -12,6 +13,14 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
     const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
     throw new InvalidArgumentError(`Give a whole number ${range}.`);
   };
+}
+
+/** Reads `--processes`. */
+export function processes(text: string): Processes {
+  if (text === 'auto') return text;
+  const value = /^\d+$/.test(text) ? Number(text) : 0;
+  if (value >= 1) return value;
+  throw new InvalidArgumentError('Give a whole number of 1 or more, or auto.');
 }
 
 /** Reads a flag's duration, in milliseconds. */

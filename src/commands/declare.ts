@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { milliseconds, wholeNumber } from './arguments.js';
+import { milliseconds, processes, wholeNumber } from './arguments.js';
 import type { CommandContext, Globals, ProgramHooks } from './context.js';
 import { exitStatus, type Verdict } from './exit-codes.js';
 import type { ErrorsFlags } from './errors.js';
@@ -62,7 +62,7 @@ export function addCommands(
     program,
     'process',
     'Claims batches until none is left, and writes their messages with all related records to the target.',
-    'es-migrate process --concurrency 8\nes-migrate process --watch --max-runtime 2h',
+    'es-migrate process --concurrency 8\nes-migrate process --processes auto\nes-migrate process --watch --max-runtime 2h',
     [0, 1, 2, 3, 4, 5, 130],
   );
   processFlags(process);
@@ -192,7 +192,12 @@ function rangeFlags(command: Command): void {
 
 function processFlags(command: Command): void {
   command
-    .option('--concurrency <n>', 'batches in flight (default: 4)')
+    .option('--concurrency <n>', 'batches in flight per process (default: 4)')
+    .option(
+      '--processes <n>',
+      'worker processes that share the limits; auto: as many as there are cores (default: 1)',
+      processes,
+    )
     .option('--max-batches <n>', 'end after that many batches', wholeNumber(1))
     .option(
       '--max-runtime <duration>',

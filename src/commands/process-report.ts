@@ -2,11 +2,13 @@ import type { ProcessOptions, ProcessOutcome } from '../core/process/types.js';
 import type { Settings } from '../core/settings.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { counted, grouped } from './terminal/numbers.js';
+import type { Processes } from './workers/count.js';
 
 /** Flags of the commands that process. */
 export interface ProcessFlags {
   /** Configuration; as given. */
   readonly concurrency?: string;
+  readonly processes?: Processes;
   readonly maxBatches?: number;
   /** Milliseconds. */
   readonly maxRuntime?: number;
@@ -53,7 +55,7 @@ function holderWords({ holder }: ProcessOutcome): string {
 }
 
 export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdict {
-  const { ended, failedInAll, failedWindows, remaining, heldByOthers } = outcome;
+  const { ended, failedInAll, failedWindows, remaining, heldByOthers, lost } = outcome;
   if (ended === 'stopped') {
     return {
       code: stopCode,
@@ -70,6 +72,12 @@ export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdi
   if (failedWindows > 0) {
     const windows = `${counted(failedWindows, 'window')} could not be read whole`;
     return { code: EXIT.leftOver, next: `${windows}: es-migrate extract reads what is missing` };
+  }
+  if (lost > 0 && heldByOthers > 0) {
+    return {
+      code: EXIT.busy,
+      next: `${counted(lost, 'worker')} died with batches in hand: run it again once their leases have run out`,
+    };
   }
   if (ended === 'nothing-left' && (remaining > 0 || heldByOthers > 0)) {
     return {

@@ -8,16 +8,21 @@ import {
   processVerdict,
   type ProcessFlags,
 } from './process-report.js';
+import { workforceOf } from './workers/workforce.js';
 
 /** `es-migrate process`. */
 export async function process(flags: ProcessFlags, context: CommandContext): Promise<Verdict> {
   return withConnections(
     context,
     { needs: { source: true, target: true }, flags },
-    (settings) => processOptions(flags, settings),
-    async ({ run, on, terminal }, options) => {
+    async (settings) => ({
+      options: processOptions(flags, settings),
+      workforce: await workforceOf(flags, settings),
+    }),
+    async ({ run, on, terminal }, { options, workforce: { carry, cautions } }) => {
+      for (const message of cautions) terminal.log({ level: 'warn', message });
       const core = await import('../core/index.js');
-      const outcome = await core.processBatches(run, on, options);
+      const outcome = await core.processBatches(run, on, options, carry);
       terminal.close();
       printResult(context, processJson(outcome), processLines(outcome));
       return processVerdict(outcome, context.stop.exitCode);

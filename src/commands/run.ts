@@ -14,6 +14,7 @@ import type { VerifyFlags } from './verify-flags.js';
 import { verifyOptions } from './verify-options.js';
 import { verifyJson, verifyLines } from './verify-report.js';
 import { verifyVerdict } from './verify-verdict.js';
+import { workforceOf } from './workers/workforce.js';
 
 /** `es-migrate run`: extract, process, then verify. */
 export async function run(
@@ -27,10 +28,12 @@ export async function run(
       extract: extractOptions(flags, settings),
       process: processOptions(flags, settings),
       verify: await verifyOptions(flags, context.cwd),
+      workforce: await workforceOf(flags, settings),
     }),
-    async ({ run: core, on, terminal }, options) => {
+    async ({ run: core, on, terminal }, { workforce: { carry, cautions }, ...options }) => {
+      for (const message of cautions) terminal.log({ level: 'warn', message });
       const { migrateRange, verifiedJobs } = await import('../core/index.js');
-      const outcome = await migrateRange(core, on, options);
+      const outcome = await migrateRange(core, on, options, carry);
       terminal.close();
       const stopCode = context.stop.exitCode;
       const extract = extractJson(outcome.extract);
