@@ -15,8 +15,8 @@ import { idOf } from './fetch.js';
  * stays behind that no row points at.
  *
  * An earlier object goes only if its own index names no document but those uploaded just now, and it is the one the index is
- * of: whatever happened to the batch's rows since, it may be the only copy of any other. It is housekeeping: where objects may not be removed that is
- * told, `verify` finds them, and the batch is completed.
+ * of: whatever happened to the batch's rows since, it may be the only copy of any other. It is housekeeping: where objects
+ * may not be removed that is told, `verify` finds them, and the batch is completed.
  */
 export async function removePredecessors(
   run: Run,

@@ -167,7 +167,7 @@ async function removeOfBatch(context: VerifyContext, orphans: readonly Orphan[])
   const settled = await whileSettled(database, first, async (on) => {
     const strays = await straysAmong(context, on, orphans);
     const removed = await remove(context, strays);
-    return { removed, lost: await lostAmong(context, on, orphans) };
+    return { removed, lost: await lostAmong(context, on, first.batchId, orphans) };
   });
   // What a claim that lost has written never becomes what counts.
   return settled ? settled.removed + (await remove(context, settled.lost)) : 0;
@@ -200,25 +200,22 @@ async function straysAmong(
 async function lostAmong(
   context: VerifyContext,
   on: Statements,
+  batchId: number,
   orphans: readonly Orphan[],
 ): Promise<string[]> {
   const { target } = context.on;
   const keys: string[] = [];
-  const [batch] = (await batchesByNumber(on, batchesOfOrphans(orphans))).values();
+  const [batch] = (await batchesByNumber(on, [batchId])).values();
   if (batch?.object) {
     const url = target.urlOf(batchKey(batch.jobId, batch.batchId, batch.claims));
     if ((await compareStored(context, url, batch.object)).kind !== 'same') return keys;
   }
-  for (const { key, batchId, message } of orphans) {
+  for (const { key, message } of orphans) {
     if (message) continue;
     const url = target.urlOf(key.replace(/\.index\.json\.gz$/, '.ndjson.gz'));
     if (!(await isPointedAt(on, batchId, url))) keys.push(key);
   }
   return keys;
-}
-
-function batchesOfOrphans(orphans: readonly Orphan[]): number[] {
-  return [...new Set(orphans.map(({ batchId }) => batchId))];
 }
 
 async function remove({ on, signal }: VerifyContext, keys: readonly string[]): Promise<number> {
