@@ -83,11 +83,12 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER) {
   });
 }
 
-export function rate() {
+/** A number, 0 or more; `unit` says of what. */
+export function rate(unit = 'a number a second') {
   return leaf<number>((raw) => {
     const value = asNumber(raw);
     if (value !== undefined && Number.isFinite(value) && value >= 0) return value;
-    return { wrong: `${show(raw)} is not allowed; give a number a second, 0 = unlimited` };
+    return { wrong: `${show(raw)} is not allowed; give ${unit}, 0 = unlimited` };
   });
 }
 

@@ -75,6 +75,10 @@ export function settle(config: Config, judge: Judge): Settings {
     retryForMs: config.retryFor ?? 120_000,
     limits: {
       sourceRequestsPerSecond: config.limits?.sourceRequestsPerSecond ?? 50,
+      // Whoever has chosen a rate has chosen.
+      sourceLoad:
+        config.limits?.sourceLoad ??
+        (config.limits?.sourceRequestsPerSecond === undefined ? 0.2 : 0),
       sourceLatencyTargetMs: config.limits?.sourceLatencyTarget ?? 2_000,
       maxInFlightBytes: config.limits?.maxInFlightBytes ?? 256 * 1024 ** 2,
     },

@@ -21,6 +21,8 @@ export interface RetryUse {
   readonly signal: AbortSignal;
   /** Faults this caller answers differently than by waiting (a page too large for the server's memory). */
   readonly unless?: (fault: Fault) => boolean;
+  /** Awaited before each attempt; that time is ours, not the server's: it doesn't count. Must reject once `signal` is aborted. */
+  readonly turn?: () => Promise<void>;
 }
 
 /**
@@ -30,23 +32,32 @@ export interface RetryUse {
  *
  * @param attempt is told how much of `retryForMs` is left, in milliseconds, so that one that is never answered ends soon
  *   after it
- * @throws MigrateError `unavailable` once `retryForMs` have passed
+ * @throws MigrateError `unavailable` once `retryForMs` have passed, without those spent on waiting for turns
  */
 export async function retrying<T>(
   policy: RetryPolicy,
   attempt: (leftMs: number) => Promise<T>,
-  { signal, unless }: RetryUse,
+  { signal, unless, turn }: RetryUse,
 ): Promise<T> {
   const startedAt = performance.now();
-  const spent = () => performance.now() - startedAt;
+  let waited = 0;
+  const inTurn = async () => {
+    if (turn) {
+      const from = performance.now();
+      await turn();
+      waited += performance.now() - from;
+    }
+    return attempt(left());
+  };
+  const spent = () => performance.now() - startedAt - waited;
   const left = () => Math.max(0, patience(policy) - spent());
   const worthRepeating = (error: unknown): error is Fault =>
     isFault(error) && error.class === 'retriable' && !unless?.(error);
-  try {
-    return await pRetry(() => attempt(left()), {
+  const untilDown = () =>
+    pRetry(inTurn, {
       retries: Number.POSITIVE_INFINITY,
       // The last attempt is made when the time is over, not up to a whole backoff later.
-      maxRetryTime: policy.retryForMs,
+      maxRetryTime: left(),
       minTimeout: FIRST_BACKOFF_MS,
       maxTimeout: LONGEST_BACKOFF_MS,
       randomize: true,
@@ -63,9 +74,15 @@ export async function retrying<T>(
         return true;
       },
     });
-  } catch (error) {
-    if (!signal.aborted && worthRepeating(error)) throw down(error, spent());
-    throw error;
+  for (let backoff = FIRST_BACKOFF_MS; ; backoff = Math.min(backoff * 2, LONGEST_BACKOFF_MS)) {
+    try {
+      return await untilDown();
+    } catch (error) {
+      if (signal.aborted || !worthRepeating(error)) throw error;
+      if (left() <= (error.retryAfterMs ?? 0)) throw down(error, spent());
+      // By p-retry's clock the time is over, and by ours it is not: turns were waited for.
+      await sleep(Math.min(left(), backoff), signal);
+    }
   }
 }
 

@@ -93,6 +93,11 @@ export interface FileTargetSettings extends TargetBase {
 export interface LimitSettings {
   /** Requests to Elasticsearch a second, by this process; 0 = unlimited. */
   readonly sourceRequestsPerSecond: number;
+  /**
+   * Requests of this process that Elasticsearch works on at once, on average over time: 0.2 is one request for a fifth of
+   * the time; 0 = unlimited.
+   */
+  readonly sourceLoad: number;
   /** Answers of Elasticsearch that take longer are slow, in milliseconds: less is asked then; 0 = none is. */
   readonly sourceLatencyTargetMs: number;
   /** Bytes of documents held in memory at once, by this process; 0 = unlimited. */

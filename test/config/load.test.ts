@@ -29,6 +29,7 @@ describe('defaults', () => {
       retryForMs: 120_000,
       limits: {
         sourceRequestsPerSecond: 50,
+        sourceLoad: 0.2,
         sourceLatencyTargetMs: 2_000,
         maxInFlightBytes: 268_435_456,
       },
@@ -63,7 +64,7 @@ concurrency: 1
 maxAttempts: 1
 leaseSeconds: 5
 retryFor: 500ms
-limits: { sourceRequestsPerSecond: 0, sourceLatencyTarget: 750ms, maxInFlightBytes: 1GiB }
+limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750ms, maxInFlightBytes: 1GiB }
 `;
     expect(load({ files: { 'es-migrate.yml': yaml } }).settings).toEqual({
       source: {
@@ -106,11 +107,24 @@ limits: { sourceRequestsPerSecond: 0, sourceLatencyTarget: 750ms, maxInFlightByt
       retryForMs: 500,
       limits: {
         sourceRequestsPerSecond: 0,
+        sourceLoad: 0.5,
         sourceLatencyTargetMs: 750,
         maxInFlightBytes: 1_073_741_824,
       },
     });
   });
+});
+
+test.each([
+  ['{ sourceRequestsPerSecond: 50 }', 0],
+  ['{ sourceRequestsPerSecond: 0 }', 0],
+  ['{ sourceRequestsPerSecond: 0, sourceLoad: 0.1 }', 0.1],
+  ['{ sourceLoad: 0 }', 0],
+  ['{ sourceLatencyTarget: 1s }', 0.2],
+])('whoever has chosen a rate has chosen: limits %s, load %s', (limits, expected) => {
+  const yaml = `${MINIMAL}limits: ${limits}\n`;
+  const { settings } = load({ files: { 'es-migrate.yaml': yaml } });
+  expect(settings.limits.sourceLoad).toBe(expected);
 });
 
 describe('precedence', () => {
@@ -231,7 +245,7 @@ limits: 5
         'es-migrate.yaml:10: settle: 15 is not a duration such as 500ms, 90s, 15m, 2h or 1d',
         'es-migrate.yaml:11: concurency: unknown key; did you mean concurrency?',
         'es-migrate.yaml:12: retryFor: has no value',
-        'es-migrate.yaml:13: limits: must be a section with keys such as sourceRequestsPerSecond, sourceLatencyTarget, maxInFlightBytes',
+        'es-migrate.yaml:13: limits: must be a section with keys such as sourceRequestsPerSecond, sourceLoad, sourceLatencyTarget',
         'ES_MIGRATE_TRAKING_URL: unknown variable; did you mean ES_MIGRATE_TRACKING_URL?',
         'ES_MIGRATE_SOURCE_INSECURE: source.insecure: "yes" is not allowed; give true or false',
         '--batch-size: batchSize: "10001" is not allowed; give a whole number from 1 to 10,000',
@@ -253,6 +267,8 @@ limits: 5
     ['startDate: 2024-02-30', 'startDate'],
     ['startDate: 2024', 'startDate'],
     ['limits: { sourceRequestsPerSecond: -1 }', 'limits.sourceRequestsPerSecond'],
+    ['limits: { sourceLoad: -0.1 }', 'limits.sourceLoad'],
+    ['limits: { sourceLoad: most }', 'limits.sourceLoad'],
     ['limits: { sourceLatencyTarget: 2 }', 'limits.sourceLatencyTarget'],
     ['limits: { sourceLatencyTarget: 1h }', 'limits.sourceLatencyTarget'],
     ['limits: { maxInFlightBytes: 5 bytes }', 'limits.maxInFlightBytes'],

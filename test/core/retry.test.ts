@@ -12,7 +12,14 @@ const never = new AbortController().signal;
 /** Runs to its end on fake time; what came of it, and when each attempt was made. */
 async function run<T>(
   attempt: (number: number) => T,
-  { retryForMs = 60_000, ...use }: { retryForMs?: number; unless?: (fault: Fault) => boolean } = {},
+  {
+    retryForMs = 60_000,
+    ...use
+  }: {
+    retryForMs?: number;
+    unless?: (fault: Fault) => boolean;
+    turn?: () => Promise<void>;
+  } = {},
 ) {
   const events: RunEvent[] = [];
   const at: number[] = [];
@@ -94,6 +101,26 @@ describe('retrying', () => {
       kind: 'unavailable',
       message: 'S3 was down for 0 s and asks for another 300 s: S3 answered 503: SlowDown',
     });
+  });
+
+  test('waiting for a turn costs the server nothing of its time', async () => {
+    const { value, at } = await run(failing(4, busy), {
+      retryForMs: 5_000,
+      turn: () => sleep(20_000, never),
+    });
+    expect(value).toBe(5);
+    expect(at).toHaveLength(5);
+  });
+
+  test('nor does it make a server last that is down', async () => {
+    const { error, at } = await run(failing(Infinity, busy), {
+      retryForMs: 30_000,
+      turn: () => sleep(1_000, never),
+    });
+    expect(error).toMatchObject({ kind: 'unavailable' });
+    const waited = at.length * 1_000;
+    expect((at.at(-1) ?? 0) - waited).toBeGreaterThanOrEqual(29_999);
+    expect((at.at(-1) ?? 0) - waited).toBeLessThanOrEqual(41_000);
   });
 
   test('after retryFor the server counts as down, with the way on', async () => {

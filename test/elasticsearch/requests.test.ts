@@ -14,7 +14,7 @@ function open(url: string, retryForMs = 10_000): { source: Source; events: RunEv
   const events: RunEvent[] = [];
   const source = openSource(
     settings({ urls: [url] }),
-    { sourceRequestsPerSecond: 0, sourceLatencyTargetMs: 0, maxInFlightBytes: 0 },
+    { sourceRequestsPerSecond: 0, sourceLoad: 0, sourceLatencyTargetMs: 0, maxInFlightBytes: 0 },
     { retryForMs, report: (event) => events.push(event) },
   );
   onTestFinished(() => source.close());

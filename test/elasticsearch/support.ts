@@ -74,7 +74,7 @@ export function settings(changes: Partial<SourceSettings> = {}): SourceSettings 
 export function open(changes: Partial<SourceSettings> = {}, retryForMs = 10_000): Source {
   const source = openSource(
     settings(changes),
-    { sourceRequestsPerSecond: 0, sourceLatencyTargetMs: 0, maxInFlightBytes: 0 },
+    { sourceRequestsPerSecond: 0, sourceLoad: 0, sourceLatencyTargetMs: 0, maxInFlightBytes: 0 },
     { retryForMs, report: () => undefined },
   );
   onTestFinished(() => source.close());

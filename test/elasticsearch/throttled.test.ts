@@ -44,7 +44,7 @@ async function reading(sourceLatencyTargetMs: number): Promise<Scene> {
   });
   const source = openSource(
     settings({ urls: [proxy.url], index }),
-    { sourceRequestsPerSecond: 0, sourceLatencyTargetMs, maxInFlightBytes: 0 },
+    { sourceRequestsPerSecond: 0, sourceLoad: 0, sourceLatencyTargetMs, maxInFlightBytes: 0 },
     { retryForMs: 120_000, report: () => undefined },
     (limit) => limits.push(limit),
   );
@@ -142,7 +142,7 @@ test.each<[string, Answer, string | undefined]>([
   const heard: (SourceLimit | undefined)[] = [];
   const source = openSource(
     settings({ urls: [url] }),
-    { sourceRequestsPerSecond: 0, sourceLatencyTargetMs: 0, maxInFlightBytes: 0 },
+    { sourceRequestsPerSecond: 0, sourceLoad: 0, sourceLatencyTargetMs: 0, maxInFlightBytes: 0 },
     { retryForMs: 10_000, report: () => undefined },
     (limit) => heard.push(limit),
   );

@@ -6,15 +6,18 @@ import { shareMemory } from '../../src/core/process/shares.js';
 const MIB = 1 << 20;
 
 describe('page size', () => {
+  const unhurried = (most: number) => new PageSize({ most, briefMs: Infinity });
+  const light = { fill: 0, tookMs: 0 };
   const settled = (most: number, fillPerMessage: number) => {
-    const size = new PageSize(most);
-    for (let i = 0; i < 100; i += 1) size.saw(size.next(), size.next() * fillPerMessage);
+    const size = unhurried(most);
+    for (let i = 0; i < 100; i += 1)
+      size.saw(size.next(), { ...light, fill: size.next() * fillPerMessage });
     return size;
   };
 
   test('the first page is small', () => {
-    expect(new PageSize(500).next()).toBe(50);
-    expect(new PageSize(7).next()).toBe(7);
+    expect(unhurried(500).next()).toBe(50);
+    expect(unhurried(7).next()).toBe(7);
   });
 
   test('grows to the batch where messages are small', () => {
@@ -34,11 +37,11 @@ describe('page size', () => {
         fc.integer({ min: 1, max: 10_000 }),
         fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 60 }),
         (most, fills) => {
-          const size = new PageSize(most);
+          const size = unhurried(most);
           for (const fill of fills) {
             const page = size.next();
             expect(Number.isInteger(page) && page >= 1 && page <= most).toBe(true);
-            size.saw(page, fill);
+            size.saw(page, { ...light, fill });
           }
         },
       ),
@@ -48,8 +51,25 @@ describe('page size', () => {
   test('recovers from heavy messages', () => {
     const size = settled(500, 1);
     expect(size.next()).toBe(1);
-    for (let i = 0; i < 40; i += 1) size.saw(size.next(), size.next() * 0.0001);
+    for (let i = 0; i < 40; i += 1) size.saw(size.next(), { ...light, fill: size.next() * 0.0001 });
     expect(size.next()).toBe(500);
+  });
+
+  test.each([
+    ['as long as they may', 0.05, 200],
+    ['no shorter than a hundred', 1, 100],
+    ['no longer than a batch', 0.001, 500],
+  ])('searches that are to be brief: %s', (_, msPerMessage, expected) => {
+    const size = new PageSize({ most: 500, briefMs: 10 });
+    for (let i = 0; i < 100; i += 1)
+      size.saw(size.next(), { ...light, tookMs: size.next() * msPerMessage });
+    expect(size.next()).toBe(expected);
+  });
+
+  test('brief or not, few where few fill an answer', () => {
+    const size = new PageSize({ most: 500, briefMs: 10 });
+    for (let i = 0; i < 100; i += 1) size.saw(size.next(), { fill: size.next() * 0.1, tookMs: 1 });
+    expect(size.next()).toBe(5);
   });
 });
 

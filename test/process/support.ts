@@ -112,7 +112,7 @@ export async function carry(
     related: await source.inspectRelated(never),
     budget: new ByteBudget(0),
     shares,
-    pageSize: new PageSize(10_000),
+    pageSize: new PageSize({ most: 10_000, briefMs: Infinity }),
     staging: await temporaryDirectory(),
   };
   const writer = new MemoryWriter();

@@ -25,7 +25,12 @@ describe('shares', () => {
     const rate = fc.double({ min: 0.1, max: 10_000, noNaN: true });
     fc.assert(
       fc.property(bytes, rate, workers, (maxInFlightBytes, sourceRequestsPerSecond, count) => {
-        const limits = { maxInFlightBytes, sourceRequestsPerSecond, sourceLatencyTargetMs: 2000 };
+        const limits = {
+          maxInFlightBytes,
+          sourceRequestsPerSecond,
+          sourceLoad: 0.2,
+          sourceLatencyTargetMs: 2000,
+        };
         if (maxInFlightBytes / count < MIB) {
           expect(() => shareLimits(limits, count)).toThrow(/less than 1MiB/);
           return;
@@ -34,12 +39,18 @@ describe('shares', () => {
         expect(share.maxInFlightBytes).toBeGreaterThanOrEqual(MIB);
         expect(share.maxInFlightBytes * count).toBeLessThanOrEqual(maxInFlightBytes);
         expect(share.sourceRequestsPerSecond * count).toBeCloseTo(sourceRequestsPerSecond, 6);
+        expect(share.sourceLoad * count).toBeCloseTo(0.2, 6);
       }),
     );
   });
 
   it('of no limit are no limit', () => {
-    const unlimited = { maxInFlightBytes: 0, sourceRequestsPerSecond: 0, sourceLatencyTargetMs: 0 };
+    const unlimited = {
+      maxInFlightBytes: 0,
+      sourceRequestsPerSecond: 0,
+      sourceLoad: 0,
+      sourceLatencyTargetMs: 0,
+    };
     expect(shareLimits(unlimited, 16)).toEqual(unlimited);
   });
 });

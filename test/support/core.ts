@@ -34,7 +34,12 @@ export function settingsFor(tracking: Tracking, changes: Partial<Settings> = {})
     maxAttempts: 5,
     leaseSeconds: 300,
     retryForMs: 30_000,
-    limits: { sourceRequestsPerSecond: 0, sourceLatencyTargetMs: 0, maxInFlightBytes: 64 << 20 },
+    limits: {
+      sourceRequestsPerSecond: 0,
+      sourceLoad: 0,
+      sourceLatencyTargetMs: 0,
+      maxInFlightBytes: 64 << 20,
+    },
     ...changes,
   };
 }

@@ -11,7 +11,7 @@ const LEAST_BYTES = 1024 ** 2;
  * @throws MigrateError `usage` where the share of `maxInFlightBytes` is less than 1 MiB
  */
 export function shareLimits(limits: LimitSettings, workers: number): LimitSettings {
-  const { sourceRequestsPerSecond, maxInFlightBytes } = limits;
+  const { sourceRequestsPerSecond, sourceLoad, maxInFlightBytes } = limits;
   const bytes = Math.floor(maxInFlightBytes / workers);
   if (maxInFlightBytes > 0 && bytes < LEAST_BYTES) {
     const most = Math.floor(maxInFlightBytes / LEAST_BYTES);
@@ -23,6 +23,7 @@ export function shareLimits(limits: LimitSettings, workers: number): LimitSettin
   return {
     ...limits,
     sourceRequestsPerSecond: sourceRequestsPerSecond / workers,
+    sourceLoad: sourceLoad / workers,
     maxInFlightBytes: bytes,
   };
 }

@@ -25,6 +25,8 @@ export interface SearchAnswer {
   readonly total: number | undefined;
   /** The point in time to go on with; Elasticsearch may rename it with every answer. */
   readonly pitId: string | undefined;
+  /** How long Elasticsearch worked on it, waiting for its own threads included, in whole milliseconds. */
+  readonly tookMs: number;
 }
 
 interface Shards {
@@ -44,6 +46,7 @@ interface Envelope {
   hits: Hit[];
   total: number | undefined;
   pitId: string | undefined;
+  tookMs: number;
   timedOut: boolean;
   terminatedEarly: boolean;
   shards: Shards | undefined;
@@ -62,6 +65,7 @@ export function parseSearch(body: Buffer): SearchAnswer {
     hits: [],
     total: undefined,
     pitId: undefined,
+    tookMs: 0,
     timedOut: false,
     terminatedEarly: false,
     shards: undefined,
@@ -85,8 +89,8 @@ export function parseSearch(body: Buffer): SearchAnswer {
     throw error;
   }
   refuseShort(envelope);
-  const { hits, total, pitId } = envelope;
-  return { hits, total, pitId };
+  const { hits, total, pitId, tookMs } = envelope;
+  return { hits, total, pitId, tookMs };
 }
 
 function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void {
@@ -97,6 +101,9 @@ function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void
       break;
     case 'pit_id':
       envelope.pitId = scanner.string();
+      break;
+    case 'took':
+      envelope.tookMs = Number(scanner.value());
       break;
     case 'timed_out':
       envelope.timedOut = scanner.value() === true;

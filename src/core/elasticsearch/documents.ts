@@ -6,7 +6,12 @@ import type { Requests } from './requests.js';
 
 /** What a search of documents gave: its hits, or the reason why the same must be asked for in smaller pieces. */
 export type Documents =
-  | { readonly kind: 'hits'; readonly hits: readonly Hit[]; readonly bytes: number }
+  | {
+      readonly kind: 'hits';
+      readonly hits: readonly Hit[];
+      readonly bytes: number;
+      readonly tookMs: number;
+    }
   | { readonly kind: 'too-large'; readonly reason: TooLarge };
 
 /** The answer exceeds the byte limit, the server's memory, or the most hits of one search. */
@@ -41,9 +46,9 @@ export async function searchDocuments(
       unless: ({ code }) => code === OUT_OF_MEMORY,
     });
     if (answer === 'too-large') return { kind: 'too-large', reason: 'bytes' };
-    const { hits, bytes } = answer;
+    const { hits, bytes, tookMs } = answer;
     if (hits.length >= size) return { kind: 'too-large', reason: 'hits' };
-    return { kind: 'hits', hits, bytes };
+    return { kind: 'hits', hits, bytes, tookMs };
   } catch (error) {
     if (isFault(error) && error.code === OUT_OF_MEMORY)
       return { kind: 'too-large', reason: 'server-memory' };

@@ -29,7 +29,8 @@ export async function searchMessages(
       signal,
     });
   } catch (error) {
-    if (isFault(error) && error.code === INDEX_MISSING) return { kind: 'hits', hits: [], bytes: 0 };
+    if (isFault(error) && error.code === INDEX_MISSING)
+      return { kind: 'hits', hits: [], bytes: 0, tookMs: 0 };
     throw error;
   }
 }

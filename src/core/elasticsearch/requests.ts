@@ -63,7 +63,11 @@ export class Requests {
 
   /** A search's answer. One that is short though its status was 200 is asked for again, as any other failure is. */
   search(request: Request): Promise<(SearchAnswer & { readonly bytes: number }) | 'too-large'> {
-    return this.#retried(request, (body) => ({ ...parseSearch(body), bytes: body.length }));
+    return this.#retried(request, (body) => {
+      const answer = parseSearch(body);
+      this.#pace.took(answer.tookMs);
+      return { ...answer, bytes: body.length };
+    });
   }
 
   /**
@@ -100,21 +104,31 @@ export class Requests {
 
   /** Reading the answer is part of the attempt: one that turns out unusable is worth asking for again. */
   #retried<T>(request: Request, read: (body: Buffer) => T): Promise<T | 'too-large'> {
+    const { signal, unless } = request;
     return retrying(
       this.#policy,
       async (leftMs) => {
-        const entering = this.#limiter.enter(request.signal);
-        if (entering) await entering;
         try {
-          await this.#pace.turn(request.signal, this.#limiter.share);
           const silenceMs = Math.min(LONGEST_SILENCE_MS, leftMs + OVERTIME_MS);
           return await this.#watched(request, silenceMs, read);
         } finally {
           this.#limiter.leave();
         }
       },
-      { signal: request.signal, ...(request.unless && { unless: request.unless }) },
+      { signal, turn: () => this.#turn(signal), ...(unless && { unless }) },
     );
+  }
+
+  /** Waits until one more request may be sent; the limiter is to be left when it has ended. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    const entering = this.#limiter.enter(signal);
+    if (entering) await entering;
+    try {
+      await this.#pace.turn(signal, this.#limiter.share);
+    } catch (error) {
+      this.#limiter.leave();
+      throw error;
+    }
   }
 
   /** One attempt, of which the limiter hears: a refusal, or how long the answer was waited for. */

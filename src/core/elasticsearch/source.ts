@@ -79,7 +79,7 @@ export function openSource(
   policy: RetryPolicy,
   onLimit: (limit: SourceLimit | undefined) => void = () => undefined,
 ): Source {
-  const pace = new Pace(limits.sourceRequestsPerSecond);
+  const pace = new Pace(limits);
   const limiter = new Limiter({
     latencyTargetMs: limits.sourceLatencyTargetMs,
     now: () => performance.now(),

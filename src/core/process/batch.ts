@@ -113,7 +113,7 @@ async function carryPage(
   });
   if (fetched.kind === 'too-large') return 'too-large';
   reached('records-read');
-  pageSize.saw(page.length, fetched.fill);
+  pageSize.saw(page.length, fetched);
   for (const { message, source: bytes, related: records, revision } of fetched.messages) {
     const document = assembleDocument(message, bytes, records);
     await writer.add(message, { kind: 'bytes', bytes: document }, revision);

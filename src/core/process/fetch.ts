@@ -29,6 +29,8 @@ export type Fetched =
       readonly failed: readonly FailedMessage[];
       /** How full the fullest answer was, from 0 to 1: of its bytes or of its hits. */
       readonly fill: number;
+      /** How long Elasticsearch worked on the longest of the searches, in milliseconds. */
+      readonly tookMs: number;
     }
   /** Not all of it can be had at once: ask for fewer. */
   | { readonly kind: 'too-large'; readonly reason: TooLarge };
@@ -57,14 +59,14 @@ export async function fetchMessages(
     return !unindexed;
   });
   const index = searchable[0]?.index;
-  if (index === undefined) return { kind: 'fetched', messages: [], failed, fill: 0 };
+  if (index === undefined) return { kind: 'fetched', messages: [], failed, fill: 0, tookMs: 0 };
 
   const answer = await source.messages(index, { ids: searchable.map(idOf), maxBytes, signal });
   if (answer.kind === 'too-large') return answer;
   reached('messages-read');
   const found = pickFound(searchable, answer.hits, failed);
   if (found.length === 0)
-    return { kind: 'fetched', messages: [], failed, fill: fillOf(answer, maxBytes) };
+    return { kind: 'fetched', messages: [], failed, ...weightOf([answer], maxBytes) };
 
   const ids = found.map(({ message }) => idOf(message));
   const records: Documents[] = [];
@@ -95,14 +97,27 @@ export async function fetchMessages(
       return { message, source: bytes, related: own, revision: revision.value };
     }),
     failed,
-    fill: Math.max(...[answer, ...records].map((one) => fillOf(one, maxBytes))),
+    ...weightOf([answer, ...records], maxBytes),
   };
 }
 
-function fillOf(answer: Documents, maxBytes: number): number {
-  return answer.kind === 'hits'
-    ? Math.max(answer.bytes / maxBytes, answer.hits.length / MAX_HITS)
-    : 1;
+/** How heavy the heaviest of these answers was, to whom they were sent and to whom sent them. */
+function weightOf(
+  answers: readonly Documents[],
+  maxBytes: number,
+): { fill: number; tookMs: number } {
+  const weights = answers.map((answer) =>
+    answer.kind === 'hits'
+      ? {
+          fill: Math.max(answer.bytes / maxBytes, answer.hits.length / MAX_HITS),
+          tookMs: answer.tookMs,
+        }
+      : { fill: 1, tookMs: 0 },
+  );
+  return {
+    fill: Math.max(...weights.map(({ fill }) => fill)),
+    tookMs: Math.max(...weights.map(({ tookMs }) => tookMs)),
+  };
 }
 
 /** The messages that were found exactly once, with their source; the others are added to `failed`. */

@@ -6,6 +6,9 @@ import { ByteBudget } from './byte-budget.js';
 import { PageSize } from './page-size.js';
 import { shareMemory } from './shares.js';
 
+/** Searches of that length are hardly noticed by who searches beside us, where Elasticsearch is left alone in between. */
+const BRIEF_MS = 10;
+
 /**
  * Removes the staging directories that crashed processes left behind, and makes sure that there can be new ones.
  *
@@ -37,7 +40,10 @@ export async function openWorkshop(
     related,
     budget,
     shares,
-    pageSize: new PageSize(settings.batchSize),
+    pageSize: new PageSize({
+      most: settings.batchSize,
+      briefMs: settings.limits.sourceLoad > 0 ? BRIEF_MS : Infinity,
+    }),
     staging: staging.directory,
     close: () => staging.close(),
   };
