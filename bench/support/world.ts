@@ -38,8 +38,8 @@ export const FROM = new Date('2024-10-01T00:00:00Z');
 export const TO = new Date('2024-10-08T00:00:00Z');
 
 /** Of the database's memory and log, as one that is to hold millions of rows would have: the defaults are a laptop's. */
-const BUFFER_POOL = 4 << 30;
-const REDO_LOG = 1 << 30;
+const BUFFER_POOL = 4 * 2 ** 30;
+const REDO_LOG = 2 ** 30;
 
 export async function openWorld(options: Options, report: (line: string) => void): Promise<World> {
   const able = pinning();

@@ -108,7 +108,10 @@ export class Database implements Statements {
       open.map((socket) => new Promise((done) => socket.once('close', done))),
     );
     await this.#pool.end().catch(() => undefined);
-    await Promise.race([closed, sleep(CLOSING_MS, new AbortController().signal)]);
+    // A timer that nobody waits for any more would keep the process alive.
+    const patience = new AbortController();
+    await Promise.race([closed, sleep(CLOSING_MS, patience.signal).catch(() => undefined)]);
+    patience.abort();
     for (const socket of this.#sockets) socket.destroy();
   }
 
