@@ -78,7 +78,7 @@ export function settle(config: Config, judge: Judge): Settings {
       // Whoever has chosen a rate has chosen.
       sourceLoad:
         config.limits?.sourceLoad ??
-        (config.limits?.sourceRequestsPerSecond === undefined ? 0.2 : 0),
+        (config.limits?.sourceRequestsPerSecond === undefined ? 0.1 : 0),
       sourceLatencyTargetMs: config.limits?.sourceLatencyTarget ?? 2_000,
       maxInFlightBytes: config.limits?.maxInFlightBytes ?? 256 * 1024 ** 2,
     },

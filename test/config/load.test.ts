@@ -29,7 +29,7 @@ describe('defaults', () => {
       retryForMs: 120_000,
       limits: {
         sourceRequestsPerSecond: 50,
-        sourceLoad: 0.2,
+        sourceLoad: 0.1,
         sourceLatencyTargetMs: 2_000,
         maxInFlightBytes: 268_435_456,
       },
@@ -118,9 +118,9 @@ limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750m
 test.each([
   ['{ sourceRequestsPerSecond: 50 }', 0],
   ['{ sourceRequestsPerSecond: 0 }', 0],
-  ['{ sourceRequestsPerSecond: 0, sourceLoad: 0.1 }', 0.1],
+  ['{ sourceRequestsPerSecond: 0, sourceLoad: 0.3 }', 0.3],
   ['{ sourceLoad: 0 }', 0],
-  ['{ sourceLatencyTarget: 1s }', 0.2],
+  ['{ sourceLatencyTarget: 1s }', 0.1],
 ])('whoever has chosen a rate has chosen: limits %s, load %s', (limits, expected) => {
   const yaml = `${MINIMAL}limits: ${limits}\n`;
   const { settings } = load({ files: { 'es-migrate.yaml': yaml } });

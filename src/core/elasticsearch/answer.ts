@@ -13,8 +13,8 @@ export interface Hit {
    */
   readonly seqNo: string | undefined;
   readonly primaryTerm: string | undefined;
-  /** Sort values as JSON text each: their numbers exceed 2^53. */
-  readonly sort: readonly string[];
+  /** The sort values as the array's JSON text: their numbers exceed 2^53. Empty where it came without. */
+  readonly sort: string;
   /** The values of the requested doc-value fields. */
   readonly fields: Readonly<Record<string, readonly unknown[]>>;
 }
@@ -141,7 +141,7 @@ function readHit(scanner: JsonScanner): Hit {
   let seqNo: string | undefined;
   let primaryTerm: string | undefined;
   let fields: Hit['fields'] = NO_FIELDS;
-  let sort = NO_SORT;
+  let sort = '';
   for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
     switch (scanner.key()) {
       case '_source':
@@ -157,10 +157,10 @@ function readHit(scanner: JsonScanner): Hit {
         seqNo = scanner.text();
         break;
       case '_primary_term':
-        primaryTerm = scanner.text();
+        primaryTerm = scanner.recurringNumber();
         break;
       case 'sort':
-        sort = readSort(scanner);
+        sort = scanner.text();
         break;
       case 'fields':
         fields = readFields(scanner);
@@ -174,7 +174,6 @@ function readHit(scanner: JsonScanner): Hit {
 }
 
 const NO_FIELDS: Hit['fields'] = {};
-const NO_SORT: readonly string[] = [];
 
 function readFields(scanner: JsonScanner): Hit['fields'] {
   const fields: Record<string, readonly unknown[]> = {};
@@ -186,13 +185,6 @@ function readFields(scanner: JsonScanner): Hit['fields'] {
     fields[key] = values;
   }
   return fields;
-}
-
-function readSort(scanner: JsonScanner): readonly string[] {
-  const sort: string[] = [];
-  for (let more = scanner.beginArray(); more; more = scanner.anotherElement())
-    sort.push(scanner.text());
-  return sort;
 }
 
 /** `{value, relation}`, or a bare number from servers before 7. */

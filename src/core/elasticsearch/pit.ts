@@ -139,7 +139,7 @@ export async function readIdPage(
     const last = hits.at(-1);
     return {
       messages: hits.map((hit) => ({ index: hit.index, id: hit.id })),
-      searchAfter: last && `[${last.sort.join(',')}]`,
+      searchAfter: last?.sort,
       pitId: renamed ?? pitId,
       last: hits.length < MAX_HITS,
     };

@@ -4,6 +4,7 @@ import type { Hit } from './answer.js';
 import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
 import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
 import type { RelatedIndex } from './inspect-related.js';
+import { JsonScanner } from './scan.js';
 import { closePit, openPit, pitMember, STRICT } from './pit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
@@ -25,7 +26,8 @@ export async function searchRecords(
   const body = jsonObject({
     size: String(MAX_HITS),
     query: jsonObject({ terms: jsonObject({ [related.key]: JSON.stringify(ids) }) }),
-    sort: `[${[...sortClause(related), '"_doc"'].join(',')}]`,
+    // Nothing behind it: what is equal is put in order here, and one value is compared faster than two.
+    sort: `[${sortClause(related) ?? '"_doc"'}]`,
     track_total_hits: 'false',
     seq_no_primary_term: 'true',
     docvalue_fields: JSON.stringify([related.key]),
@@ -65,7 +67,7 @@ export async function* readRecordPages(
       const query = {
         pit: pitMember(pitId),
         query: jsonObject({ term: jsonObject({ [related.key]: JSON.stringify(messageId) }) }),
-        sort: `[${[...sortClause(related), '"_shard_doc"'].join(',')}]`,
+        sort: `[${[sortClause(related) ?? [], '"_shard_doc"'].flat().join(',')}]`,
         search_after: searchAfter,
       };
       const page = await onePage(
@@ -101,7 +103,7 @@ export async function* readRecordPages(
       const last = page.hits.at(-1);
       if (!last) break;
       yield page.hits;
-      searchAfter = `[${last.sort.join(',')}]`;
+      searchAfter = last.sort;
       if (page.bytes * 8 < maxBytes) size = Math.min(MAX_HITS, size * 2);
     }
   } catch (error) {
@@ -146,19 +148,17 @@ async function waitForMemory(requests: Requests, body: string, signal: AbortSign
   await requests.search({ method: 'POST', path: '/_search', query: STRICT, body, signal, unless });
 }
 
-function sortClause({ sort }: RelatedIndex): string[] {
-  if (!sort) return [];
+function sortClause({ sort }: RelatedIndex): string | undefined {
+  if (!sort) return undefined;
   const { field, type, numericType } = sort;
-  return [
-    jsonObject({
-      [field]: jsonObject({
-        order: '"asc"',
-        missing: '"_last"',
-        unmapped_type: JSON.stringify(type),
-        numeric_type: numericType && JSON.stringify(numericType),
-      }),
+  return jsonObject({
+    [field]: jsonObject({
+      order: '"asc"',
+      missing: '"_last"',
+      unmapped_type: JSON.stringify(type),
+      numeric_type: numericType && JSON.stringify(numericType),
     }),
-  ];
+  });
 }
 
 /**
@@ -167,24 +167,28 @@ function sortClause({ sort }: RelatedIndex): string[] {
  * are put in order here, since by `_id` Elasticsearch cannot where the cluster forbids loading that field.
  */
 export function orderRecords(related: RelatedIndex, sorted: readonly Hit[]): readonly Hit[] {
+  const isEqual = (a: Hit, b: Hit) => related.sort === undefined || a.sort === b.sort;
   const hasEqual = sorted.some((hit, i) => {
     const next = sorted[i + 1];
-    return next !== undefined && sameSort(related, hit, next);
+    return next !== undefined && isEqual(hit, next);
   });
   if (!hasEqual) return sorted;
   let rank = 0;
   const ranked = sorted.map((hit, i) => {
     const before = sorted[i - 1];
-    if (before && !sameSort(related, before, hit)) rank += 1;
+    if (before && !isEqual(before, hit)) rank += 1;
     return { hit, rank };
   });
   ranked.sort((a, b) => a.rank - b.rank || byIndexAndId(a.hit, b.hit));
   return ranked.map(({ hit }) => hit);
 }
 
-/** Whether two records have the same `sort` value; always where there is no `sort`. */
-export function sameSort({ sort }: RelatedIndex, a: Hit, b: Hit): boolean {
-  return sort === undefined || a.sort[0] === b.sort[0];
+/** What a record read by `readRecordPages` is sorted by, as text; the same for all where there is no `sort`. */
+export function sortValue({ sort: by }: RelatedIndex, { sort }: Hit): string {
+  if (!by) return '';
+  const scanner = new JsonScanner(Buffer.from(sort));
+  scanner.beginArray();
+  return scanner.text();
 }
 
 export function byIndexAndId(a: Hit, b: Hit): number {

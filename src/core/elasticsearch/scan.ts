@@ -62,13 +62,17 @@ export class JsonScanner {
   recurring(): string {
     const start = this.position;
     this.#skipString();
-    const { bytes, position: end } = this;
-    const slot = (end - start + 7 * (bytes[end - 2] ?? 0)) % KNOWN_STRINGS;
-    const known = this.#known[slot];
-    if (known && sameBytes(bytes, known.start, known.end, start, end)) return known.text;
-    const text = this.#text(start);
-    this.#known[slot] = { start, end, text };
-    return text;
+    return this.#recurring(start) ?? this.#remember(start, this.#text(start));
+  }
+
+  /** The JSON text of a number that occurs again and again: it is made once. */
+  recurringNumber(): string {
+    const start = this.position;
+    this.#skipScalar();
+    return (
+      this.#recurring(start) ??
+      this.#remember(start, this.bytes.toString('latin1', start, this.position))
+    );
   }
 
   /** The value here, parsed; for the small parts of an envelope, never for a source. */
@@ -103,6 +107,23 @@ export class JsonScanner {
   end(): void {
     this.#blanks();
     if (this.position !== this.bytes.length) throw this.#malformed();
+  }
+
+  /** What was made before of the same bytes as those from `start` to the position. */
+  #recurring(start: number): string | undefined {
+    const { bytes, position: end } = this;
+    const known = this.#known[this.#slot(start)];
+    return known && sameBytes(bytes, known.start, known.end, start, end) ? known.text : undefined;
+  }
+
+  #remember(start: number, text: string): string {
+    this.#known[this.#slot(start)] = { start, end: this.position, text };
+    return text;
+  }
+
+  #slot(start: number): number {
+    const { bytes, position: end } = this;
+    return (end - start + 7 * (bytes[end - 2] ?? 0)) % KNOWN_STRINGS;
   }
 
   /** What stands between the quotes at `start` and right before the position. */

@@ -1,6 +1,6 @@
 import type { Hit } from '../elasticsearch/answer.js';
 import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
-import { byIndexAndId, sameSort } from '../elasticsearch/related.js';
+import { byIndexAndId, sortValue } from '../elasticsearch/related.js';
 import { onOneLine } from '../elasticsearch/scan.js';
 import { Fault, isFault } from '../fault.js';
 import type { Spool } from '../objects/spool.js';
@@ -129,10 +129,13 @@ async function* inOrder(
   maxBytes: number,
 ): AsyncGenerator<readonly Hit[]> {
   let tied: Hit[] = [];
+  let value: string | undefined;
   let bytes = 0;
   for await (const page of pages) {
     for (const hit of page) {
-      if (tied[0] && !sameSort(related, tied[0], hit)) {
+      const before = value;
+      value = sortValue(related, hit);
+      if (before !== undefined && before !== value) {
         yield tied.sort(byIndexAndId);
         tied = [];
         bytes = 0;
