@@ -1,4 +1,5 @@
-import { FINDING_KINDS, type VerifyOptions, type VerifyOutcome } from '../core/verify/types.js';
+import { countFindings } from '../core/verify/findings.js';
+import type { VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
 import type { VerifiedJob } from '../core/verify/scope.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { counted } from './terminal/numbers.js';
@@ -36,8 +37,7 @@ function nextSteps(
   const ours =
     found.missing + found.mismatched + found.inconsistent + found.orphaned + found.unfinished;
   // `left` counts what is not ours to repair, too.
-  const all = FINDING_KINDS.reduce((sum, kind) => sum + found[kind], 0);
-  const oursLeft = repaired ? ours - (all - repaired.left) : 0;
+  const oursLeft = repaired ? ours - (countFindings(found) - repaired.left) : 0;
   const steps: string[] = [];
   if (openWindows > 0) steps.push('es-migrate extract reads what was not read to the end');
   if (ours > 0 && repaired === undefined) {
@@ -49,7 +49,7 @@ function nextSteps(
   } else if (oursLeft > 0) {
     steps.push(`${counted(oursLeft, 'difference')} could not be repaired, run it again`);
   }
-  if (repaired && found.inconsistent > 0)
+  if (repaired && found.inconsistent > 0 && oursLeft === 0)
     steps.push('contradictions were put right: es-migrate verify looks at what they hid');
   if (pending > 0)
     steps.push('es-migrate process migrates what is pending, es-migrate verify looks again');

@@ -26,6 +26,7 @@ import { SPOILED } from './content-verdict.js';
 import { compareStored } from './compare.js';
 import type { VerifyContext } from './context.js';
 import { isStray, type SharedObjects } from './listing.js';
+import { countFindings } from './findings.js';
 import { ownersOf, whyOrphaned, type Owner } from './owners.js';
 import { contradictions } from './rows.js';
 import type { FindingKind, VerifyOutcome } from './types.js';
@@ -63,9 +64,8 @@ export async function repair(context: VerifyContext): Promise<Repairs> {
   await putDamagedBack(context, tally, isDamage);
   // Last: where anything of a job has gone back, its orphans are kept.
   await removeOrphans(context, tally);
-  const all = Object.values(found).reduce((sum, count) => sum + count, 0);
   const { messages: put, objects, uploads, dealtWith } = tally;
-  return { messages: put, objects, uploads, left: Math.max(0, all - dealtWith) };
+  return { messages: put, objects, uploads, left: Math.max(0, countFindings(found) - dealtWith) };
 }
 
 class Tally {

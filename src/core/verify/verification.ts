@@ -4,13 +4,8 @@ import { reached } from '../steps.js';
 import type { Lease } from '../tracking/lease.js';
 import { storeCheckpoint, type StoredVerification } from '../tracking/verify-runs.js';
 import type { DiffFile } from './diff-file.js';
-import {
-  FINDING_KINDS,
-  type Finding,
-  type FindingKind,
-  type VerifyLevel,
-  type VerifyOptions,
-} from './types.js';
+import { noFindings, type FindingCounts } from './findings.js';
+import type { Finding, VerifyLevel, VerifyOptions } from './types.js';
 import { Unit } from './unit.js';
 
 export const STAGES = [
@@ -52,7 +47,7 @@ interface Position {
   cursor: unknown;
   /** Checkpoints stored so far. */
   checkpoints: number;
-  found: Record<FindingKind, number>;
+  found: FindingCounts;
   checked: number;
   sums: Sums;
   /** Stages' own remarks for later ones. */
@@ -113,7 +108,7 @@ export class Verification {
     return this.#position.stage;
   }
 
-  get found(): Readonly<Record<FindingKind, number>> {
+  get found(): Readonly<FindingCounts> {
     return this.#position.found;
   }
 
@@ -238,7 +233,7 @@ function begin(): Position {
     stage: 'windows',
     cursor: undefined,
     checkpoints: 0,
-    found: Object.fromEntries(FINDING_KINDS.map((kind) => [kind, 0])) as Position['found'],
+    found: noFindings(),
     checked: 0,
     sums: { sourceNow: 0, sourceThen: 0, stored: 0, openWindows: 0 },
     notes: {},

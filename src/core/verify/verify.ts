@@ -26,7 +26,8 @@ import { countListing, verifyListing } from './listing.js';
 import { beginCounting, compareCounts, verifyMissing } from './missing.js';
 import { repair } from './repair.js';
 import { verifyRows } from './rows.js';
-import { FINDING_KINDS, type VerifyOptions, type VerifyOutcome } from './types.js';
+import { countFindings, noFindings } from './findings.js';
+import type { VerifyOptions, VerifyOutcome } from './types.js';
 import { verifyUnfinished } from './unfinished.js';
 import { STAGES, Verification, type Stage } from './verification.js';
 import { verifyWindows } from './windows.js';
@@ -263,7 +264,7 @@ async function outcomeOf(
   const { messages } = await countBatches(on.database, scope);
   const { verifyId, options, checked, found, sums, examples } = verification;
   const pending = messages.pending + messages.inProgress;
-  const differences = repaired?.left ?? FINDING_KINDS.reduce((sum, kind) => sum + found[kind], 0);
+  const differences = repaired?.left ?? countFindings(found);
   return {
     level: options.level,
     verifyId,
@@ -297,7 +298,7 @@ function busyOutcome({ level }: VerifyOptions): VerifyOutcome {
     level,
     verifyId: undefined,
     checked: 0,
-    found: Object.fromEntries(FINDING_KINDS.map((kind) => [kind, 0])) as VerifyOutcome['found'],
+    found: noFindings(),
     examples: [],
     pending: 0,
     failed: 0,
