@@ -63,7 +63,9 @@ async function record(
     await project.extract();
     const before = recorder.searches.length;
     await project.run('process');
-    const searches = recorder.searches.slice(before).filter(({ body }) => body.includes('seq_no_primary_term'));
+    const searches = recorder.searches
+      .slice(before)
+      .filter(({ body }) => body.includes('seq_no_primary_term'));
     const file = join(world.servers.dir, 'searches.jsonl');
     const out = createWriteStream(file);
     for (const search of searches) out.write(JSON.stringify(search) + '\n');
