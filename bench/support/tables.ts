@@ -47,7 +47,7 @@ export async function openTables(world: World): Promise<Tables> {
   await planWindows(database, { jobId, lease }, [{ interval, expected: 1 }]);
   await openWindow(database, { jobId, lease }, 1, { pitId: 'pit', expected: 1, slices: 1 });
   const store = new PageStore(database, { batchSize: BATCH_SIZE, lease, jobStart: interval.from });
-  const indexId = await new IndexNames(database).idOf('messages');
+  const indexId = (await new IndexNames(database).numbersOf(['messages']))('messages');
   let pages = 0;
   return {
     database,

@@ -77,7 +77,7 @@ export async function beginExtraction(
   await planWindows(database, { jobId, lease }, [{ interval, expected: 1 }]);
   await openWindow(database, { jobId, lease }, 1, { pitId: 'pit', expected: 1, slices: 1 });
   const store = new PageStore(database, { batchSize, lease, jobStart: interval.from });
-  const indexId = await new IndexNames(database).idOf(index);
+  const indexId = (await new IndexNames(database).numbersOf([index]))(index);
   let pages = 0;
   return {
     jobId,

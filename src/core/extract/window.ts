@@ -144,10 +144,11 @@ async function storePage(
   { slice, number }: { slice: number; number: number },
   page: IdPage,
 ): Promise<void> {
-  const messages: { id: Buffer; indexId: number }[] = [];
-  for (const { index, id } of page.messages) {
-    messages.push({ id: Buffer.from(id, 'utf8'), indexId: await indices.idOf(index) });
-  }
+  const numberOf = await indices.numbersOf(new Set(page.messages.map(({ index }) => index)));
+  const messages = page.messages.map(({ index, id }) => ({
+    id: Buffer.from(id, 'utf8'),
+    indexId: numberOf(index),
+  }));
   const { held, batches } = await store.store({
     jobId: job.jobId,
     windowId,

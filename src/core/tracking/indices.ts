@@ -9,14 +9,18 @@ export class IndexNames {
     this.#database = database;
   }
 
-  /** The number of an index, made if it has none. */
-  async idOf(name: string): Promise<number> {
-    const known = this.#ids.get(name);
-    if (known !== undefined) return known;
-    // Looked up first: INSERT IGNORE burns a number at every run.
-    const id = (await this.#lookUp(name)) ?? (await this.#make(name));
-    this.#ids.set(name, id);
-    return id;
+  /** What tells the numbers of these indices; those that have none are given one. */
+  async numbersOf(names: Iterable<string>): Promise<(name: string) => number> {
+    for (const name of names) {
+      if (this.#ids.has(name)) continue;
+      // Looked up first: INSERT IGNORE burns a number at every run.
+      this.#ids.set(name, (await this.#lookUp(name)) ?? (await this.#make(name)));
+    }
+    return (name) => {
+      const id = this.#ids.get(name);
+      if (id === undefined) throw new Error(`the number of index ${name} was not asked for`);
+      return id;
+    };
   }
 
   async #lookUp(name: string): Promise<number | undefined> {
