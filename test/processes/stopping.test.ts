@@ -26,12 +26,17 @@ async function allGone(pids: readonly number[]): Promise<boolean> {
   return !running.includes(true);
 }
 
+/** Three workers of a `process` that each hold a batch and are refused its messages until the gate opens. */
+async function threeAtWork(count: number, settings: Record<string, unknown> = {}) {
+  const { messages, project } = await extracted({ count, settings });
+  const gate = await closedGate(project, settings);
+  const running = startBinary(PROCESS, project);
+  return { messages, project, gate, running, pids: await holders(project, 3) };
+}
+
 describe('process --processes 3 ends', () => {
   it('on SIGTERM with 143: what is in flight is finished, nothing more is claimed', async () => {
-    const { messages, project } = await extracted({ count: 600 });
-    const gate = await closedGate(project);
-    const running = startBinary(PROCESS, project);
-    const pids = await holders(project, 3);
+    const { messages, project, gate, running, pids } = await threeAtWork(600);
     running.child.kill('SIGTERM');
     await running.shows(/SIGTERM: finishing what is in flight/);
     gate.open();
@@ -50,10 +55,7 @@ describe('process --processes 3 ends', () => {
   });
 
   it('on Ctrl-C, which reaches every process, with 130 and one graceful stop each', async () => {
-    const { project } = await extracted({ count: 300 });
-    const gate = await closedGate(project);
-    const running = startBinary(PROCESS, project);
-    const pids = await holders(project, 3);
+    const { project, gate, running, pids } = await threeAtWork(300);
     for (const pid of pids) process.kill(pid, 'SIGINT');
     running.child.kill('SIGINT');
     await running.shows(/SIGINT: finishing what is in flight/);
@@ -66,10 +68,7 @@ describe('process --processes 3 ends', () => {
   });
 
   it('at once on a second signal, all of it', async () => {
-    const { project } = await extracted({ count: 300 });
-    await closedGate(project);
-    const running = startBinary(PROCESS, project);
-    const pids = await holders(project, 3);
+    const { project, running, pids } = await threeAtWork(300);
     running.child.kill('SIGTERM');
     await running.shows(/SIGTERM: finishing what is in flight/);
     running.child.kill('SIGTERM');
@@ -126,10 +125,13 @@ describe('process --processes 3 ends', () => {
 
 describe('a process that is killed', () => {
   it('is told, the others go on and take over what it held once its lease has run out', async () => {
-    const { messages, project } = await extracted({ count: 300, settings: { leaseSeconds: 3 } });
-    const gate = await closedGate(project, { leaseSeconds: 3 });
-    const running = startBinary(PROCESS, project);
-    const [first = 0] = await holders(project, 3);
+    const {
+      messages,
+      project,
+      gate,
+      running,
+      pids: [first = 0],
+    } = await threeAtWork(300, { leaseSeconds: 3 });
     process.kill(first, 'SIGKILL');
     await running.shows(new RegExp(`worker ${first} was killed by SIGKILL; what it held can be`));
     const expired = 'SELECT 1 FROM batch_progress WHERE lease_expires_at < NOW(6)';
@@ -145,10 +147,13 @@ describe('a process that is killed', () => {
   });
 
   it('leaves what it held to the next run where the others end before its lease: 4', async () => {
-    const { messages, project } = await extracted({ count: 300 });
-    const gate = await closedGate(project);
-    const running = startBinary(PROCESS, project);
-    const [first = 0] = await holders(project, 3);
+    const {
+      messages,
+      project,
+      gate,
+      running,
+      pids: [first = 0],
+    } = await threeAtWork(300);
     process.kill(first, 'SIGKILL');
     await running.shows(/was killed by SIGKILL/);
     gate.open();
@@ -164,10 +169,8 @@ describe('a process that is killed', () => {
   });
 
   it('all of them: 4, and what to do', async () => {
-    const { project } = await extracted({ count: 300 });
-    await closedGate(project);
-    const running = startBinary(PROCESS, project);
-    for (const pid of await holders(project, 3)) process.kill(pid, 'SIGKILL');
+    const { running, pids } = await threeAtWork(300);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
     const { code, stdout, stderr } = await running.ended;
     expect(code, stderr).toBe(4);
     expect(stdout).toBe('');
@@ -176,10 +179,7 @@ describe('a process that is killed', () => {
   });
 
   it('the command itself: its workers stop by themselves and release what they hold', async () => {
-    const { messages, project } = await extracted({ count: 300 });
-    const gate = await closedGate(project);
-    const running = startBinary(PROCESS, project);
-    const pids = await holders(project, 3);
+    const { messages, project, gate, running, pids } = await threeAtWork(300);
     running.child.kill('SIGKILL');
     await running.ended;
     await until(() => allGone(pids), 'the end of all workers');
@@ -193,10 +193,7 @@ describe('a process that is killed', () => {
 
 describe('a worker', () => {
   it('carries no secret and no configuration on its command line', async () => {
-    const { project } = await extracted({ count: 100 });
-    const gate = await closedGate(project);
-    const running = startBinary(PROCESS, project);
-    const pids = await holders(project, 3);
+    const { gate, running, pids } = await threeAtWork(100);
     const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8')));
     for (const line of lines) {
       const [, ...args] = line.split('\0').filter(Boolean);
@@ -207,10 +204,13 @@ describe('a worker', () => {
   });
 
   it('stopped by hand releases what it holds; the others go on, and that is told', async () => {
-    const { messages, project } = await extracted({ count: 300 });
-    const gate = await closedGate(project);
-    const running = startBinary(PROCESS, project);
-    const [first = 0] = await holders(project, 3);
+    const {
+      messages,
+      project,
+      gate,
+      running,
+      pids: [first = 0],
+    } = await threeAtWork(300);
     process.kill(first, 'SIGTERM');
     await running.shows(new RegExp(`worker ${first} was stopped from outside; the others go on`));
     gate.open();

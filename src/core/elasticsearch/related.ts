@@ -4,7 +4,6 @@ import type { Hit } from './answer.js';
 import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
 import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
 import type { RelatedIndex } from './inspect-related.js';
-import { JsonScanner } from './scan.js';
 import { closePit, openPit, pitMember, STRICT } from './pit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
@@ -185,10 +184,8 @@ export function orderRecords(related: RelatedIndex, sorted: readonly Hit[]): rea
 
 /** What a record read by `readRecordPages` is sorted by, as text; the same for all where there is no `sort`. */
 export function sortValue({ sort: by }: RelatedIndex, { sort }: Hit): string {
-  if (!by) return '';
-  const scanner = new JsonScanner(Buffer.from(sort));
-  scanner.beginArray();
-  return scanner.text();
+  // Behind it stands `_shard_doc`, a number.
+  return by ? sort.slice(0, sort.lastIndexOf(',')) : '';
 }
 
 export function byIndexAndId(a: Hit, b: Hit): number {

@@ -1,7 +1,4 @@
-import { FINDING_KINDS, type FindingKind } from './types.js';
-
-/** How many were found of each kind. */
-export type FindingCounts = Record<FindingKind, number>;
+import { FINDING_KINDS, type FindingCounts } from './types.js';
 
 export function noFindings(): FindingCounts {
   return Object.fromEntries(FINDING_KINDS.map((kind) => [kind, 0])) as FindingCounts;

@@ -38,6 +38,9 @@ export const FINDING_KINDS = [
 
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
+/** How many were found of each kind. */
+export type FindingCounts = Record<FindingKind, number>;
+
 export interface Finding {
   readonly kind: FindingKind;
   /** How many messages, or objects, it stands for; 1 unless said. */
@@ -65,7 +68,7 @@ export interface VerifyOutcome {
   readonly verifyId: number | undefined;
   /** Messages that were checked on the level asked for. */
   readonly checked: number;
-  readonly found: Readonly<Record<FindingKind, number>>;
+  readonly found: Readonly<FindingCounts>;
   /** The first few of each kind, as they were found. */
   readonly examples: readonly Finding[];
   /** Messages not migrated yet, and those that failed; after a repair. */

@@ -4,8 +4,8 @@ import { reached } from '../steps.js';
 import type { Lease } from '../tracking/lease.js';
 import { storeCheckpoint, type StoredVerification } from '../tracking/verify-runs.js';
 import type { DiffFile } from './diff-file.js';
-import { noFindings, type FindingCounts } from './findings.js';
-import type { Finding, VerifyLevel, VerifyOptions } from './types.js';
+import { noFindings } from './findings.js';
+import type { Finding, FindingCounts, VerifyLevel, VerifyOptions } from './types.js';
 import { Unit } from './unit.js';
 
 export const STAGES = [
