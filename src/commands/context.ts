@@ -111,8 +111,10 @@ export async function withConnections<P>(
 ): Promise<Verdict> {
   return withSettings(context, request, async (open) => {
     const prepared = await prepare(open.settings);
-    const { connect } = await import('../core/index.js');
+    // Not the whole core: `status` is asked for often, and most of the time it takes is spent on loading.
+    const { connect } = await import('../core/connect.js');
     const { needs, readOnly = false, prefix = 'claim' } = request;
+    if (needs.source) await sayWhatHoldsBack(open);
     const on = await connect(open.settings, { ...needs, readOnly, prefix }, open.run);
     try {
       return await work({ ...open, on }, prepared);
@@ -120,4 +122,17 @@ export async function withConnections<P>(
       await on.close();
     }
   });
+}
+
+/** Whoever wonders later why it isn't faster has been told. */
+async function sayWhatHoldsBack({
+  settings,
+  terminal,
+}: OpenRun & { settings: Settings }): Promise<void> {
+  const { leavesPauses } = await import('../core/elasticsearch/pace.js');
+  const { sourceLoad } = settings.limits;
+  if (!leavesPauses({ sourceLoad })) return;
+  const percent = Math.round(1000 * sourceLoad) / 10;
+  const message = `Elasticsearch works for us ${percent} % of the time at most (limits.sourceLoad); where it has time to spare, raise that to go faster`;
+  terminal.log({ level: 'info', message });
 }

@@ -22,7 +22,7 @@ export async function status(
     { needs: { source: false, target: false } },
     () => undefined,
     async ({ run, on }) => {
-      const core = await import('../core/index.js');
+      const core = await import('../core/status/status.js');
       for (;;) {
         const report = await core.status(run, on, { jobId: job });
         if (watch && stdout.isTTY && !globals.json) stdout.write('\u001B[2J\u001B[H');

@@ -75,10 +75,9 @@ export function settle(config: Config, judge: Judge): Settings {
     retryForMs: config.retryFor ?? 120_000,
     limits: {
       sourceRequestsPerSecond: config.limits?.sourceRequestsPerSecond ?? 50,
-      // Whoever has chosen a rate has chosen.
+      // Whoever wants no limit on the rate wants none: the load would be one.
       sourceLoad:
-        config.limits?.sourceLoad ??
-        (config.limits?.sourceRequestsPerSecond === undefined ? 0.1 : 0),
+        config.limits?.sourceLoad ?? (config.limits?.sourceRequestsPerSecond === 0 ? 0 : 0.1),
       sourceLatencyTargetMs: config.limits?.sourceLatencyTarget ?? 2_000,
       maxInFlightBytes: config.limits?.maxInFlightBytes ?? 256 * 1024 ** 2,
     },

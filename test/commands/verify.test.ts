@@ -278,7 +278,7 @@ test('stopped, it ends with 130; the same command goes on from there', async () 
   await project.configure({
     batchSize: 5,
     concurrency: 1,
-    limits: { sourceRequestsPerSecond: 20 },
+    limits: { sourceRequestsPerSecond: 20, sourceLoad: 0 },
   });
   const running = startBinary(['verify', '--level', 'content', '--verbose'], project);
   await untilSome(() => query(project, "SELECT 1 FROM verify_runs WHERE stage = 'content'"));

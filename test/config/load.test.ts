@@ -116,12 +116,12 @@ limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750m
 });
 
 test.each([
-  ['{ sourceRequestsPerSecond: 50 }', 0],
+  ['{ sourceRequestsPerSecond: 500 }', 0.1],
   ['{ sourceRequestsPerSecond: 0 }', 0],
   ['{ sourceRequestsPerSecond: 0, sourceLoad: 0.3 }', 0.3],
   ['{ sourceLoad: 0 }', 0],
   ['{ sourceLatencyTarget: 1s }', 0.1],
-])('whoever has chosen a rate has chosen: limits %s, load %s', (limits, expected) => {
+])('a load is kept to unless no limit is wanted: limits %s, load %s', (limits, expected) => {
   const yaml = `${MINIMAL}limits: ${limits}\n`;
   const { settings } = load({ files: { 'es-migrate.yaml': yaml } });
   expect(settings.limits.sourceLoad).toBe(expected);

@@ -22,7 +22,10 @@ const worst: Record<string, string> = {
   blanks: '{ \n}',
 };
 
-test('what Elasticsearch takes comes back byte for byte', async () => {
+/** Line ends, which in JSON only stand between tokens, come back as spaces (contract, "Objects"). */
+const onOneLine = (text: string) => text.replaceAll(/[\r\n]/g, ' ');
+
+test('what Elasticsearch takes comes back byte for byte, on one line', async () => {
   const index = `${freshIndexPrefix()}messages`;
   await createIndex(index, kept);
   const source = open();
@@ -35,7 +38,9 @@ test('what Elasticsearch takes comes back byte for byte', async () => {
   });
   if (answer.kind !== 'hits') throw new Error(answer.reason);
   const found = Object.fromEntries(answer.hits.map(({ id, source }) => [id, source?.toString()]));
-  expect(found).toEqual(worst);
+  expect(found).toEqual(
+    Object.fromEntries(Object.entries(worst).map(([id, text]) => [id, onOneLine(text)])),
+  );
 });
 
 test('white space around a document is not part of it', async () => {
@@ -47,7 +52,7 @@ test('white space around a document is not part of it', async () => {
   expect(answer.kind === 'hits' && answer.hits[0]?.source?.toString()).toBe('{"n" :1.10}');
 });
 
-test('property: any document it takes comes back byte for byte', async () => {
+test('property: any document it takes comes back byte for byte, on one line', async () => {
   const index = `${freshIndexPrefix()}messages`;
   await createIndex(index, kept);
   const source = open();
@@ -57,7 +62,7 @@ test('property: any document it takes comes back byte for byte', async () => {
     const text = `{"payload" : ${payload}}`;
     // It refuses some, such as duplicate keys and lone surrogates; refused is not damaged.
     await put(index, id, text).then(
-      () => taken.set(id, text),
+      () => taken.set(id, onOneLine(text)),
       () => undefined,
     );
   }

@@ -166,7 +166,7 @@ describe('exit codes of the real binary', () => {
   ] as const)('$code: stopped by $signal, with everything released', async ({ signal, code }) => {
     // Slow enough to be stopped in the middle.
     const here = await project({
-      limits: { sourceRequestsPerSecond: 8 },
+      limits: { sourceRequestsPerSecond: 8, sourceLoad: 0 },
       batchSize: 50,
       retryFor: '60s',
     });

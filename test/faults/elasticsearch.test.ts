@@ -137,7 +137,7 @@ describe.concurrent('Elasticsearch: a run completes, and no message pays, throug
 
   it('connections refused for seconds', async () => {
     await withProxy(async (proxy) => {
-      const settings = { limits: { sourceRequestsPerSecond: 15 } };
+      const settings = { limits: { sourceRequestsPerSecond: 15, sourceLoad: 0 } };
       const migration = await prepare(sample, { source: proxy.url, settings });
       const running = start(migration);
       await claimedOne(migration, running);

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => mysql.stop());
 
-const SLOW = { batchSize: 50, limits: { sourceRequestsPerSecond: 15 } };
+const SLOW = { batchSize: 50, limits: { sourceRequestsPerSecond: 15, sourceLoad: 0 } };
 
 /** A migration whose tracking database lies on the private server. */
 async function prepared(settings: Record<string, unknown> = SLOW): Promise<Migration> {

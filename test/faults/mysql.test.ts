@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 
 /** Slow enough to be troubled in the middle. */
-const SLOW = { limits: { sourceRequestsPerSecond: 15 } };
+const SLOW = { limits: { sourceRequestsPerSecond: 15, sourceLoad: 0 } };
 const TABLES = [
   'job_runs',
   'extract_windows',

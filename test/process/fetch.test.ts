@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Hit } from '../../src/core/elasticsearch/answer.js';
+import type { Hit } from '../../src/core/elasticsearch/hit.js';
 import type { RelatedIndex } from '../../src/core/elasticsearch/inspect-related.js';
 import { BROKEN_READ } from '../../src/core/elasticsearch/related.js';
 import type { Source } from '../../src/core/elasticsearch/source.js';

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 
 /** Slow enough to be troubled in the middle. */
-const SLOW = { limits: { sourceRequestsPerSecond: 10 } };
+const SLOW = { limits: { sourceRequestsPerSecond: 10, sourceLoad: 0 } };
 
 describe('faults that take their time', PATIENT, () => {
   it('Elasticsearch is killed in mid-run and comes back on its data: the run completes', async () => {

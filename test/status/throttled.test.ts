@@ -40,12 +40,12 @@ const troubles: readonly [string, Action, Record<string, unknown>][] = [
   [
     'too many requests',
     refusedBy(429, 'es_rejected_execution_exception'),
-    { sourceRequestsPerSecond: 40 },
+    { sourceRequestsPerSecond: 40, sourceLoad: 0 },
   ],
   [
     'slow answers',
     { do: 'delay', ms: 400 },
-    { sourceRequestsPerSecond: 40, sourceLatencyTarget: '200ms' },
+    { sourceRequestsPerSecond: 40, sourceLoad: 0, sourceLatencyTarget: '200ms' },
   ],
 ];
 

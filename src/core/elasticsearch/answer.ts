@@ -1,23 +1,6 @@
 import { Fault } from '../fault.js';
-import { JsonScanner, MalformedJson } from './scan.js';
-
-/** One hit of a search, its source uncut. */
-export interface Hit {
-  readonly index: string;
-  readonly id: string;
-  /** The `_source` as it stands in the answer: a view into it. Undefined where the index keeps none. */
-  readonly source: Buffer | undefined;
-  /**
-   * `_seq_no` and `_primary_term`, as text: together another one after every change of the document. Undefined where the
-   * search did not ask for them, or the server has none (indices made before Elasticsearch 6).
-   */
-  readonly seqNo: string | undefined;
-  readonly primaryTerm: string | undefined;
-  /** The sort values as the array's JSON text: their numbers exceed 2^53. Empty where it came without. */
-  readonly sort: string;
-  /** The values of the requested doc-value fields. */
-  readonly fields: Readonly<Record<string, readonly unknown[]>>;
-}
+import { Hit } from './hit.js';
+import { JsonScanner, MalformedJson, putOnOneLine } from './scan.js';
 
 export interface SearchAnswer {
   readonly hits: readonly Hit[];
@@ -55,7 +38,7 @@ interface Envelope {
 }
 
 /**
- * Reads a search's answer.
+ * Reads a search's answer, in place: the hits refer to it, and it is put on one line (contract, "Objects").
  *
  * @throws Fault `retriable` where it is cut off, malformed, or short though its status was 200: failed or silent
  *   shards, skipped clusters, timed out, terminated early. Each of these is a failed page, never a last page.
@@ -72,6 +55,7 @@ export function parseSearch(body: Buffer): SearchAnswer {
     clusters: undefined,
     sawHits: false,
   };
+  putOnOneLine(body);
   try {
     const scanner = new JsonScanner(body);
     for (let more = scanner.beginObject(); more; more = scanner.anotherMember())
@@ -135,56 +119,69 @@ function readHits(scanner: JsonScanner, envelope: Envelope): void {
 }
 
 function readHit(scanner: JsonScanner): Hit {
-  let index = '';
-  let id: string | undefined;
-  let source: Buffer | undefined;
-  let seqNo: string | undefined;
-  let primaryTerm: string | undefined;
-  let fields: Hit['fields'] = NO_FIELDS;
-  let sort = '';
+  const hit = new Hit(scanner.bytes);
   for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
-    switch (scanner.key()) {
+    const key = scanner.key();
+    const start = scanner.position;
+    switch (key) {
       case '_source':
-        source = scanner.raw();
+        scanner.skip();
+        hit.sourceStart = start;
+        hit.sourceEnd = scanner.position;
         break;
       case '_id':
-        id = scanner.string();
+        scanner.skipString();
+        hit.idStart = start;
+        hit.idEnd = scanner.position;
         break;
       case '_index':
-        index = scanner.recurring();
+        hit.index = scanner.recurring();
+        hit.indexStart = start;
+        hit.indexEnd = scanner.position;
         break;
       case '_seq_no':
-        seqNo = scanner.text();
+        scanner.skip();
+        hit.seqNoStart = start;
+        hit.seqNoEnd = scanner.position;
         break;
       case '_primary_term':
-        primaryTerm = scanner.recurringNumber();
+        scanner.skip();
+        hit.primaryTermStart = start;
+        hit.primaryTermEnd = scanner.position;
         break;
       case 'sort':
-        sort = scanner.text();
+        scanner.skip();
+        hit.sortStart = start;
+        hit.sortEnd = scanner.position;
         break;
       case 'fields':
-        fields = readFields(scanner);
+        readFields(scanner, hit);
         break;
       default:
         scanner.skip();
     }
   }
-  if (id === undefined || index === '') throw new MalformedJson('has a hit without _id or _index');
-  return { index, id, source, seqNo, primaryTerm, sort, fields };
+  if (hit.idEnd === 0 || hit.index === '')
+    throw new MalformedJson('has a hit without _id or _index');
+  return hit;
 }
 
-const NO_FIELDS: Hit['fields'] = {};
-
-function readFields(scanner: JsonScanner): Hit['fields'] {
-  const fields: Record<string, readonly unknown[]> = {};
+/** Doc values: no search asks for more than one field. */
+function readFields(scanner: JsonScanner, hit: Hit): void {
   for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
-    const key = scanner.key();
-    const values: unknown[] = [];
-    for (let another = scanner.beginArray(); another; another = scanner.anotherElement())
-      values.push(scanner.value());
-    fields[key] = values;
+    scanner.key();
+    const others: unknown[] = [];
+    for (let another = scanner.beginArray(); another; another = scanner.anotherElement()) {
+      if (hit.valueEnd > 0) {
+        others.push(scanner.value());
+        continue;
+      }
+      hit.valueStart = scanner.position;
+      scanner.skip();
+      hit.valueEnd = scanner.position;
+    }
+    if (others.length > 0) hit.otherValues = others;
   }
-  return fields;
 }
 
 /** `{value, relation}`, or a bare number from servers before 7. */

@@ -1,5 +1,5 @@
 import { isFault } from '../fault.js';
-import type { Hit } from './answer.js';
+import type { Hit } from './hit.js';
 import { OUT_OF_MEMORY } from './faults.js';
 import { STRICT } from './pit.js';
 import type { Requests } from './requests.js';

@@ -8,6 +8,11 @@ const ROUNDED_OFF_MS = 0.5;
 /** What one request counts for at most: one that hung for a minute must not be followed by five of silence. */
 const MOST_MS = 2_000;
 
+/** Whether Elasticsearch is to work for us only part of the time: then others are there, who are to be spared. */
+export function leavesPauses({ sourceLoad }: Pick<LimitSettings, 'sourceLoad'>): boolean {
+  return sourceLoad > 0 && sourceLoad < 1;
+}
+
 /**
  * Spaces requests evenly, so that a limit of N a second is never a burst of N, and leaves Elasticsearch alone for a
  * multiple of the time that it works for us. Requests wait their turn in the order in which they asked.

@@ -2,7 +2,7 @@ import type { Interval } from '../extract/types.js';
 import { isFault, type Fault } from '../fault.js';
 import type { SourceSettings } from '../settings.js';
 import { PIT_LOST, pointsInTimeLost } from './faults.js';
-import { indexPath, jsonObject, MAX_HITS, rangeQuery } from './query.js';
+import { indexPath, jsonObject, rangeQuery } from './query.js';
 import type { Requests } from './requests.js';
 
 /** How long a point in time outlives the last request that named it. */
@@ -108,15 +108,20 @@ export function pitMember(pitId: string): string {
   return jsonObject({ id: JSON.stringify(pitId), keep_alive: JSON.stringify(KEEP_ALIVE) });
 }
 
-/** A page of ids, of up to 10,000, in `_shard_doc` order: the cheapest there is. */
+/**
+ * A page of ids in `_shard_doc` order: the cheapest there is.
+ *
+ * @param size most ids of the page, up to 10,000
+ */
 export async function readIdPage(
   requests: Requests,
   { dateField, filter }: Scope,
   { pitId, interval, slice, slices, searchAfter, signal }: IdPageRequest,
+  size: number,
 ): Promise<IdPage | 'pit-lost'> {
   const body = jsonObject({
     pit: pitMember(pitId),
-    size: String(MAX_HITS),
+    size: String(size),
     query: rangeQuery(dateField, interval, filter),
     _source: 'false',
     sort: '["_shard_doc"]',
@@ -141,7 +146,7 @@ export async function readIdPage(
       messages: hits.map((hit) => ({ index: hit.index, id: hit.id })),
       searchAfter: last?.sort,
       pitId: renamed ?? pitId,
-      last: hits.length < MAX_HITS,
+      last: hits.length < size,
     };
   } catch (error) {
     if (isFault(error) && error.code === PIT_LOST) return 'pit-lost';

@@ -1,10 +1,10 @@
 import { Fault, isFault } from '../fault.js';
 import { usage } from '../errors.js';
-import type { Hit } from './answer.js';
 import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
 import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
 import type { RelatedIndex } from './inspect-related.js';
 import { closePit, openPit, pitMember, STRICT } from './pit.js';
+import type { Hit } from './hit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
 
@@ -166,7 +166,7 @@ function sortClause({ sort }: RelatedIndex): string | undefined {
  * are put in order here, since by `_id` Elasticsearch cannot where the cluster forbids loading that field.
  */
 export function orderRecords(related: RelatedIndex, sorted: readonly Hit[]): readonly Hit[] {
-  const isEqual = (a: Hit, b: Hit) => related.sort === undefined || a.sort === b.sort;
+  const isEqual = (a: Hit, b: Hit) => related.sort === undefined || a.sortsLike(b);
   const hasEqual = sorted.some((hit, i) => {
     const next = sorted[i + 1];
     return next !== undefined && isEqual(hit, next);

@@ -16,7 +16,8 @@ export class JsonScanner {
   readonly bytes: Buffer;
   position = 0;
   /** Strings that were met before, by a hash of their bytes: names of members come with every hit. */
-  readonly #known: (Known | undefined)[] = new Array<Known | undefined>(KNOWN_STRINGS);
+  readonly #strings: (Known | undefined)[] = new Array<Known | undefined>(KNOWN_STRINGS);
+  #lastKey: Known | undefined;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
@@ -45,62 +46,46 @@ export class JsonScanner {
   /** The name of the member here, which its value follows. */
   key(): string {
     this.#blanks();
-    const key = this.recurring();
+    const known = this.#expectedKey() ?? this.#known();
+    if (this.#lastKey) this.#lastKey.next = known;
+    this.#lastKey = known;
     this.#expect(COLON);
     this.#blanks();
-    return key;
+    return known.text;
   }
 
   /** The string here, unescaped. */
   string(): string {
     const start = this.position;
-    this.#skipString();
-    return this.#text(start);
+    this.skipString();
+    return textOfString(this.bytes, start, this.position);
   }
 
   /** The same for strings that occur again and again: they are made once. */
   recurring(): string {
-    const start = this.position;
-    this.#skipString();
-    return this.#recurring(start) ?? this.#remember(start, this.#text(start));
-  }
-
-  /** The JSON text of a number that occurs again and again: it is made once. */
-  recurringNumber(): string {
-    const start = this.position;
-    this.#skipScalar();
-    return (
-      this.#recurring(start) ??
-      this.#remember(start, this.bytes.toString('latin1', start, this.position))
-    );
+    return this.#known().text;
   }
 
   /** The value here, parsed; for the small parts of an envelope, never for a source. */
   value(): unknown {
     if (this.bytes[this.position] === QUOTE) return this.string();
-    return JSON.parse(this.text());
-  }
-
-  /** The JSON text of the value here. */
-  text(): string {
     const start = this.position;
     this.skip();
-    return this.bytes.toString('utf8', start, this.position);
-  }
-
-  /** The bytes of the value here, exactly as they stand: a view, not a copy. */
-  raw(): Buffer {
-    const start = this.position;
-    this.skip();
-    return this.bytes.subarray(start, this.position);
+    return JSON.parse(this.bytes.toString('utf8', start, this.position));
   }
 
   /** Passes over the value here. */
   skip(): void {
     const first = this.bytes[this.position];
-    if (first === QUOTE) this.#skipString();
+    if (first === QUOTE) this.skipString();
     else if (first === OPEN_BRACE || first === OPEN_BRACKET) this.#skipContainer();
     else this.#skipScalar();
+  }
+
+  /** Passes over the string here; throws where there is none. */
+  skipString(): void {
+    if (this.bytes[this.position] !== QUOTE) throw this.#malformed();
+    this.position = this.#afterString(this.position);
   }
 
   /** Throws unless nothing but white space is left. */
@@ -109,29 +94,28 @@ export class JsonScanner {
     if (this.position !== this.bytes.length) throw this.#malformed();
   }
 
-  /** What was made before of the same bytes as those from `start` to the position. */
-  #recurring(start: number): string | undefined {
-    const { bytes, position: end } = this;
-    const known = this.#known[this.#slot(start)];
-    return known && sameBytes(bytes, known.start, known.end, start, end) ? known.text : undefined;
-  }
-
-  #remember(start: number, text: string): string {
-    this.#known[this.#slot(start)] = { start, end: this.position, text };
-    return text;
-  }
-
-  #slot(start: number): number {
-    const { bytes, position: end } = this;
-    return (end - start + 7 * (bytes[end - 2] ?? 0)) % KNOWN_STRINGS;
-  }
-
-  /** What stands between the quotes at `start` and right before the position. */
-  #text(start: number): string {
+  /** The key that followed the last one before, where it does again: hits have their members in the same order. */
+  #expectedKey(): Known | undefined {
+    const next = this.#lastKey?.next;
+    if (!next) return undefined;
     const { bytes, position } = this;
-    return hasBackslash(bytes, start, position)
-      ? (JSON.parse(bytes.toString('utf8', start, position)) as string)
-      : bytes.toString('utf8', start + 1, position - 1);
+    const end = position + next.end - next.start;
+    if (!sameBytes(bytes, next.start, next.end, bytes, position, end)) return undefined;
+    this.position = end;
+    return next;
+  }
+
+  /** The string here: what was made before of the same bytes, if it is still there. */
+  #known(): Known {
+    const { bytes, position: start } = this;
+    this.skipString();
+    const end = this.position;
+    const slot = (end - start + 7 * (bytes[end - 2] ?? 0)) % KNOWN_STRINGS;
+    const before = this.#strings[slot];
+    if (before && sameBytes(bytes, before.start, before.end, bytes, start, end)) return before;
+    const known = { start, end, text: textOfString(bytes, start, end), next: undefined };
+    this.#strings[slot] = known;
+    return known;
   }
 
   /** To the bracket that closes the one here. Depth alone tells which: brackets inside strings are jumped over. */
@@ -165,11 +149,6 @@ export class JsonScanner {
     while (i < bytes.length && !isDelimiter(bytes[i])) i += 1;
     if (i === start) throw i < bytes.length ? this.#malformed() : this.#truncated();
     this.position = i;
-  }
-
-  #skipString(): void {
-    if (this.bytes[this.position] !== QUOTE) throw this.#malformed();
-    this.position = this.#afterString(this.position);
   }
 
   /** The position behind the string that starts at `quote`. */
@@ -243,15 +222,17 @@ interface Known {
   readonly start: number;
   readonly end: number;
   readonly text: string;
+  /** The key that last followed this one. */
+  next: Known | undefined;
 }
 
 /** Slots for strings that recur; two that share one are made anew whenever they alternate. */
 const KNOWN_STRINGS = 64;
 /** Bytes of a string that are looked at one by one, before the native search is worth its call. */
-const SHORT_STRING = 32;
+const SHORT_STRING = 48;
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+export const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 const OPEN_BRACE = 0x7b;
@@ -262,10 +243,26 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 
-function sameBytes(bytes: Buffer, a: number, endOfA: number, b: number, endOfB: number): boolean {
-  if (endOfA - a !== endOfB - b) return false;
-  for (let i = a, j = b; i < endOfA; i += 1, j += 1) if (bytes[i] !== bytes[j]) return false;
+/** Whether the bytes from `start` to `end` are those of the other buffer from `otherStart` to `otherEnd`. */
+export function sameBytes(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  other: Buffer,
+  otherStart: number,
+  otherEnd: number,
+): boolean {
+  if (end - start !== otherEnd - otherStart) return false;
+  for (let i = start, j = otherStart; i < end; i += 1, j += 1)
+    if (bytes[i] !== other[j]) return false;
   return true;
+}
+
+/** The string whose JSON text, with its quotes, stands from `start` to `end`. */
+export function textOfString(json: Buffer, start: number, end: number): string {
+  return hasBackslash(json, start, end)
+    ? (JSON.parse(json.toString('utf8', start, end)) as string)
+    : json.toString('utf8', start + 1, end - 1);
 }
 
 /** Whether an odd number of backslashes, none of them before `from`, stands right before `end`. */
@@ -298,14 +295,13 @@ function isDelimiter(byte: number | undefined): boolean {
 }
 
 /**
- * The value on one line: each CR and LF byte, which in JSON can only stand between tokens, becomes a space
- * (contract, "Objects"). The same buffer where there is none, else a copy.
+ * Puts JSON text on one line, in place: each CR and LF byte, which in JSON can only stand between tokens, becomes a space
+ * (contract, "Objects").
  */
-export function onOneLine(json: Buffer): Buffer {
-  if (!json.includes(LINE_FEED) && !json.includes(CARRIAGE_RETURN)) return json;
-  const copy = Buffer.from(json);
-  for (let i = 0; i < copy.length; i += 1) {
-    if (copy[i] === LINE_FEED || copy[i] === CARRIAGE_RETURN) copy[i] = SPACE;
+export function putOnOneLine(json: Buffer): void {
+  for (const byte of [LINE_FEED, CARRIAGE_RETURN]) {
+    const first = json.indexOf(byte);
+    // Nearly always there is none. Where there is one, there are many: each is not worth a native call.
+    for (let i = first; i >= 0 && i < json.length; i += 1) if (json[i] === byte) json[i] = SPACE;
   }
-  return copy;
 }

@@ -1,14 +1,15 @@
 import type { Interval } from '../extract/types.js';
 import type { RetryPolicy } from '../retry.js';
 import type { LimitSettings, SourceSettings } from '../settings.js';
-import type { Hit } from './answer.js';
+import type { Hit } from './hit.js';
 import { createClient } from './client.js';
 import type { Documents, DocumentsRequest } from './documents.js';
 import { inspectRelated, type RelatedIndex } from './inspect-related.js';
 import { inspectSource, type SourceIndices } from './inspect-source.js';
+import { MAX_HITS } from './query.js';
 import { Limiter, type SourceLimit } from './limiter.js';
 import { messageExists, searchMessages } from './messages.js';
-import { Pace } from './pace.js';
+import { leavesPauses, Pace } from './pace.js';
 import {
   closePit,
   countInterval,
@@ -68,6 +69,9 @@ export interface Source {
   close(): Promise<void>;
 }
 
+/** Ids of a page that takes Elasticsearch some ten milliseconds; those who search beside us wait no longer for it. */
+const BRIEF_PAGE_IDS = 2_000;
+
 /**
  * Connects to Elasticsearch; nothing is sent until the first request.
  *
@@ -86,6 +90,7 @@ export function openSource(
     onChange: onLimit,
   });
   const brakes = { pace, limiter };
+  const pageIds = leavesPauses(limits) ? BRIEF_PAGE_IDS : MAX_HITS;
   const requests = new Requests(createClient(settings), brakes, policy, settings.urls.join(', '));
   return {
     inspect: (signal) => inspectSource(requests, settings, signal),
@@ -99,7 +104,7 @@ export function openSource(
     },
     count: (interval, signal, scope = settings) => countInterval(requests, scope, interval, signal),
     openWindow: (interval, signal) => openWindowPit(requests, settings, interval, signal),
-    readPage: (request) => readIdPage(requests, settings, request),
+    readPage: (request) => readIdPage(requests, settings, request, pageIds),
     closePit: (pitId) => closePit(requests, pitId),
     messages: (index, request) => searchMessages(requests, index, request),
     exists: (index, id, signal) => messageExists(requests, index, id, signal),

@@ -14,6 +14,7 @@ import { fetchLarge } from './fetch-large.js';
 import { failure, fetchMessages } from './fetch.js';
 import type { PageSize } from './page-size.js';
 import type { MemoryShares } from './shares.js';
+import { Slab } from './slab.js';
 import type { BatchWriter } from './writer.js';
 
 /** How often the records of one message are read from the start. */
@@ -114,8 +115,9 @@ async function carryPage(
   if (fetched.kind === 'too-large') return 'too-large';
   reached('records-read');
   pageSize.saw(page.length, fetched);
-  for (const { message, source: bytes, related: records, revision } of fetched.messages) {
-    const document = assembleDocument(message, bytes, records);
+  const slab = new Slab();
+  for (const { message, hit, related: records, revision } of fetched.messages) {
+    const document = assembleDocument(message, hit, records, slab);
     await writer.add(message, { kind: 'bytes', bytes: document }, revision);
   }
   await writer.flush();

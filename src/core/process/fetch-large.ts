@@ -1,15 +1,21 @@
-import type { Hit } from '../elasticsearch/answer.js';
+import type { Hit } from '../elasticsearch/hit.js';
 import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
 import { byIndexAndId, sortValue } from '../elasticsearch/related.js';
-import { onOneLine } from '../elasticsearch/scan.js';
 import { Fault, isFault } from '../fault.js';
 import type { Spool } from '../objects/spool.js';
 import type { Content } from '../objects/target.js';
 import { reached } from '../steps.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
 import type { FailedMessage } from '../tracking/outcomes.js';
-import { arrayEnd, arrayStart, documentEnd, documentHead, recordSeparator } from './document.js';
-import { failure, idOf, pickFound, sourceOf, unindexedKey, type FetchRequest } from './fetch.js';
+import { arrayEnd, arrayStart, documentEnd, documentStart, recordSeparator } from './document.js';
+import {
+  failure,
+  idOf,
+  pickFound,
+  requireSource,
+  unindexedKey,
+  type FetchRequest,
+} from './fetch.js';
 import { Revision } from './revision.js';
 
 export interface LargeFetchRequest extends FetchRequest {
@@ -61,14 +67,15 @@ async function writeMessage(
   const found = await messageAlone(request, message);
   if ('kind' in found) return found;
   revision.add(found.hit);
-  for (const part of documentHead(message, found.source)) await request.spool.write(part);
+  await request.spool.write(Buffer.from(documentStart(message)));
+  await writeSource(request.spool, found.hit);
   return undefined;
 }
 
 async function messageAlone(
   { source, maxBytes, signal }: LargeFetchRequest,
   message: ClaimedMessage,
-): Promise<{ source: Buffer; hit: Hit } | FailedMessage> {
+): Promise<{ hit: Hit } | FailedMessage> {
   const { index } = message;
   const id = idOf(message);
   const ask = () => source.messages(index, { ids: [id], maxBytes, signal });
@@ -102,7 +109,7 @@ async function writeRecords(
   message: ClaimedMessage,
   revision: Revision,
 ): Promise<void> {
-  await spool.write(arrayStart(related.name));
+  await spool.write(Buffer.from(arrayStart(related.name)));
   revision.list(related.name);
   let first = true;
   const pages = source.recordPages(related, idOf(message), { maxBytes, signal });
@@ -111,10 +118,15 @@ async function writeRecords(
       if (!first) await spool.write(recordSeparator);
       first = false;
       revision.add(hit);
-      await spool.write(onOneLine(sourceOf(related, hit)));
+      requireSource(related, hit);
+      await writeSource(spool, hit);
     }
   }
   await spool.write(arrayEnd);
+}
+
+async function writeSource(spool: Spool, { source }: Hit): Promise<void> {
+  if (source) await spool.write(source);
 }
 
 /**
@@ -141,7 +153,7 @@ async function* inOrder(
         bytes = 0;
       }
       tied.push(hit);
-      bytes += hit.source?.length ?? 0;
+      bytes += hit.sourceBytes;
       if (bytes > maxBytes) throw tooManyTied(related, maxBytes);
     }
   }

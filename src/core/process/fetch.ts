@@ -1,23 +1,24 @@
 import { anySignal } from '../any-signal.js';
-import type { Hit } from '../elasticsearch/answer.js';
 import type { Documents, TooLarge } from '../elasticsearch/documents.js';
+import type { Hit } from '../elasticsearch/hit.js';
 import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
 import { orderRecords } from '../elasticsearch/related.js';
 import type { Source } from '../elasticsearch/source.js';
 import { MAX_HITS } from '../elasticsearch/query.js';
-import { groupBy } from '../group-by.js';
 import { runPool } from '../pool.js';
 import { reached } from '../steps.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
 import type { FailedMessage } from '../tracking/outcomes.js';
+import type { RecordList } from './document.js';
 import type { FailureCode } from './failures.js';
+import { IdTable } from './id-table.js';
 import { Revision } from './revision.js';
 
-/** A message with its records, in views into the answers they came in. */
+/** A message with its records, as they lie in the answers they came in. */
 export interface FetchedMessage {
   readonly message: ClaimedMessage;
-  readonly source: Buffer;
-  readonly related: readonly { readonly name: string; readonly sources: readonly Buffer[] }[];
+  readonly hit: Hit;
+  readonly related: readonly RecordList[];
   /** See Revision. */
   readonly revision: number | undefined;
 }
@@ -82,23 +83,33 @@ export async function fetchMessages(
   );
   const large = records.find((one) => one.kind === 'too-large');
   if (large) return large;
-  const lists = related.map((one, i) => recordsByMessage(one, records[i]));
+  const table = new IdTable(found.map(({ message }) => message.id));
+  const lists = related.map((one, i) => recordsByMessage(one, table, records[i]));
+  const revision = new Revision();
   return {
     kind: 'fetched',
-    messages: found.map(({ message, source: bytes, hit }) => {
-      const revision = new Revision();
-      revision.add(hit);
-      const own = related.map((one, i) => {
-        const hits = lists[i]?.get(idOf(message)) ?? [];
-        revision.list(one.name);
-        for (const record of hits) revision.add(record);
-        return { name: one.name, sources: hits.map((record) => sourceOf(one, record)) };
-      });
-      return { message, source: bytes, related: own, revision: revision.value };
+    messages: found.map(({ message, hit }, place) => {
+      const own = related.map(({ name }, i) => ({ name, records: lists[i]?.[place] ?? [] }));
+      return { message, hit, related: own, revision: revisionOf(revision, hit, own) };
     }),
     failed,
     ...weightOf([answer, ...records], maxBytes),
   };
+}
+
+/** @param revision is begun anew */
+function revisionOf(
+  revision: Revision,
+  message: Hit,
+  related: readonly RecordList[],
+): number | undefined {
+  revision.clear();
+  revision.add(message);
+  for (const { name, records } of related) {
+    revision.list(name);
+    for (const record of records) revision.add(record);
+  }
+  return revision.value;
 }
 
 /** How heavy the heaviest of these answers was, to whom they were sent and to whom sent them. */
@@ -125,10 +136,12 @@ export function pickFound(
   claimed: readonly ClaimedMessage[],
   hits: readonly Hit[],
   failed: FailedMessage[],
-): { message: ClaimedMessage; source: Buffer; hit: Hit }[] {
-  const byId = groupBy(hits, ({ id }) => id);
-  return claimed.flatMap((message) => {
-    const [hit, another] = byId.get(idOf(message)) ?? [];
+): { message: ClaimedMessage; hit: Hit }[] {
+  const table = new IdTable(claimed.map(({ id }) => id));
+  const byPlace: Hit[][] = claimed.map(() => []);
+  for (const hit of hits) byPlace[table.find(hit.body, hit.idStart, hit.idEnd)]?.push(hit);
+  return claimed.flatMap((message, place) => {
+    const [hit, another] = byPlace[place] ?? [];
     if (!hit)
       failed.push(
         failure(message, 'missing', `Elasticsearch no longer has it in ${message.index}`),
@@ -141,9 +154,9 @@ export function pickFound(
           `${message.index} has several documents of this id, under different routings`,
         ),
       );
-    else if (!hit.source)
+    else if (hit.sourceEnd === 0)
       failed.push(failure(message, 'no_source', `Elasticsearch answered without _source`));
-    else return [{ message, source: hit.source, hit }];
+    else return [{ message, hit }];
     return [];
   });
 }
@@ -153,8 +166,11 @@ export function unindexedKey(
   related: readonly RelatedIndex[],
   message: ClaimedMessage,
 ): string | undefined {
+  // An id has at most as many characters as bytes.
+  const maybe = related.filter(({ longestKey }) => message.id.length > longestKey);
+  if (maybe.length === 0) return undefined;
   const { length } = idOf(message);
-  const short = related.find(({ longestKey }) => length > longestKey);
+  const short = maybe.find(({ longestKey }) => length > longestKey);
   return (
     short &&
     `${short.index}.${short.key} indexes ids of up to ${short.longestKey} characters (ignore_above), this one has ${length}`
@@ -174,34 +190,31 @@ export function idOf({ id }: ClaimedMessage): string {
   return id.toString('utf8');
 }
 
-/** Records by the message they belong to, in the contract's order. */
+/** Records by the place of the message they belong to, in the contract's order. */
 function recordsByMessage(
   related: RelatedIndex,
+  table: IdTable,
   records: Documents | undefined,
-): Map<string, readonly Hit[]> {
-  const byMessage = new Map<string, Hit[]>();
+): readonly (readonly Hit[])[] {
+  const lists: Hit[][] = Array.from({ length: table.size }, () => []);
   for (const hit of records?.kind === 'hits' ? records.hits : []) {
-    for (const id of keysOf(related, hit)) {
-      const list = byMessage.get(id);
-      if (list) list.push(hit);
-      else byMessage.set(id, [hit]);
-    }
+    requireSource(related, hit);
+    for (const place of placesOf(related, table, hit)) lists[place]?.push(hit);
   }
-  const ordered = new Map<string, readonly Hit[]>();
-  for (const [id, hits] of byMessage) ordered.set(id, orderRecords(related, hits));
-  return ordered;
+  return lists.map((list) => orderRecords(related, list));
 }
 
-/** The messages a record belongs to, each once. */
-function keysOf({ key, index }: RelatedIndex, hit: Hit): Iterable<string> {
-  const values = hit.fields[key];
-  if (!values)
+/** The messages a record belongs to, each once; -1 for those that are not in the table. */
+function placesOf({ key, index }: RelatedIndex, table: IdTable, hit: Hit): Iterable<number> {
+  const { body, valueStart, valueEnd, otherValues } = hit;
+  if (valueEnd === 0)
     throw new Error(`${index}: record ${hit.id} was found by ${key}, but has no doc values of it`);
-  return values.length === 1 ? [String(values[0])] : new Set(values.map(String));
+  const first = table.find(body, valueStart, valueEnd);
+  if (otherValues.length === 0) return [first];
+  return new Set([first, ...otherValues.map((value) => table.findText(String(value)))]);
 }
 
-/** Preflight has refused indices that keep no source, so this is a bug or an index made since. */
-export function sourceOf({ index }: RelatedIndex, { id, source }: Hit): Buffer {
-  if (!source) throw new Error(`${index}: record ${id} came without _source`);
-  return source;
+/** Preflight has refused indices that keep no source, so one without is a bug or in an index made since. */
+export function requireSource({ index }: RelatedIndex, hit: Hit): void {
+  if (hit.sourceEnd === 0) throw new Error(`${index}: record ${hit.id} came without _source`);
 }

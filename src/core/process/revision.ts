@@ -1,11 +1,13 @@
 import { crc32 } from 'node:zlib';
-import type { Hit } from '../elasticsearch/answer.js';
+import type { Hit } from '../elasticsearch/hit.js';
 
-/** Characters kept before they are counted in: a message may have a million records. */
-const TEXT_AT_ONCE = 4096;
+/** Bytes kept before they are counted in: one call for many documents, and a message may have a million records. */
+const BYTES_AT_ONCE = 8 << 10;
+const SPACE = 0x20;
+const ZERO = 0x30;
 
 /**
- * A number for what a document was made of: the CRC-32 of index, id, `_seq_no` and `_primary_term` of the message and of
+ * A number for what a document was made of: the CRC-32 of index, id (as JSON text), `_seq_no` and `_primary_term` of the message and of
  * each of its records, in the document's order, and the names of the lists these are in: with another configuration the same
  * sources make another document. Elasticsearch gives a document another sequence number whenever it is
  * written, also with the same content. So the same revision means the same sources, but for one chance in 4 billion;
@@ -13,33 +15,67 @@ const TEXT_AT_ONCE = 4096;
  */
 export class Revision {
   #crc = 0;
-  /** What `#crc` does not have yet: one call for many documents. */
-  #text = '';
+  /** What `#crc` does not have yet. */
+  readonly #bytes = Buffer.allocUnsafe(BYTES_AT_ONCE);
+  #filled = 0;
   #isKnown = true;
 
   /** The records that follow are in the list of this name. */
   list(name: string): void {
-    this.#take(`list ${name.length} ${name}`);
+    const bytes = Buffer.from(`list ${name.length} ${name}`);
+    this.#copy(bytes, 0, bytes.length);
   }
 
-  add({ index, id, seqNo, primaryTerm }: Hit): void {
-    if (seqNo === undefined || primaryTerm === undefined) {
+  add(hit: Hit): void {
+    if (hit.seqNoEnd === 0 || hit.primaryTermEnd === 0) {
       this.#isKnown = false;
       return;
     }
+    const { body, idStart, idEnd } = hit;
+    this.#part(body, hit.indexStart + 1, hit.indexEnd - 1);
+    this.#part(body, hit.seqNoStart, hit.seqNoEnd);
+    this.#part(body, hit.primaryTermStart, hit.primaryTermEnd);
     // The id, in which any character may stand, comes last and with its length: no two sequences read alike.
-    this.#take(`${index} ${seqNo} ${primaryTerm} ${id.length} ${id}`);
+    this.#number(idEnd - idStart - 2);
+    this.#byte(SPACE);
+    this.#copy(body, idStart + 1, idEnd - 1);
   }
 
   /** 0 to 2^32 - 1; undefined where one of the documents came without a sequence number. */
   get value(): number | undefined {
-    return this.#isKnown ? crc32(this.#text, this.#crc) : undefined;
+    this.#count();
+    return this.#isKnown ? this.#crc : undefined;
   }
 
-  #take(text: string): void {
-    this.#text += text;
-    if (this.#text.length < TEXT_AT_ONCE) return;
-    this.#crc = crc32(this.#text, this.#crc);
-    this.#text = '';
+  /** Begins anew. */
+  clear(): void {
+    this.#crc = 0;
+    this.#filled = 0;
+    this.#isKnown = true;
+  }
+
+  #part(bytes: Buffer, start: number, end: number): void {
+    this.#copy(bytes, start, end);
+    this.#byte(SPACE);
+  }
+
+  #copy(bytes: Buffer, start: number, end: number): void {
+    for (let i = start; i < end; i += 1) this.#byte(bytes[i] ?? 0);
+  }
+
+  /** In decimal digits. */
+  #number(value: number): void {
+    if (value > 9) this.#number(Math.floor(value / 10));
+    this.#byte(ZERO + (value % 10));
+  }
+
+  #byte(byte: number): void {
+    if (this.#filled === BYTES_AT_ONCE) this.#count();
+    this.#bytes[this.#filled++] = byte;
+  }
+
+  #count(): void {
+    this.#crc = crc32(this.#bytes.subarray(0, this.#filled), this.#crc);
+    this.#filled = 0;
   }
 }

@@ -1,7 +1,7 @@
 import type { Connections } from '../connect.js';
+import { leavesPauses } from '../elasticsearch/pace.js';
 import { openStaging, removeLeftovers } from '../objects/staging.js';
 import type { Run } from '../run.js';
-import type { LimitSettings } from '../settings.js';
 import type { Workshop } from './batch.js';
 import { ByteBudget } from './byte-budget.js';
 import { PageSize } from './page-size.js';
@@ -48,9 +48,4 @@ export async function openWorkshop(
     staging: staging.directory,
     close: () => staging.close(),
   };
-}
-
-/** Whether Elasticsearch is to work for us only part of the time: then others are there, who are to be spared. */
-function leavesPauses({ sourceLoad }: LimitSettings): boolean {
-  return sourceLoad > 0 && sourceLoad < 1;
 }

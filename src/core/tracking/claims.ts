@@ -1,5 +1,5 @@
 import { reached } from '../steps.js';
-import type { Database, Statements } from './database.js';
+import type { Database, Parameter, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import { newLease, type Lease } from './lease.js';
 
@@ -23,6 +23,8 @@ export interface ClaimedMessage {
   readonly attempts: number;
 }
 
+/** The token is there already where a try before this one had committed without our hearing of it. */
+const MINE = 'SELECT batch_id FROM batch_progress WHERE lease_token = ? FOR UPDATE';
 /** `NOT IN` a list that is hardly ever longer than its 0: jobs of other indices in the same database. */
 const PENDING = `SELECT batch_id FROM batch_progress WHERE status = 'pending' AND job_id NOT IN (?)
   ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED`;
@@ -44,15 +46,13 @@ export async function claimBatch(
 ): Promise<ClaimedBatch | undefined> {
   const lease = newLease(owner, leaseSeconds);
   const foreign = [0, ...foreignJobs];
+  let isFirst = true;
   return database.transaction(async (on) => {
-    // The token is there already where this transaction had committed without our hearing of it.
-    const mine = 'SELECT batch_id FROM batch_progress WHERE lease_token = ? FOR UPDATE';
-    const [found] = [
-      ...(await on.rows<{ batch_id: number }>(mine, [lease.token])),
-      ...(await on.rows<{ batch_id: number }>(PENDING, [foreign])),
-    ];
-    const batchId = (found ?? (await on.rows<{ batch_id: number }>(EXPIRED, [foreign]))[0])
-      ?.batch_id;
+    const find = async (sql: string, parameter: Parameter) =>
+      (await on.rows<{ batch_id: number }>(sql, [parameter]))[0]?.batch_id;
+    const mine = isFirst ? undefined : await find(MINE, lease.token);
+    isFirst = false;
+    const batchId = mine ?? (await find(PENDING, foreign)) ?? (await find(EXPIRED, foreign));
     return batchId === undefined ? undefined : take(on, batchId, lease);
   });
 }

@@ -107,10 +107,14 @@ export class Database implements Statements {
     const closed = Promise.all(
       open.map((socket) => new Promise((done) => socket.once('close', done))),
     );
-    await this.#pool.end().catch(() => undefined);
+    // Not always answered: not where a connection breaks meanwhile.
+    const ended = this.#pool.end().catch(() => undefined);
     // A timer that nobody waits for any more would keep the process alive.
     const patience = new AbortController();
-    await Promise.race([closed, sleep(CLOSING_MS, patience.signal).catch(() => undefined)]);
+    await Promise.race([
+      Promise.all([ended, closed]),
+      sleep(CLOSING_MS, patience.signal).catch(() => undefined),
+    ]);
     patience.abort();
     for (const socket of this.#sockets) socket.destroy();
   }

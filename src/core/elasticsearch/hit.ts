@@ -1,0 +1,80 @@
+import { sameBytes, textOfString } from './scan.js';
+
+/**
+ * One hit of a search, as it lies in the answer: where its parts begin and end. What nobody asks for is never made, since
+ * there are millions of hits, and most of their parts are only compared or copied. A part that the hit came without begins and
+ * ends at 0.
+ */
+export class Hit {
+  /** The whole answer. */
+  readonly body: Buffer;
+  /** Name of the index, and below where it stands, with its quotes. */
+  index = '';
+  indexStart = 0;
+  indexEnd = 0;
+  idStart = 0;
+  idEnd = 0;
+  seqNoStart = 0;
+  seqNoEnd = 0;
+  primaryTermStart = 0;
+  primaryTermEnd = 0;
+  sourceStart = 0;
+  sourceEnd = 0;
+  sortStart = 0;
+  sortEnd = 0;
+  /** The first value of the doc-value field that was asked for. */
+  valueStart = 0;
+  valueEnd = 0;
+  /** The values behind it; hardly ever any. */
+  otherValues: readonly unknown[] = NONE;
+
+  constructor(body: Buffer) {
+    this.body = body;
+  }
+
+  get id(): string {
+    return textOfString(this.body, this.idStart, this.idEnd);
+  }
+
+  /** The `_source` as it stands in the answer: a view into it. Undefined where the index keeps none. */
+  get source(): Buffer | undefined {
+    return this.sourceEnd === 0 ? undefined : this.body.subarray(this.sourceStart, this.sourceEnd);
+  }
+
+  get sourceBytes(): number {
+    return this.sourceEnd - this.sourceStart;
+  }
+
+  /** Copies the source to a place in `target`, where there must be room; how many bytes it has. */
+  copySource(target: Buffer, at: number): number {
+    return this.body.copy(target, at, this.sourceStart, this.sourceEnd);
+  }
+
+  /**
+   * `_seq_no` and `_primary_term`, as text: together another one after every change of the document. Undefined where the
+   * search did not ask for them, or the server has none (indices made before Elasticsearch 6).
+   */
+  get seqNo(): string | undefined {
+    return this.#text(this.seqNoStart, this.seqNoEnd);
+  }
+
+  get primaryTerm(): string | undefined {
+    return this.#text(this.primaryTermStart, this.primaryTermEnd);
+  }
+
+  /** The sort values as the array's JSON text: their numbers exceed 2^53. Empty where it came without. */
+  get sort(): string {
+    return this.#text(this.sortStart, this.sortEnd) ?? '';
+  }
+
+  /** Whether both have the same sort values. */
+  sortsLike({ body, sortStart, sortEnd }: Hit): boolean {
+    return sameBytes(this.body, this.sortStart, this.sortEnd, body, sortStart, sortEnd);
+  }
+
+  #text(start: number, end: number): string | undefined {
+    return end === 0 ? undefined : this.body.toString('utf8', start, end);
+  }
+}
+
+const NONE: readonly unknown[] = [];
