@@ -41,11 +41,22 @@ export interface SandboxOptions<Name extends ServerName = ServerName> {
   readonly servers?: readonly Name[];
   /** Told what takes long, one line each. */
   readonly report?: (line: string) => void;
-  /** Elasticsearch's heap in MiB; 1024 by default. */
-  readonly heapMb?: number;
+  /** What is enough for a demo, unless said. */
+  readonly sizes?: Partial<Sizes>;
   /** Ends downloads, builds and starts; what is running then is stopped, and the signal's reason thrown. */
   readonly stop?: AbortSignal;
 }
+
+/** Memory and logs of the servers, in MiB. */
+export interface Sizes {
+  /** Of Elasticsearch. */
+  readonly heap: number;
+  /** Of MariaDB. */
+  readonly bufferPool: number;
+  readonly redoLog: number;
+}
+
+const SIZES: Sizes = { heap: 1024, bufferPool: 256, redoLog: 32 };
 
 type Report = (line: string) => void;
 type Start = (sandbox: string, stop: AbortSignal) => Promise<Started<unknown>>;
@@ -53,22 +64,22 @@ type Start = (sandbox: string, stop: AbortSignal) => Promise<Started<unknown>>;
 /** How each server gets ready to start (downloads, builds) and starts. */
 interface Kind {
   prerequisites(): Promise<readonly Prerequisite[]>;
-  prepare(report: Report, stop: AbortSignal, heapMb: number): Promise<Start>;
+  prepare(report: Report, stop: AbortSignal, sizes: Sizes): Promise<Start>;
 }
 
 const KINDS: Record<ServerName, Kind> = {
   elasticsearch: {
     prerequisites: elasticsearchPrerequisites,
-    prepare: async (report, preparing, heapMb) => {
+    prepare: async (report, preparing, { heap }) => {
       const prepared = await prepareElasticsearch(report, preparing);
-      return (sandbox, stop) => startElasticsearch(sandbox, prepared, heapMb, stop);
+      return (sandbox, stop) => startElasticsearch(sandbox, prepared, heap, stop);
     },
   },
   mysql: {
     prerequisites: () => Promise.resolve(mariadbPrerequisites),
-    prepare: async (report, preparing) => {
+    prepare: async (report, preparing, sizes) => {
       const prepared = await prepareMariadb(report, preparing);
-      return (sandbox, stop) => startMariadb(sandbox, prepared, stop);
+      return (sandbox, stop) => startMariadb(sandbox, prepared, sizes, stop);
     },
   },
   s3: {
@@ -95,14 +106,14 @@ export async function startSandbox<Name extends ServerName = ServerName>(
   const names: readonly ServerName[] = options.servers ?? ALL;
   const {
     report = () => undefined,
-    heapMb = 1024,
+    sizes = {},
     stop: given = new AbortController().signal,
   } = options;
 
   const needed = await Promise.all(names.map((name) => KINDS[name].prerequisites()));
   await refuseUnlessInstallable(needed.flat());
   const starts = await together(given, names, (name, stop) =>
-    KINDS[name].prepare(report, stop, heapMb),
+    KINDS[name].prepare(report, stop, { ...SIZES, ...sizes }),
   );
 
   const dir = await mkdtemp(join(tmpdir(), 'es-migrate-sandbox-'));

@@ -25,10 +25,13 @@ export interface MysqlCoordinates {
 const USER = 'es_migrate';
 const DATABASE = 'es_migrate';
 
-/** Starts MariaDB with TLS, on a copy of an empty data directory, on 127.0.0.1 and a socket. */
+/**
+ * Starts MariaDB with TLS, on a copy of an empty data directory, on 127.0.0.1 and a socket. Sizes in MiB.
+ */
 export function startMariadb(
   sandbox: string,
   prepared: PreparedMariadb,
+  { bufferPool, redoLog }: { bufferPool: number; redoLog: number },
   stop: AbortSignal,
 ): Promise<Started<MysqlCoordinates>> {
   return startServer(
@@ -61,8 +64,8 @@ export function startMariadb(
         'character-set-server=utf8mb4',
         // As in production: a commit is on disk when it is acknowledged.
         'innodb-flush-log-at-trx-commit=1',
-        'innodb-buffer-pool-size=256M',
-        'innodb-log-file-size=32M',
+        `innodb-buffer-pool-size=${bufferPool}M`,
+        `innodb-log-file-size=${redoLog}M`,
         'local-infile=ON',
         // One database and pool of connections per test file.
         'max-connections=500',

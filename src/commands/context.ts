@@ -132,7 +132,7 @@ async function sayWhatHoldsBack({
   const { leavesPauses } = await import('../core/elasticsearch/pace.js');
   const { sourceLoad } = settings.limits;
   if (!leavesPauses({ sourceLoad })) return;
-  const percent = Math.round(1000 * sourceLoad) / 10;
-  const message = `Elasticsearch works for us ${percent} % of the time at most (limits.sourceLoad); where it has time to spare, raise that to go faster`;
+  const percent = Number((100 * sourceLoad).toPrecision(3));
+  const message = `Elasticsearch works for us about ${percent} % of the time (limits.sourceLoad); where it has time to spare, raise that to go faster`;
   terminal.log({ level: 'info', message });
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseSearch } from '../../src/core/elasticsearch/answer.js';
 import type { Hit } from '../../src/core/elasticsearch/hit.js';
 import type { RelatedIndex } from '../../src/core/elasticsearch/inspect-related.js';
 import { BROKEN_READ } from '../../src/core/elasticsearch/related.js';
@@ -17,21 +18,21 @@ import {
 } from '../elasticsearch/support.js';
 import { carry, claimed } from './support.js';
 
-/** Messages `a` and `b` with 300 records each, one of them read alone. */
-async function prepared(): Promise<{ index: string; source: Source }> {
+/** Messages `a` and another with 300 records each, one of them read alone. */
+async function prepared(other = 'b'): Promise<{ index: string; source: Source }> {
   const index = `${freshIndexPrefix()}messages`;
   const history = `${index}-history`;
   await createIndex(index, { dynamic: false });
   await createIndex(history, { properties: { message_id: { type: 'keyword' } } });
   await bulk(
     index,
-    ['a', 'b'].map((id) => ({ id, source: '{}' })),
+    ['a', other].map((id) => ({ id, source: '{}' })),
   );
   await bulk(
     history,
     Array.from({ length: 600 }, (_, i) => ({
       id: `r${i}`,
-      source: `{"message_id":"${i % 2 === 0 ? 'a' : 'b'}"}`,
+      source: `{"message_id":"${i % 2 === 0 ? 'a' : other}"}`,
     })),
   );
   return { index, source: open({ index, related: [related('history', history)] }) };
@@ -104,4 +105,56 @@ test('where one search of records fails the others are stopped, and none goes on
   const error = await rejection(fetchMessages(request, [claimed(index, 'a')]));
   expect((error as Error).message).toBe('broken');
   expect(stopped).toBe(2);
+});
+
+describe('a record that is found', () => {
+  const withRecord = (source: Source, fields: string): Source => ({
+    ...source,
+    records: () => {
+      const hit = `{"_index":"h","_id":"r","_source":{"n":1},"fields":${fields},"sort":[1]}`;
+      const { hits } = parseSearch(Buffer.from(`{"hits":{"hits":[${hit}]}}`));
+      return Promise.resolve({ kind: 'hits', hits, bytes: 1, tookMs: 1 });
+    },
+  });
+  const history = { name: 'history', index: 'h', key: 'message_id', longestKey: 512, cautions: [] };
+
+  test.each([
+    ['{"message_id":["23"]}', 'none but what it was found by'],
+    ['{"message_id":[23]}', 'a number'],
+    ['{"message_id":["x","23","23"]}', 'several, one of them twice'],
+    ['{ "message_id" : [ "\\u0032\\u0033" ] , "other" : ["x"] }', 'one spelled in another way'],
+  ])('with the key values %s is its message’s, once: %s', async (fields) => {
+    const { index, source } = await prepared('23');
+    const request = { related: [history], maxBytes: MIB, signal: never };
+    const fetched = await fetchMessages({ ...request, source: withRecord(source, fields) }, [
+      claimed(index, 'a'),
+      claimed(index, '23'),
+    ]);
+    if (fetched.kind !== 'fetched') throw new Error(fetched.reason);
+    const records = fetched.messages.map(({ message, related: [list] }) => [
+      message.id.toString(),
+      list?.records.map(({ id }) => id),
+    ]);
+    expect(records).toEqual([
+      ['a', []],
+      ['23', ['r']],
+    ]);
+  });
+
+  test.each([
+    ['{"message_id":["12","234"]}'],
+    ['{"message_id":[1234]}'],
+    ['{"other":["a"]}'],
+    ['{}'],
+  ])('and has %s, nothing that was asked for, is not left out without a word', async (fields) => {
+    const { index, source } = await prepared('23');
+    const request = { related: [history], maxBytes: MIB, signal: never };
+    const error = await rejection(
+      fetchMessages({ ...request, source: withRecord(source, fields) }, [
+        claimed(index, 'a'),
+        claimed(index, '23'),
+      ]),
+    );
+    expect((error as Error).message).toMatch(/^h: record r was found/);
+  });
 });

@@ -43,3 +43,12 @@ test('ten thousand ids, each the beginning of another, and none in an empty tabl
   expect(table.findText('aa')).toBe(-1);
   expect(new IdTable([]).findText('a')).toBe(-1);
 });
+
+test('an id that JSON holds as a number is no other with the same digits in it', () => {
+  const table = new IdTable(
+    ['1234567890123456789', '23456789012345678'].map((id) => Buffer.from(id)),
+  );
+  const json = Buffer.from('[1234567890123456789]');
+  expect(table.find(json, 1, json.length - 1)).toBe(0);
+  expect(new IdTable([Buffer.from('23')]).find(Buffer.from('1234'), 0, 4)).toBe(-1);
+});

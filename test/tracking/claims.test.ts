@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { claimBatch, heldBatches, releaseBatch } from '../../src/core/tracking/claims.js';
-import type { Database } from '../../src/core/tracking/database.js';
+import { Database, type Statements } from '../../src/core/tracking/database.js';
 import { Heartbeat, LeaseLost } from '../../src/core/tracking/heartbeat.js';
 import { findOrCreateJob, foreignJobs, leaseJob } from '../../src/core/tracking/jobs.js';
 import { newLease, renewLeases } from '../../src/core/tracking/lease.js';
@@ -43,6 +43,30 @@ const secondsLeft = async () => {
   );
   return rows.map(({ left }) => Number(left));
 };
+
+test('a claim whose COMMIT went through unheard is recognised, and no second batch taken', async () => {
+  await pendingBatches(2);
+  /** Hears of no first COMMIT. */
+  class HardOfHearing extends Database {
+    override async transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+      await super.transaction(work);
+      return super.transaction(work);
+    }
+  }
+  const policy = { retryForMs: 20_000, report: () => undefined };
+  const deaf = new HardOfHearing(trackingSettings(tracking.at), policy, 1);
+  try {
+    const batch = await claimBatch(deaf, 'worker:1', 300);
+    const rows = await batchRows(database);
+    expect(rows.map(({ status }) => status)).toEqual(['in_progress', 'pending']);
+    expect(batch?.messages).toHaveLength(3);
+    if (!batch) throw new Error('nothing was claimed');
+    expect(await completeBatch(database, batch, outcomesOf(batch))).toBe(true);
+    expect(await contradictions(database)).toEqual([]);
+  } finally {
+    await deaf.close();
+  }
+});
 
 test('batches of jobs over another index are left alone', async () => {
   const ours = await beginExtraction(database, { batchSize: 3 });

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest';
 import type { TrackingSettings } from '../../src/core/settings.js';
-import type { Database } from '../../src/core/tracking/database.js';
+import { Database } from '../../src/core/tracking/database.js';
 import { migrateSchema, readMigrations } from '../../src/core/tracking/schema.js';
+import { startTcpProxy } from '../support/proxies/tcp-proxy.js';
 import { freshDatabase, sandbox, type FreshDatabase } from '../support/sandbox.js';
 import { freshTracking, openDatabase, trackingSettings } from '../support/tracking.js';
 
@@ -158,6 +159,21 @@ describe('sessions', () => {
       instant,
     ]);
     expect(row?.at).toEqual(instant);
+  });
+
+  test('closing does not wait for a server that has fallen silent, nor for a statement it never answers', async () => {
+    const proxy = await startTcpProxy(at);
+    const through = trackingSettings(at, { host: '127.0.0.1', port: proxy.port });
+    const other = new Database(through, { retryForMs: 1_000, report: () => undefined }, 2);
+    try {
+      await Promise.all([1, 2].map(() => other.rows('SELECT SLEEP(0.1)')));
+      proxy.stall();
+      const waiting = other.rows('SELECT 1').catch((error: unknown) => error);
+      await other.close();
+      expect(await waiting).toBeInstanceOf(Error);
+    } finally {
+      await proxy.close();
+    }
   });
 
   test('a connection that is cut in a transaction costs a repetition, not the work', async () => {

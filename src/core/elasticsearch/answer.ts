@@ -169,7 +169,12 @@ function readHit(scanner: JsonScanner): Hit {
 /** Doc values: no search asks for more than one field. */
 function readFields(scanner: JsonScanner, hit: Hit): void {
   for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
-    scanner.key();
+    const field = scanner.key();
+    if (hit.valueEnd > 0) {
+      scanner.skip();
+      continue;
+    }
+    hit.field = field;
     const others: unknown[] = [];
     for (let another = scanner.beginArray(); another; another = scanner.anotherElement()) {
       if (hit.valueEnd > 0) {

@@ -1,4 +1,4 @@
-import { sameBytes, textOfString } from './scan.js';
+import { compareStrings, sameBytes, textOfString } from './scan.js';
 
 /**
  * One hit of a search, as it lies in the answer: where its parts begin and end. What nobody asks for is never made, since
@@ -14,6 +14,10 @@ export class Hit {
   indexEnd = 0;
   idStart = 0;
   idEnd = 0;
+  /**
+   * `_seq_no` and `_primary_term`: together others after every change of the document. Neither is there where the search
+   * did not ask for them, or the server has none (indices made before Elasticsearch 6).
+   */
   seqNoStart = 0;
   seqNoEnd = 0;
   primaryTermStart = 0;
@@ -22,7 +26,8 @@ export class Hit {
   sourceEnd = 0;
   sortStart = 0;
   sortEnd = 0;
-  /** The first value of the doc-value field that was asked for. */
+  /** The doc-value field that was asked for, of which there is one at most, and its first value. */
+  field = '';
   valueStart = 0;
   valueEnd = 0;
   /** The values behind it; hardly ever any. */
@@ -47,34 +52,28 @@ export class Hit {
 
   /** Copies the source to a place in `target`, where there must be room; how many bytes it has. */
   copySource(target: Buffer, at: number): number {
+    if (this.sourceEnd === 0)
+      throw new Error(`${this.index}: ${this.id} has no source to be copied`);
     return this.body.copy(target, at, this.sourceStart, this.sourceEnd);
-  }
-
-  /**
-   * `_seq_no` and `_primary_term`, as text: together another one after every change of the document. Undefined where the
-   * search did not ask for them, or the server has none (indices made before Elasticsearch 6).
-   */
-  get seqNo(): string | undefined {
-    return this.#text(this.seqNoStart, this.seqNoEnd);
-  }
-
-  get primaryTerm(): string | undefined {
-    return this.#text(this.primaryTermStart, this.primaryTermEnd);
   }
 
   /** The sort values as the array's JSON text: their numbers exceed 2^53. Empty where it came without. */
   get sort(): string {
-    return this.#text(this.sortStart, this.sortEnd) ?? '';
+    return this.body.toString('utf8', this.sortStart, this.sortEnd);
   }
 
   /** Whether both have the same sort values. */
   sortsLike({ body, sortStart, sortEnd }: Hit): boolean {
     return sameBytes(this.body, this.sortStart, this.sortEnd, body, sortStart, sortEnd);
   }
+}
 
-  #text(start: number, end: number): string | undefined {
-    return end === 0 ? undefined : this.body.toString('utf8', start, end);
-  }
+/** By UTF-8 bytes, as Elasticsearch orders keywords. */
+export function byIndexAndId(a: Hit, b: Hit): number {
+  return (
+    compareStrings(a.body, a.indexStart, a.indexEnd, b.body, b.indexStart, b.indexEnd) ||
+    compareStrings(a.body, a.idStart, a.idEnd, b.body, b.idStart, b.idEnd)
+  );
 }
 
 const NONE: readonly unknown[] = [];

@@ -4,7 +4,7 @@ import { searchDocuments, type Documents, type DocumentsRequest } from './docume
 import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
 import type { RelatedIndex } from './inspect-related.js';
 import { closePit, openPit, pitMember, STRICT } from './pit.js';
-import type { Hit } from './hit.js';
+import { byIndexAndId, type Hit } from './hit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
 
@@ -186,16 +186,6 @@ export function orderRecords(related: RelatedIndex, sorted: readonly Hit[]): rea
 export function sortValue({ sort: by }: RelatedIndex, { sort }: Hit): string {
   // Behind it stands `_shard_doc`, a number.
   return by ? sort.slice(0, sort.lastIndexOf(',')) : '';
-}
-
-export function byIndexAndId(a: Hit, b: Hit): number {
-  return compareBytes(a.index, b.index) || compareBytes(a.id, b.id);
-}
-
-/** By UTF-8 bytes, as Elasticsearch orders keywords. */
-function compareBytes(a: string, b: string): number {
-  if (a === b) return 0;
-  return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));
 }
 
 function withoutIndex(error: unknown, related: RelatedIndex): unknown {

@@ -231,8 +231,8 @@ const KNOWN_STRINGS = 64;
 /** Bytes of a string that are looked at one by one, before the native search is worth its call. */
 const SHORT_STRING = 48;
 
-const QUOTE = 0x22;
-export const BACKSLASH = 0x5c;
+export const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 const OPEN_BRACE = 0x7b;
@@ -265,6 +265,23 @@ export function textOfString(json: Buffer, start: number, end: number): string {
     : json.toString('utf8', start + 1, end - 1);
 }
 
+/** By the UTF-8 bytes of the strings whose JSON texts these are, with their quotes. */
+export function compareStrings(
+  a: Buffer,
+  startOfA: number,
+  endOfA: number,
+  b: Buffer,
+  startOfB: number,
+  endOfB: number,
+): number {
+  if (hasBackslash(a, startOfA, endOfA) || hasBackslash(b, startOfB, endOfB))
+    return Buffer.compare(
+      Buffer.from(textOfString(a, startOfA, endOfA)),
+      Buffer.from(textOfString(b, startOfB, endOfB)),
+    );
+  return a.compare(b, startOfB + 1, endOfB - 1, startOfA + 1, endOfA - 1);
+}
+
 /** Whether an odd number of backslashes, none of them before `from`, stands right before `end`. */
 function isEscapedAt(bytes: Buffer, from: number, end: number): boolean {
   let i = end;
@@ -272,7 +289,7 @@ function isEscapedAt(bytes: Buffer, from: number, end: number): boolean {
   return (end - i) % 2 === 1;
 }
 
-function hasBackslash(bytes: Buffer, from: number, end: number): boolean {
+export function hasBackslash(bytes: Buffer, from: number, end: number): boolean {
   for (let i = from; i < end; i += 1) if (bytes[i] === BACKSLASH) return true;
   return false;
 }

@@ -71,7 +71,7 @@ async function beginWindow(
   { windowId, interval }: Window,
 ): Promise<{ pitId: string; expected: number }> {
   const opened = await source.openWindow(interval, signal);
-  // A window of one page is not worth more than one reader.
+  // So small a window is not worth more than one reader.
   const readers = opened.expected <= 10_000 ? 1 : slices;
   await openWindow(database, job, windowId, { ...opened, slices: readers });
   reached('window-opened');

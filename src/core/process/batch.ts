@@ -115,7 +115,7 @@ async function carryPage(
   if (fetched.kind === 'too-large') return 'too-large';
   reached('records-read');
   pageSize.saw(page.length, fetched);
-  const slab = new Slab();
+  const slab = new Slab(shares.pageBytes);
   for (const { message, hit, related: records, revision } of fetched.messages) {
     const document = assembleDocument(message, hit, records, slab);
     await writer.add(message, { kind: 'bytes', bytes: document }, revision);

@@ -1,6 +1,6 @@
-import type { Hit } from '../elasticsearch/hit.js';
+import { byIndexAndId, type Hit } from '../elasticsearch/hit.js';
 import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
-import { byIndexAndId, sortValue } from '../elasticsearch/related.js';
+import { sortValue } from '../elasticsearch/related.js';
 import { Fault, isFault } from '../fault.js';
 import type { Spool } from '../objects/spool.js';
 import type { Content } from '../objects/target.js';
@@ -8,14 +8,7 @@ import { reached } from '../steps.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
 import type { FailedMessage } from '../tracking/outcomes.js';
 import { arrayEnd, arrayStart, documentEnd, documentStart, recordSeparator } from './document.js';
-import {
-  failure,
-  idOf,
-  pickFound,
-  requireSource,
-  unindexedKey,
-  type FetchRequest,
-} from './fetch.js';
+import { failure, idOf, pickFound, unindexedKey, type FetchRequest } from './fetch.js';
 import { Revision } from './revision.js';
 
 export interface LargeFetchRequest extends FetchRequest {
@@ -118,15 +111,15 @@ async function writeRecords(
       if (!first) await spool.write(recordSeparator);
       first = false;
       revision.add(hit);
-      requireSource(related, hit);
       await writeSource(spool, hit);
     }
   }
   await spool.write(arrayEnd);
 }
 
-async function writeSource(spool: Spool, { source }: Hit): Promise<void> {
-  if (source) await spool.write(source);
+async function writeSource(spool: Spool, { index, id, source }: Hit): Promise<void> {
+  if (!source) throw new Error(`${index}: ${id} has no source to be written`);
+  await spool.write(source);
 }
 
 /**

@@ -204,17 +204,20 @@ function recordsByMessage(
   return lists.map((list) => orderRecords(related, list));
 }
 
-/** The messages a record belongs to, each once; -1 for those that are not in the table. */
+/** The messages a record belongs to, each once; -1 for values that are none of those asked for. */
 function placesOf({ key, index }: RelatedIndex, table: IdTable, hit: Hit): Iterable<number> {
-  const { body, valueStart, valueEnd, otherValues } = hit;
-  if (valueEnd === 0)
+  const { body, field, valueStart, valueEnd, otherValues } = hit;
+  if (valueEnd === 0 || field !== key)
     throw new Error(`${index}: record ${hit.id} was found by ${key}, but has no doc values of it`);
-  const first = table.find(body, valueStart, valueEnd);
-  if (otherValues.length === 0) return [first];
-  return new Set([first, ...otherValues.map((value) => table.findText(String(value)))]);
+  const places = [table.find(body, valueStart, valueEnd)];
+  for (const value of otherValues) places.push(table.findText(String(value)));
+  // Left out, a document would lack it, and nobody would notice.
+  if (places.every((place) => place < 0))
+    throw new Error(`${index}: record ${hit.id} was found, but has no ${key} that was asked for`);
+  return places.length === 1 ? places : new Set(places);
 }
 
 /** Preflight has refused indices that keep no source, so one without is a bug or in an index made since. */
-export function requireSource({ index }: RelatedIndex, hit: Hit): void {
+function requireSource({ index }: RelatedIndex, hit: Hit): void {
   if (hit.sourceEnd === 0) throw new Error(`${index}: record ${hit.id} came without _source`);
 }

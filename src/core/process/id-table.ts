@@ -1,4 +1,4 @@
-import { BACKSLASH, sameBytes } from '../elasticsearch/scan.js';
+import { hasBackslash, QUOTE, sameBytes, textOfString } from '../elasticsearch/scan.js';
 
 /**
  * Which of some ids an id in an answer is, told by its bytes: most records are found by an id that is never made a string.
@@ -23,12 +23,10 @@ export class IdTable {
     return this.#ids.length;
   }
 
-  /** Place of the id whose JSON text, with its quotes, stands from `start` to `end`; -1 where it is none of them. */
+  /** Place of the id whose JSON text stands from `start` to `end`, a string or a number; -1 where it is none of them. */
   find(json: Buffer, start: number, end: number): number {
-    for (let i = start; i < end; i += 1) {
-      if (json[i] === BACKSLASH)
-        return this.findText(JSON.parse(json.toString('utf8', start, end)) as string);
-    }
+    if (json[start] !== QUOTE) return this.findText(json.toString('utf8', start, end));
+    if (hasBackslash(json, start, end)) return this.findText(textOfString(json, start, end));
     return this.#slots[this.#slotOf(json, start + 1, end - 1)] ?? -1;
   }
 

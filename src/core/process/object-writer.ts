@@ -60,7 +60,7 @@ export class ObjectWriter implements BatchWriter {
     });
   }
 
-  /** Documents were copied into members, of which few are in memory. */
+  /** Documents were copied into members, of which few are in memory, but for the last, less than a member. */
   flush(): Promise<void> {
     return Promise.resolve();
   }

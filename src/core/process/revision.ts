@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Hit } from '../elasticsearch/hit.js';
+import { hasBackslash, textOfString } from '../elasticsearch/scan.js';
 
 /** Bytes kept before they are counted in: one call for many documents, and a message may have a million records. */
 const BYTES_AT_ONCE = 8 << 10;
@@ -7,7 +8,7 @@ const SPACE = 0x20;
 const ZERO = 0x30;
 
 /**
- * A number for what a document was made of: the CRC-32 of index, id (as JSON text), `_seq_no` and `_primary_term` of the message and of
+ * A number for what a document was made of: the CRC-32 of index, id, `_seq_no` and `_primary_term` of the message and of
  * each of its records, in the document's order, and the names of the lists these are in: with another configuration the same
  * sources make another document. Elasticsearch gives a document another sequence number whenever it is
  * written, also with the same content. So the same revision means the same sources, but for one chance in 4 billion;
@@ -22,8 +23,8 @@ export class Revision {
 
   /** The records that follow are in the list of this name. */
   list(name: string): void {
-    const bytes = Buffer.from(`list ${name.length} ${name}`);
-    this.#copy(bytes, 0, bytes.length);
+    this.#text('list');
+    this.#text(name);
   }
 
   add(hit: Hit): void {
@@ -31,14 +32,10 @@ export class Revision {
       this.#isKnown = false;
       return;
     }
-    const { body, idStart, idEnd } = hit;
-    this.#part(body, hit.indexStart + 1, hit.indexEnd - 1);
-    this.#part(body, hit.seqNoStart, hit.seqNoEnd);
-    this.#part(body, hit.primaryTermStart, hit.primaryTermEnd);
-    // The id, in which any character may stand, comes last and with its length: no two sequences read alike.
-    this.#number(idEnd - idStart - 2);
-    this.#byte(SPACE);
-    this.#copy(body, idStart + 1, idEnd - 1);
+    this.#string(hit.body, hit.indexStart, hit.indexEnd);
+    this.#part(hit.body, hit.seqNoStart, hit.seqNoEnd);
+    this.#part(hit.body, hit.primaryTermStart, hit.primaryTermEnd);
+    this.#string(hit.body, hit.idStart, hit.idEnd);
   }
 
   /** 0 to 2^32 - 1; undefined where one of the documents came without a sequence number. */
@@ -54,13 +51,27 @@ export class Revision {
     this.#isKnown = true;
   }
 
-  #part(bytes: Buffer, start: number, end: number): void {
-    this.#copy(bytes, start, end);
-    this.#byte(SPACE);
+  /** A string by its JSON text. Any character may stand in it, so its length comes first: no two sequences read alike. */
+  #string(json: Buffer, start: number, end: number): void {
+    // Another version of the server may escape what this one does not.
+    if (hasBackslash(json, start, end)) this.#text(textOfString(json, start, end));
+    else this.#counted(json, start + 1, end - 1);
   }
 
-  #copy(bytes: Buffer, start: number, end: number): void {
+  #text(text: string): void {
+    const bytes = Buffer.from(text);
+    this.#counted(bytes, 0, bytes.length);
+  }
+
+  #counted(bytes: Buffer, start: number, end: number): void {
+    this.#number(end - start);
+    this.#byte(SPACE);
+    this.#part(bytes, start, end);
+  }
+
+  #part(bytes: Buffer, start: number, end: number): void {
     for (let i = start; i < end; i += 1) this.#byte(bytes[i] ?? 0);
+    this.#byte(SPACE);
   }
 
   /** In decimal digits. */
