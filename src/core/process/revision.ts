@@ -23,7 +23,8 @@ export class Revision {
 
   /** The records that follow are in the list of this name. */
   list(name: string): void {
-    this.#text('list');
+    // An empty name stands where a document has its index: it is none.
+    this.#text('');
     this.#text(name);
   }
 
