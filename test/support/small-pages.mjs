@@ -11,10 +11,7 @@ const page = Number(process.env.ES_MIGRATE_TEST_PAGE ?? 20);
 const REPLACEMENTS = {
   'extract/plan.js': [['WINDOW_MESSAGES = 250_000', `WINDOW_MESSAGES = ${5 * page}`]],
   'extract/window.js': [['opened.expected <= 10_000', `opened.expected <= ${page}`]],
-  'elasticsearch/pit.js': [
-    ['String(MAX_HITS)', `String(${page})`],
-    ['hits.length < MAX_HITS', `hits.length < ${page}`],
-  ],
+  'elasticsearch/source.js': [['BRIEF_PAGE_IDS : MAX_HITS', `${page} : ${page}`]],
 };
 
 /** A hook of Node's: gives a module's text. */
