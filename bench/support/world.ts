@@ -38,8 +38,8 @@ export const FROM = new Date('2024-10-01T00:00:00Z');
 export const TO = new Date('2024-10-08T00:00:00Z');
 
 /**
- * The database's are those of one that is to hold millions of rows, in MiB. Its log is never full: with one of 1 GiB
- * MariaDB 10.11.19 stood still for good whenever it was, no page being written any more.
+ * The database's are those of one that is to hold millions of rows, in MiB. More log than is written: with 1 GiB statements of
+ * MariaDB 10.11.19 waited for good, once it was nearly full.
  */
 const SIZES = { bufferPool: 4096, redoLog: 8192 };
 

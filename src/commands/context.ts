@@ -130,9 +130,8 @@ async function sayWhatHoldsBack({
   terminal,
 }: OpenRun & { settings: Settings }): Promise<void> {
   const { leavesPauses } = await import('../core/elasticsearch/pace.js');
-  const { sourceLoad } = settings.limits;
-  if (!leavesPauses({ sourceLoad })) return;
-  const percent = Number((100 * sourceLoad).toPrecision(3));
+  if (!leavesPauses(settings.limits)) return;
+  const percent = Number((100 * settings.limits.sourceLoad).toPrecision(3));
   const message = `Elasticsearch works for us about ${percent} % of the time (limits.sourceLoad); where it has time to spare, raise that to go faster`;
   terminal.log({ level: 'info', message });
 }

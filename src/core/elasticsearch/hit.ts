@@ -50,7 +50,10 @@ export class Hit {
     return this.sourceEnd - this.sourceStart;
   }
 
-  /** Copies the source to a place in `target`, where there must be room; how many bytes it has. */
+  /**
+   * Copies the source to a place in `target`, where there must be room; how many bytes it has. Without one it throws: preflight
+   * has refused indices that keep none, so this is a bug or an index made since.
+   */
   copySource(target: Buffer, at: number): number {
     if (this.sourceEnd === 0)
       throw new Error(`${this.index}: ${this.id} has no source to be copied`);

@@ -24,8 +24,8 @@ import { Requests } from './requests.js';
 
 /**
  * The Elasticsearch that messages are read from. Reads only; every request waits for its turn under
- * `limits.sourceRequestsPerSecond` and `limits.sourceLoad`, and under what the server can bear (limiter.ts), and is retried by the one policy, so
- * what is thrown is final: a MigrateError, or a Fault of class `request`.
+ * `limits.sourceRequestsPerSecond` and `limits.sourceLoad`, and under what the server can bear (limiter.ts), and is
+ * retried by the one policy, so what is thrown is final: a MigrateError, or a Fault of class `request`.
  */
 export interface Source {
   /**

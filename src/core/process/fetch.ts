@@ -198,7 +198,6 @@ function recordsByMessage(
 ): readonly (readonly Hit[])[] {
   const lists: Hit[][] = Array.from({ length: table.size }, () => []);
   for (const hit of records?.kind === 'hits' ? records.hits : []) {
-    requireSource(related, hit);
     for (const place of placesOf(related, table, hit)) lists[place]?.push(hit);
   }
   return lists.map((list) => orderRecords(related, list));
@@ -215,9 +214,4 @@ function placesOf({ key, index }: RelatedIndex, table: IdTable, hit: Hit): Itera
   if (places.every((place) => place < 0))
     throw new Error(`${index}: record ${hit.id} was found, but has no ${key} that was asked for`);
   return places.length === 1 ? places : new Set(places);
-}
-
-/** Preflight has refused indices that keep no source, so one without is a bug or in an index made since. */
-function requireSource({ index }: RelatedIndex, hit: Hit): void {
-  if (hit.sourceEnd === 0) throw new Error(`${index}: record ${hit.id} came without _source`);
 }
