@@ -1,5 +1,5 @@
-import { pino } from 'pino';
-import { prettyFactory } from 'pino-pretty';
+import { createRequire } from 'node:module';
+import type { Logger } from 'pino';
 import type { LogEvent } from '../../core/run.js';
 
 export interface LogOptions {
@@ -15,8 +15,23 @@ export type Log = (event: Omit<LogEvent, 'type'>) => void;
 /** Fields that are never logged, whoever sends them. */
 const SECRET_FIELDS = ['apiKey', 'password', 'authorization', 'secretAccessKey', 'sessionToken'];
 
+const SEVERITY = { debug: 0, info: 1, warn: 2, error: 3 } as const;
+/** A tenth of a start-up, so that commands with nothing to log do without them. */
+const require = createRequire(import.meta.url);
+
 /** Log lines: for people, or JSON. Both are made at once, not in a worker, so that they stand in order with the bars. */
-export function createLog({ format, level, color, write }: LogOptions): Log {
+export function createLog(options: LogOptions): Log {
+  let logger: Logger | undefined;
+  return ({ level, fields = {}, message }) => {
+    if (SEVERITY[level] < SEVERITY[options.level]) return;
+    logger ??= createLogger(options);
+    logger[level](fields, message);
+  };
+}
+
+function createLogger({ format, level, color, write }: LogOptions): Logger {
+  const { pino } = require('pino') as typeof import('pino');
+  const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
   const pretty = prettyFactory({
     colorize: color,
     // The figures of progress lines stand in their text, too.
@@ -28,9 +43,5 @@ export function createLog({ format, level, color, write }: LogOptions): Log {
     write: (json: string) => write(format === 'json' ? json : pretty(json)),
   };
   const redact = [...SECRET_FIELDS, ...SECRET_FIELDS.map((name) => `*.${name}`)];
-  const logger = pino(
-    { level, base: null, redact, timestamp: pino.stdTimeFunctions.isoTime },
-    destination,
-  );
-  return (event) => logger[event.level](event.fields ?? {}, event.message);
+  return pino({ level, base: null, redact, timestamp: pino.stdTimeFunctions.isoTime }, destination);
 }

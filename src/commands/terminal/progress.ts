@@ -1,4 +1,5 @@
-import cliProgress from 'cli-progress';
+import { createRequire } from 'node:module';
+import type { MultiBar, SingleBar } from 'cli-progress';
 import type { ImposedLimit, ProgressEvent } from '../../core/run.js';
 import type { Log } from './log.js';
 import { grouped, percent, spoken } from './numbers.js';
@@ -23,6 +24,8 @@ interface Stage {
 }
 
 const LINE_EVERY_MS = 10_000;
+/** Loaded where bars are drawn only. */
+const require = createRequire(import.meta.url);
 
 /** Shows nothing. */
 export function noProgress(out: Out): Progress {
@@ -67,8 +70,8 @@ export function progressLines(out: Out, log: Log): Progress {
 /** Bars on a terminal. */
 export function progressBars(stream: NodeJS.WriteStream, out: Out): Progress {
   const stages = new Stages();
-  const bars = new Map<string, cliProgress.SingleBar>();
-  let multi: cliProgress.MultiBar | undefined;
+  const bars = new Map<string, SingleBar>();
+  let multi: MultiBar | undefined;
   const close = (): void => {
     // The bars would keep lines that were logged since they were last drawn.
     multi?.update();
@@ -76,7 +79,8 @@ export function progressBars(stream: NodeJS.WriteStream, out: Out): Progress {
     multi = undefined;
     process.off('exit', close);
   };
-  const open = (): cliProgress.MultiBar => {
+  const open = (): MultiBar => {
+    const cliProgress = require('cli-progress') as typeof import('cli-progress');
     // A second signal ends the process at once; the cursor must not stay hidden.
     process.on('exit', close);
     // Signals are ours: the bars' own handler would end them while work in flight is still being finished.
