@@ -77,7 +77,7 @@ export async function trackingTables(world: World): Promise<Outcome> {
         below('status', 100, (round) => round.statusMs),
       ],
       notes: [
-        'The database has a buffer pool of 4 GiB and a redo log of 1 GiB; the same statements as the commands use, called directly.',
+        'The database has a buffer pool of 4 GiB and a redo log of 8 GiB; the same statements as the commands use, called directly.',
       ],
     };
   } finally {
