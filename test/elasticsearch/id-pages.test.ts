@@ -26,7 +26,7 @@ async function pages(index: string, sourceLoad: number): Promise<{ sizes: number
     });
     if (page === 'pit-lost') throw new Error('the point in time is gone');
     sizes.push(page.messages.length);
-    for (const { id } of page.messages) ids.add(id);
+    for (const { id } of page.messages) ids.add(id.toString());
     ({ searchAfter, last } = page);
   }
   await source.closePit(pitId);

@@ -11,6 +11,8 @@ import {
   freshTracking,
   ids,
   messageRows,
+  openDatabase,
+  trackingSettings,
   type Tracking,
 } from '../support/tracking.js';
 
@@ -126,6 +128,21 @@ describe('batches', () => {
     await store(ids(4, 'c'));
     expect(await totals()).toEqual([4, 4, 4]);
     expect(await contradictions(database)).toEqual([]);
+  });
+
+  test('are found where the server counts in steps, as the nodes of a cluster do', async () => {
+    const node = openDatabase(trackingSettings(tracking.at), 1);
+    try {
+      await node.change('SET SESSION auto_increment_increment = 3, auto_increment_offset = 2');
+      const { store } = await beginExtraction(node, { batchSize: 10 });
+      expect(await store(ids(35))).toMatchObject({ batches: 4 });
+      const [first = NaN, ...others] = (await batchRows(node)).map(({ batch_id }) => batch_id);
+      expect(others.map((id) => id - first)).toEqual([3, 6, 9]);
+      expect(await totals()).toEqual([10, 10, 10, 5]);
+      expect(await contradictions(node)).toEqual([]);
+    } finally {
+      await node.close();
+    }
   });
 
   test('of another job are left alone', async () => {

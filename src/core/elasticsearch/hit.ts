@@ -1,4 +1,4 @@
-import { compareStrings, sameBytes, textOfString } from './scan.js';
+import { bytesOfString, compareStrings, sameBytes, textOfString } from './scan.js';
 
 /**
  * One hit of a search, as it lies in the answer: where its parts begin and end. What nobody asks for is never made, since
@@ -39,6 +39,11 @@ export class Hit {
 
   get id(): string {
     return textOfString(this.body, this.idStart, this.idEnd);
+  }
+
+  /** The same in UTF-8: a view into the answer, as a rule. */
+  get idBytes(): Buffer {
+    return bytesOfString(this.body, this.idStart, this.idEnd);
   }
 
   /** The `_source` as it stands in the answer: a view into it. Undefined where the index keeps none. */

@@ -22,7 +22,8 @@ export interface IdPageRequest {
 }
 
 export interface IdPage {
-  readonly messages: readonly { readonly index: string; readonly id: string }[];
+  /** Their ids in UTF-8. */
+  readonly messages: readonly { readonly index: string; readonly id: Buffer }[];
   /** The cursor behind this page; undefined where it is empty. */
   readonly searchAfter: string | undefined;
   readonly pitId: string;
@@ -143,7 +144,7 @@ export async function readIdPage(
     const { hits, pitId: renamed } = answer;
     const last = hits.at(-1);
     return {
-      messages: hits.map((hit) => ({ index: hit.index, id: hit.id })),
+      messages: hits.map((hit) => ({ index: hit.index, id: hit.idBytes })),
       searchAfter: last?.sort,
       pitId: renamed ?? pitId,
       last: hits.length < size,

@@ -265,6 +265,13 @@ export function textOfString(json: Buffer, start: number, end: number): string {
     : json.toString('utf8', start + 1, end - 1);
 }
 
+/** The same string's UTF-8 bytes: a view into the text where nothing in it is escaped. */
+export function bytesOfString(json: Buffer, start: number, end: number): Buffer {
+  return hasBackslash(json, start, end)
+    ? Buffer.from(textOfString(json, start, end))
+    : json.subarray(start + 1, end - 1);
+}
+
 /** By the UTF-8 bytes of the strings whose JSON texts these are, with their quotes. */
 export function compareStrings(
   a: Buffer,

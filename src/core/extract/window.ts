@@ -145,10 +145,7 @@ async function storePage(
   page: IdPage,
 ): Promise<void> {
   const numberOf = await indices.numbersOf(new Set(page.messages.map(({ index }) => index)));
-  const messages = page.messages.map(({ index, id }) => ({
-    id: Buffer.from(id, 'utf8'),
-    indexId: numberOf(index),
-  }));
+  const messages = page.messages.map(({ index, id }) => ({ id, indexId: numberOf(index) }));
   const { held, batches } = await store.store({
     jobId: job.jobId,
     windowId,

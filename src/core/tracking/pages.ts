@@ -26,6 +26,8 @@ export interface StoredPage {
   readonly batches: number;
 }
 
+type Row = [batchId: number, id: Buffer, indexId: number, startDate: string];
+
 /** Bytes of ids in one INSERT: far below max_allowed_packet's smallest default (16 MB), written in hexadecimal. */
 const INSERT_BYTES = 2 << 20;
 
@@ -118,22 +120,19 @@ export class PageStore {
     jobId: number,
     messages: Page['messages'],
   ): Promise<{ ids: number[]; made: number; ignored: number }> {
-    const rows: [number, Buffer, number, string][] = [];
-    const ids: number[] = [];
-    let made = 0;
-    for (let next = 0; next < messages.length;) {
-      const open = next === 0 ? await this.#openBatch(on, jobId) : undefined;
-      const room = this.#batchSize - (open?.total ?? 0);
-      const part = messages.slice(next, next + room);
-      const batchId = open
-        ? await fill(on, open.batchId, part.length)
-        : await makeBatch(on, jobId, part.length);
-      ids.push(batchId);
-      if (!open) made += 1;
-      for (const { id, indexId } of part) rows.push([batchId, id, indexId, this.#startDate]);
-      next += part.length;
+    if (messages.length === 0) return { ids: [], made: 0, ignored: 0 };
+    const open = await this.#openBatch(on, jobId);
+    const room = Math.min(open ? this.#batchSize - open.total : 0, messages.length);
+    if (open) await fill(on, open.batchId, room);
+    const made = await makeBatches(on, jobId, cutInto(this.#batchSize, messages.length - room));
+    const parts = open ? [{ batchId: open.batchId, total: room }, ...made] : made;
+    const rows: Row[] = [];
+    for (const { batchId, total } of parts) {
+      for (const { id, indexId } of messages.slice(rows.length, rows.length + total))
+        rows.push([batchId, id, indexId, this.#startDate]);
     }
-    return { ids, made, ignored: await insertIgnore(on, rows) };
+    const ids = parts.map(({ batchId }) => batchId);
+    return { ids, made: made.length, ignored: await insertIgnore(on, rows) };
   }
 
   async #openBatch(
@@ -150,27 +149,48 @@ export class PageStore {
   }
 }
 
-async function makeBatch(on: Statements, jobId: number, messages: number): Promise<number> {
-  const { insertId } = await on.change(
-    'INSERT INTO batch_progress (job_id, total_messages) VALUES (?, ?)',
-    [jobId, messages],
+/** As many full parts as there are, and one of what is left. */
+function cutInto(size: number, count: number): number[] {
+  return Array.from({ length: Math.ceil(count / size) }, (_, i) =>
+    Math.min(size, count - i * size),
   );
-  return insertId;
 }
 
-async function fill(on: Statements, batchId: number, messages: number): Promise<number> {
+/**
+ * Makes batches of so many messages each by one statement. The server tells the first: the others
+ * follow at the server's own step, which is not 1 in a cluster (MySQL manual, "InnoDB AUTO_INCREMENT Lock Modes": simple
+ * inserts). They are looked up, since rows of a batch that does not exist would never be claimed.
+ */
+async function makeBatches(
+  on: Statements,
+  jobId: number,
+  totals: readonly number[],
+): Promise<{ batchId: number; total: number }[]> {
+  if (totals.length === 0) return [];
+  const { insertId } = await on.change(
+    'INSERT INTO batch_progress (job_id, total_messages) VALUES ?',
+    [totals.map((total) => [jobId, total])],
+  );
+  const made = await on.rows<{ batch_id: number; total_messages: number }>(
+    `SELECT batch_id, total_messages FROM batch_progress
+     WHERE job_id = ? AND batch_id BETWEEN ? AND ? + ? * @@auto_increment_increment
+       AND (batch_id - ?) % @@auto_increment_increment = 0 ORDER BY batch_id`,
+    [jobId, insertId, insertId, totals.length - 1, insertId],
+  );
+  if (!totals.every((total, i) => made[i]?.total_messages === total))
+    throw new Error(`of ${totals.length} batches that were inserted, ${made.length} were found`);
+  return made.map((row) => ({ batchId: row.batch_id, total: row.total_messages }));
+}
+
+async function fill(on: Statements, batchId: number, messages: number): Promise<void> {
   await on.change(
     'UPDATE batch_progress SET total_messages = total_messages + ? WHERE batch_id = ?',
     [messages, batchId],
   );
-  return batchId;
 }
 
 /** INSERT IGNORE of rows, and how many were ignored: all of them because they were there. */
-async function insertIgnore(
-  on: Statements,
-  rows: readonly [number, Buffer, number, string][],
-): Promise<number> {
+async function insertIgnore(on: Statements, rows: readonly Row[]): Promise<number> {
   let ignored = 0;
   for (const part of bySize(rows)) {
     const result = await on.change(
@@ -203,10 +223,8 @@ async function refuseOtherWarnings(
   throw new Error(`MySQL would not store a message's id as it is: ${reason}`);
 }
 
-function* bySize(
-  rows: readonly [number, Buffer, number, string][],
-): Generator<[number, Buffer, number, string][]> {
-  let part: [number, Buffer, number, string][] = [];
+function* bySize(rows: readonly Row[]): Generator<Row[]> {
+  let part: Row[] = [];
   let bytes = 0;
   for (const row of rows) {
     part.push(row);
