@@ -33,7 +33,8 @@ export class StopSignals {
   #on(name: StopSignal, say: (message: string) => void): void {
     if (this.#received !== undefined) process.exit(SIGNAL_EXIT[name]);
     this.#received = name;
-    say(`${name}: finishing what is in flight; once more stops at once`);
+    // First of all: it stops even where nothing can be said any more.
     this.#controller.abort();
+    say(`${name}: finishing what is in flight; once more stops at once`);
   }
 }

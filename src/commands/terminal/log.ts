@@ -16,7 +16,7 @@ export type Log = (event: Omit<LogEvent, 'type'>) => void;
 const SECRET_FIELDS = ['apiKey', 'password', 'authorization', 'secretAccessKey', 'sessionToken'];
 
 const SEVERITY = { debug: 0, info: 1, warn: 2, error: 3 } as const;
-/** A tenth of a start-up, so that commands with nothing to log do without them. */
+/** Loads pino and its printer with the first line: they are a tenth of a start-up, and `status` logs nothing. */
 const require = createRequire(import.meta.url);
 
 /** Log lines: for people, or JSON. Both are made at once, not in a worker, so that they stand in order with the bars. */
@@ -24,24 +24,32 @@ export function createLog(options: LogOptions): Log {
   let logger: Logger | undefined;
   return ({ level, fields = {}, message }) => {
     if (SEVERITY[level] < SEVERITY[options.level]) return;
-    logger ??= createLogger(options);
+    try {
+      logger ??= createLogger(options);
+    } catch {
+      // They are gone, as where the installation is replaced under a run. It goes on, and still says what happens.
+      options.write(`${level.toUpperCase()}: ${message}\n`);
+      return;
+    }
     logger[level](fields, message);
   };
 }
 
 function createLogger({ format, level, color, write }: LogOptions): Logger {
   const { pino } = require('pino') as typeof import('pino');
+  const printed = format === 'json' ? (json: string) => json : createPrinter(color);
+  const redact = [...SECRET_FIELDS, ...SECRET_FIELDS.map((name) => `*.${name}`)];
+  const destination = { write: (json: string) => write(printed(json)) };
+  return pino({ level, base: null, redact, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+}
+
+function createPrinter(color: boolean): (json: string) => string {
   const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
-  const pretty = prettyFactory({
+  return prettyFactory({
     colorize: color,
     // The figures of progress lines stand in their text, too.
     ignore: 'type,stage,done,total,failed,limit',
     translateTime: 'SYS:HH:MM:ss',
     singleLine: true,
   });
-  const destination = {
-    write: (json: string) => write(format === 'json' ? json : pretty(json)),
-  };
-  const redact = [...SECRET_FIELDS, ...SECRET_FIELDS.map((name) => `*.${name}`)];
-  return pino({ level, base: null, redact, timestamp: pino.stdTimeFunctions.isoTime }, destination);
 }

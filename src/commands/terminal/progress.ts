@@ -24,7 +24,7 @@ interface Stage {
 }
 
 const LINE_EVERY_MS = 10_000;
-/** Loaded where bars are drawn only. */
+/** Loads cli-progress where bars are drawn, and nowhere else. */
 const require = createRequire(import.meta.url);
 
 /** Shows nothing. */
