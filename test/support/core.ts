@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { systemClock, type Run, type RunEvent } from '../../src/core/run.js';
 import type { Connections } from '../../src/core/connect.js';
 import type { Settings } from '../../src/core/settings.js';
@@ -13,7 +14,7 @@ export function quietRun(
     stop,
     report,
     clock: systemClock,
-    host: { hostname: 'test', pid: 1, temporaryDirectory: '/tmp', isAlive: () => true },
+    host: { hostname: 'test', pid: 1, temporaryDirectory: tmpdir(), isAlive: () => true },
   };
 }
 

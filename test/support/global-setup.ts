@@ -20,13 +20,25 @@ const SETUP = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url))
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   execFileSync(process.execPath, [SETUP], { stdio: 'inherit' });
-  const temporary = mkdtempSync(join(tmpdir(), 'es-migrate-tests-'));
+  const before = process.env['TMPDIR'];
+  // A short name: the path of a socket below it has room for 107 bytes.
+  const temporary = mkdtempSync(join(tmpdir(), 'esm-'));
   process.env['TMPDIR'] = temporary;
-  const sandbox = await startSandbox({ report: (line) => process.stderr.write(`${line}\n`) });
+  const clear = () => {
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+    // After Ctrl-C tests may still be writing.
+    rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
+  };
+  const report = (line: string) => process.stderr.write(`${line}\n`);
+  const sandbox = await startSandbox({ report }).catch((error: unknown) => {
+    clear();
+    throw error;
+  });
   const { elasticsearch, mysql, s3 } = sandbox;
   project.provide('sandbox', { elasticsearch, mysql, s3 });
   return async () => {
     await sandbox.stop();
-    rmSync(temporary, { recursive: true });
+    clear();
   };
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { claimBatch, releaseBatch } from '../../src/core/tracking/claims.js';
 import type { Database } from '../../src/core/tracking/database.js';
+import { requeueFailed } from '../../src/core/tracking/requeue.js';
 import {
   batchRows,
   beginExtraction,
@@ -12,6 +13,7 @@ import {
   ids,
   messageRows,
   openDatabase,
+  processAll,
   trackingSettings,
   type Tracking,
 } from '../support/tracking.js';
@@ -187,6 +189,21 @@ test('jobs that store the same ids at the same time: each message once, counters
     });
   }
 }); // prettier-ignore
+
+test('a job whose failed messages are put back while more of it is stored: their batches stay apart', async () => {
+  const { store } = await beginExtraction(database, { batchSize: 10 });
+  await store(ids(600, 'failed '));
+  await processAll(database, () => 'upload_failed');
+  const storing = (async () => {
+    for (let page = 0; page < 30; page += 1) await store(ids(95, `${page}-`));
+  })();
+  const requeued = requeueFailed(database, { force: false, maxAttempts: 5 }, 10);
+  expect(await requeued).toBe(600);
+  await storing;
+  expect(await storedIds()).toHaveLength(600 + 30 * 95);
+  expect((await totals()).every((total) => total > 0 && total <= 10)).toBe(true);
+  expect(await contradictions(database)).toEqual([]);
+});
 
 test('claiming while a job is being stored takes no batch that is still growing apart', async () => {
   const { store } = await beginExtraction(database, { batchSize: 10 });

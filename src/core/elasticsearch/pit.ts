@@ -22,7 +22,7 @@ export interface IdPageRequest {
 }
 
 export interface IdPage {
-  /** Their ids in UTF-8. */
+  /** Their ids in UTF-8: views into the answer, which is kept as long as one of them is. */
   readonly messages: readonly { readonly index: string; readonly id: Buffer }[];
   /** The cursor behind this page; undefined where it is empty. */
   readonly searchAfter: string | undefined;

@@ -1,3 +1,4 @@
+import { Fault } from '../fault.js';
 import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 import type { Lease } from './lease.js';
@@ -177,8 +178,11 @@ async function makeBatches(
        AND (batch_id - ?) % @@auto_increment_increment = 0 ORDER BY batch_id`,
     [jobId, insertId, insertId, totals.length - 1, insertId],
   );
-  if (!totals.every((total, i) => made[i]?.total_messages === total))
-    throw new Error(`of ${totals.length} batches that were inserted, ${made.length} were found`);
+  const isAsInserted =
+    made.length === totals.length && totals.every((total, i) => made[i]?.total_messages === total);
+  // The step may change between two statements, where a node joins a cluster or leaves it: the page is stored anew.
+  if (!isAsInserted)
+    throw new Fault('MySQL', 'retriable', 'STEP_CHANGED', 'MySQL: inserted batches were not found');
   return made.map((row) => ({ batchId: row.batch_id, total: row.total_messages }));
 }
 
