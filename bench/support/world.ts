@@ -41,7 +41,7 @@ export const TO = new Date('2024-10-08T00:00:00Z');
  * The database's are those of one that is to hold millions of rows, in MiB. More log than is written: with 1 GiB statements of
  * MariaDB 10.11.19 waited for good, once it was nearly full.
  */
-const SIZES = { bufferPool: 4096, redoLog: 8192 };
+export const SIZES = { bufferPool: 4096, redoLog: 8192 };
 
 export async function openWorld(options: Options, report: (line: string) => void): Promise<World> {
   const able = pinning();
