@@ -174,10 +174,15 @@ describe('an answer in pieces', () => {
         const whole = Buffer.from(text);
         const pieces = [];
         for (let i = 0; i < whole.length; i += step) pieces.push(whole.subarray(i, i + step));
-        const body = await collect(Readable.from(pieces), whole.length);
+        const body = await collect(Readable.from(pieces), { maxBytes: whole.length });
         if (body === 'too-large') throw new Error('it is exactly as long as allowed');
         expect(parseSearch(body).hits.map(plain)).toEqual(bytesOf(hits));
-        expect(await collect(Readable.from(pieces), whole.length - 1)).toBe('too-large');
+        const maxBytes = whole.length - 1;
+        expect(await collect(Readable.from(pieces), { maxBytes })).toBe('too-large');
+        let length: number | undefined;
+        const beyond = (bytes: number) => (length = bytes);
+        expect(await collect(Readable.from(pieces), { maxBytes, beyond })).toBe('too-large');
+        expect(length).toBe(whole.length);
       }),
       { numRuns: 60 },
     );
@@ -194,7 +199,7 @@ describe('an answer in pieces', () => {
       })(),
       { highWaterMark: 1 },
     );
-    expect(await collect(endless, 10_000)).toBe('too-large');
+    expect(await collect(endless, { maxBytes: 10_000 })).toBe('too-large');
     expect(endless.destroyed).toBe(true);
     expect(sent).toBeLessThan(20);
   });

@@ -1,12 +1,13 @@
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createSampleIndices, sampleIndices } from '../../sandbox/sample.js';
 import { runBinary, startBinary } from '../support/binary.js';
 import { makeProject, type Project } from '../support/project.js';
 import { freshIndexPrefix, sandbox } from '../support/sandbox.js';
-import { documentsOf, landedObjects } from './landed.js';
+import { mountDisk } from '../objects/disk.js';
+import { documentsOf, landedObjects, query } from './landed.js';
 
 const prefix = freshIndexPrefix();
 const names = sampleIndices(prefix);
@@ -95,6 +96,23 @@ describe('documents larger than their share of memory', () => {
     await expectAll(project, 'batch');
   });
 
+  it('end the run with 5 where their disk is full; the next one goes on', async () => {
+    const disk = await mountDisk({ kilobytes: 4096 });
+    onTestFinished(() => disk.unmount());
+    const project = await makeProject({ indices: prefix, layout: 'batch', settings: TIGHT });
+    const full = await runBinary(['run', ...RANGE], {
+      cwd: project.cwd,
+      env: { ...project.env, TMPDIR: disk.path },
+    });
+    expect(full.code, full.stderr).toBe(5);
+    expect(full.stderr).toMatch(/No space left for the staging file/);
+    expect(await readdir(disk.path)).toEqual([]);
+    const claimed = "SELECT * FROM batch_progress WHERE status = 'in_progress'";
+    expect(await query(project, claimed)).toEqual([]);
+    expect((await runBinary(['run', ...RANGE], project)).code).toBe(0);
+    await expectAll(project, 'batch');
+  });
+
   it('fail alone where they cannot fit, and the rest goes on', async () => {
     const project = await makeProject({ indices: prefix });
     await project.configure({ limits: { sourceRequestsPerSecond: 0, maxInFlightBytes: '16MiB' } });
@@ -105,6 +123,7 @@ describe('documents larger than their share of memory', () => {
     });
     const errors = await runBinary(['errors', '--json'], project);
     expect(errors.stdout).toMatch(/too_large/);
+    expect(errors.stdout).toMatch(/the message alone has 1258\d{4} bytes/);
     expect(errors.stdout).toMatch(/"heavy"/);
   });
 });

@@ -2,8 +2,8 @@ import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createSampleIndices, sampleIndices } from '../../sandbox/sample.js';
-import { change } from '../end-to-end/landed.js';
-import type { Preload } from '../support/binary.js';
+import { change, query } from '../end-to-end/landed.js';
+import { startBinary, type Preload } from '../support/binary.js';
 import {
   startHttpProxy,
   type Action,
@@ -13,6 +13,7 @@ import {
 } from '../support/proxies/http-proxy.js';
 import { freshIndexPrefix, sandbox } from '../support/sandbox.js';
 import type { Project } from '../support/project.js';
+import { until } from '../support/until.js';
 import {
   command,
   expectGivenUp,
@@ -288,3 +289,40 @@ async function loadLarge(): Promise<Sample> {
   for (let i = 1; i <= 5; i += 1) await put(`small-${i}`, 'x');
   return { prefix, expected };
 }
+
+describe.concurrent('An S3 that does not answer', PATIENT, () => {
+  it.each([
+    { layout: 'message', uploads: 32 },
+    { layout: 'batch', uploads: 2 },
+  ] as const)('is not read ahead of, layout $layout', async ({ layout, uploads }) => {
+    const source = await startHttpProxy(sandbox().elasticsearch.url);
+    try {
+      await withProxy(async (target) => {
+        const migration = await prepare(sample, {
+          layout,
+          source: source.url,
+          target: target.url,
+          settings: { concurrency: 2 },
+        });
+        expect((await command(migration, 'extract', ...RANGE)).code).toBe(0);
+        target.use((seen) => (isUpload(seen) ? { do: 'hold' } : undefined));
+        const running = startBinary(['process'], migration.project);
+        const claimed = () =>
+          query(migration.project, 'SELECT 1 FROM batch_progress WHERE claims > 0');
+        await until(
+          async () =>
+            target.requests.filter(isUpload).length === uploads &&
+            source.inFlight === 0 &&
+            (await claimed()).length === 2,
+          'uploads of two batches, and nothing but them',
+        );
+        running.child.kill('SIGKILL');
+        await running.ended;
+        expect(await claimed()).toHaveLength(2);
+        expect(target.requests.filter(isUpload)).toHaveLength(uploads);
+      });
+    } finally {
+      await source.close();
+    }
+  });
+});

@@ -22,6 +22,11 @@ async function messages(name = 'messages', settings = {}): Promise<string> {
   return index;
 }
 
+/** Why the one that failed did. */
+function detailOf({ outcomes }: Awaited<ReturnType<typeof carry>>['outcome']): string | undefined {
+  return outcomes.find((one) => one.kind === 'failed')?.detail;
+}
+
 test('a page too large is split until it fits, and no message is lost', async () => {
   const index = await messages();
   const ids = Array.from({ length: 120 }, (_, i) => `m${i}`);
@@ -51,12 +56,16 @@ test('a message too large for any memory fails alone', async () => {
     { id: 'large', source: textOf(30_000) },
     { id: 'small', source: '{}' },
   ]);
-  const { writer, failed } = await carry(
+  const { writer, failed, outcome } = await carry(
     open({ index }),
     ['huge', 'large', 'small'].map((id) => claimed(index, id)),
     { pageBytes: 10_000, largeBytes: 60_000 },
   );
   expect(failed).toEqual({ huge: 'too_large' });
+  // With what Elasticsearch says of it besides.
+  expect(detailOf(outcome)).toMatch(
+    /^the message alone has 90\d{3} bytes, and limits\.maxInFlightBytes leaves 60000 for it$/,
+  );
   expect([...writer.documents.keys()].sort()).toEqual([`${index}/large`, `${index}/small`]);
   expect(writer.staged).toBe(1);
 });
@@ -77,7 +86,7 @@ test('a message with a record too large for any memory fails alone', async () =>
     { id: '3', source: record('b', 40_000) },
   ]);
   const source = open({ index, related: [related('history', history)] });
-  const { failed, document } = await carry(
+  const { failed, document, outcome } = await carry(
     source,
     ['a', 'b'].map((id) => claimed(index, id)),
     {
@@ -86,6 +95,9 @@ test('a message with a record too large for any memory fails alone', async () =>
     },
   );
   expect(failed).toEqual({ a: 'too_large' });
+  expect(detailOf(outcome)).toMatch(
+    /^a record of \S+-history alone has 90\d{3} bytes, and limits\.maxInFlightBytes leaves 85000 for it$/,
+  );
   const two = `${record('b', 40_000)},${record('b', 40_000)}`;
   expect(document('b')).toBe(
     `{"message_id":"b","index":"${index}","message":{},"history":[${two}]}`,

@@ -24,7 +24,8 @@ export interface BinaryOptions {
   readonly preload?: readonly Preload[];
 }
 
-export type Preload = 'stop-at.mjs' | 'last-step.mjs' | 'small-pages.mjs' | 'clock.mjs';
+export type Preload =
+  'stop-at.mjs' | 'last-step.mjs' | 'small-pages.mjs' | 'clock.mjs' | 'without-pino.mjs';
 
 /** The real binary, with nothing of this process's es-migrate or AWS environment. */
 export function startBinary(

@@ -22,6 +22,8 @@ export interface DocumentsRequest {
   readonly ids: readonly string[];
   /** Most bytes of the answer. */
   readonly maxBytes: number;
+  /** Told how many bytes an answer has that exceeds them. */
+  readonly beyond?: ((bytes: number) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +35,7 @@ export async function searchDocuments(
   requests: Requests,
   path: string,
   body: string,
-  { size, maxBytes, signal }: { size: number; maxBytes: number; signal: AbortSignal },
+  { size, maxBytes, beyond, signal }: Omit<DocumentsRequest, 'ids'> & { readonly size: number },
 ): Promise<Documents> {
   try {
     const answer = await requests.search({
@@ -42,6 +44,7 @@ export async function searchDocuments(
       query: STRICT,
       body,
       maxBytes,
+      beyond,
       signal,
       unless: ({ code }) => code === OUT_OF_MEMORY,
     });

@@ -12,7 +12,7 @@ const SPARE_HITS = 16;
 export async function searchMessages(
   requests: Requests,
   index: string,
-  { ids, maxBytes, signal }: DocumentsRequest,
+  { ids, ...bounds }: DocumentsRequest,
 ): Promise<Documents> {
   const size = Math.min(MAX_HITS, ids.length + SPARE_HITS);
   const body = jsonObject({
@@ -24,9 +24,8 @@ export async function searchMessages(
   });
   try {
     return await searchDocuments(requests, `/${indexPath(index)}/_search`, body, {
+      ...bounds,
       size,
-      maxBytes,
-      signal,
     });
   } catch (error) {
     if (isFault(error) && error.code === INDEX_MISSING)

@@ -58,6 +58,7 @@ export async function* readRecordPages(
   });
   let searchAfter: string | undefined;
   let refusedAlone = false;
+  let alone: number | undefined;
   let size = FIRST_PAGE;
   let total: number | undefined;
   let read = 0;
@@ -77,14 +78,16 @@ export async function* readRecordPages(
           seq_no_primary_term: 'true',
           track_total_hits: String(total === undefined),
         }),
-        { maxBytes: size === 1 ? maxBytes : Math.ceil(maxBytes / 4), signal },
+        size === 1
+          ? { maxBytes, beyond: (bytes) => (alone = bytes), signal }
+          : { maxBytes: Math.ceil(maxBytes / 4), signal },
       );
       if (page === 'too-long' || page === 'server-memory') {
         if (size > 1) {
           size = Math.ceil(size / 2);
           continue;
         }
-        if (page === 'too-long' || refusedAlone) throw tooLarge(related, maxBytes);
+        if (page === 'too-long' || refusedAlone) throw tooLarge(related, alone, maxBytes);
         // Is it this record, or is the server short of memory for whatever is asked? The cheapest question is answered
         // once the server has recovered; a record refused after that is too large by itself.
         refusedAlone = true;
@@ -117,7 +120,7 @@ export async function* readRecordPages(
 async function onePage(
   requests: Requests,
   body: string,
-  { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
+  { maxBytes, beyond, signal }: Omit<DocumentsRequest, 'ids'>,
 ): Promise<
   | { hits: readonly Hit[]; total: number | undefined; pitId: string | undefined; bytes: number }
   | 'too-long'
@@ -131,6 +134,7 @@ async function onePage(
       query: STRICT,
       body,
       maxBytes,
+      beyond,
       signal,
       unless,
     });
@@ -201,11 +205,11 @@ function brokenRead(message: string): Fault {
   return new Fault('Elasticsearch', 'request', BROKEN_READ, message);
 }
 
-function tooLarge(related: RelatedIndex, maxBytes: number): Fault {
-  return new Fault(
-    'Elasticsearch',
-    'request',
-    'too_large',
-    `a record of ${related.index} alone exceeds ${maxBytes} bytes`,
-  );
+/** `bytes` it has, where Elasticsearch would give it. */
+function tooLarge({ index }: RelatedIndex, bytes: number | undefined, maxBytes: number): Fault {
+  const message =
+    bytes === undefined
+      ? `Elasticsearch's circuit breaker refuses a record of ${index} alone`
+      : `a record of ${index} alone has ${bytes} bytes, and limits.maxInFlightBytes leaves ${maxBytes} for it`;
+  return new Fault('Elasticsearch', 'request', 'too_large', message);
 }

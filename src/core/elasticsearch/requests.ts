@@ -15,8 +15,10 @@ export interface Request {
   readonly query?: Readonly<Record<string, string | boolean>>;
   /** JSON text. */
   readonly body?: string;
-  /** Reading stops here and the answer is `too-large`, in bytes. */
+  /** An answer that is longer is `too-large`, in bytes; it is read no further. */
   readonly maxBytes?: number;
+  /** Told how many bytes such an answer has: it is read to its end then, and dropped. */
+  readonly beyond?: ((bytes: number) => void) | undefined;
   readonly signal: AbortSignal;
   /** Faults the caller answers differently than by waiting. */
   readonly unless?: (fault: Fault) => boolean;
@@ -158,7 +160,7 @@ export class Requests {
    * and fetched, so neither the network nor our own work on large bodies counts as the server's slowness.
    */
   async #once(
-    { method, path, query, body, maxBytes = DEFAULT_MAX_BYTES, signal }: Request,
+    { method, path, query, body, maxBytes = DEFAULT_MAX_BYTES, beyond, signal }: Request,
     silenceMs: number,
   ): Promise<{ readonly body: Buffer | 'too-large'; readonly afterMs: number }> {
     const sentAt = performance.now();
@@ -183,9 +185,8 @@ export class Requests {
       );
       const afterMs = performance.now() - sentAt;
       const failed = answer.statusCode >= 400;
-      const bytes = await collect(answer.body, failed ? MAX_ERROR_BYTES : maxBytes, () =>
-        silence.refresh(),
-      );
+      const limit = failed ? { maxBytes: MAX_ERROR_BYTES } : { maxBytes, beyond };
+      const bytes = await collect(answer.body, limit, () => silence.refresh());
       if (failed) {
         throw answeredError(
           answer.statusCode,
@@ -206,10 +207,10 @@ export class Requests {
   }
 }
 
-/** All of a stream as one buffer; destroys it and says `too-large` as soon as it exceeds the limit. */
+/** All of a stream as one buffer; where it exceeds `maxBytes` it is destroyed, or read to its end for `beyond`. */
 export async function collect(
   stream: AsyncIterable<Buffer> & { destroy?(): void },
-  maxBytes: number,
+  { maxBytes, beyond }: Pick<Request, 'beyond'> & { readonly maxBytes: number },
   onChunk: () => void = () => undefined,
 ): Promise<Buffer | 'too-large'> {
   const chunks: Buffer[] = [];
@@ -217,9 +218,14 @@ export async function collect(
   for await (const chunk of stream) {
     onChunk();
     length += chunk.length;
+    if (length <= maxBytes) chunks.push(chunk);
     // Leaving the loop destroys the stream, and with it the connection: the rest is never sent.
-    if (length > maxBytes) return 'too-large';
-    chunks.push(chunk);
+    else if (!beyond) return 'too-large';
+    else chunks.length = 0;
+  }
+  if (length > maxBytes) {
+    beyond?.(length);
+    return 'too-large';
   }
   return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
 }

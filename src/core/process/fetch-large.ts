@@ -71,7 +71,9 @@ async function messageAlone(
 ): Promise<{ hit: Hit } | FailedMessage> {
   const { index } = message;
   const id = idOf(message);
-  const ask = () => source.messages(index, { ids: [id], maxBytes, signal });
+  let bytes = 0;
+  const beyond = (length: number) => (bytes = length);
+  const ask = () => source.messages(index, { ids: [id], maxBytes, beyond, signal });
   let answer = await ask();
   if (answer.kind === 'too-large' && answer.reason === 'server-memory') {
     // Is it this document, or is the server short of memory for whatever is asked? The cheapest question is
@@ -81,7 +83,7 @@ async function messageAlone(
   }
   if (answer.kind === 'too-large') {
     const why = {
-      bytes: `the message alone exceeds the ${maxBytes} bytes that limits.maxInFlightBytes leaves for it`,
+      bytes: `the message alone has ${bytes} bytes, and limits.maxInFlightBytes leaves ${maxBytes} for it`,
       'server-memory': "Elasticsearch's circuit breaker refuses the message alone",
       hits: `${index} has many documents of this id, under different routings`,
     };
