@@ -31,11 +31,7 @@ export async function errors(
 function linesOf({ byCode, messages, truncated }: ErrorsReport): string[] {
   if (byCode.length === 0) return ['no message is failed'];
   const codes = byCode.map(({ code, messages: count, permanent }) => {
-    return [
-      code,
-      grouped(count),
-      permanent ? `retry --error ${code}` : 'requeued while attempts are left',
-    ];
+    return [code, grouped(count), permanent ? remedyOf(code) : 'requeued while attempts are left'];
   });
   return [
     table([['code', 'messages', 'what puts them back'], ...codes]),
@@ -46,6 +42,11 @@ function linesOf({ byCode, messages, truncated }: ErrorsReport): string[] {
     ),
     ...(truncated ? [`the first ${counted(messages.length, 'message')}; --limit shows more`] : []),
   ];
+}
+
+function remedyOf(code: string): string {
+  const again = `retry --error ${code}`;
+  return code === 'too_large' ? `raise limits.maxInFlightBytes, then ${again}` : again;
 }
 
 const oneLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ');

@@ -31,7 +31,15 @@ export class StopSignals {
   }
 
   #on(name: StopSignal, say: (message: string) => void): void {
-    if (this.#received !== undefined) process.exit(SIGNAL_EXIT[name]);
+    if (this.#received !== undefined) {
+      try {
+        say(
+          `${name} once more: stopped; what was claimed is free again once its lease has run out`,
+        );
+      } finally {
+        process.exit(SIGNAL_EXIT[name]);
+      }
+    }
     this.#received = name;
     // First of all: it stops even where nothing can be said any more.
     this.#controller.abort();

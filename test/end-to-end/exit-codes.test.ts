@@ -198,7 +198,9 @@ describe('exit codes of the real binary', () => {
     running.child.kill('SIGTERM');
     await running.shows(/SIGTERM/);
     running.child.kill('SIGINT');
-    expect(await running.ended).toMatchObject({ code: 130 });
+    const { code, stderr } = await running.ended;
+    expect(code, stderr).toBe(130);
+    expect(stderr).toMatch(/SIGINT once more: stopped; what was claimed is free again once/);
     hanging.server.close();
   });
 });

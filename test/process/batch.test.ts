@@ -64,7 +64,7 @@ test('a message too large for any memory fails alone', async () => {
   expect(failed).toEqual({ huge: 'too_large' });
   // With what Elasticsearch says of it besides.
   expect(detailOf(outcome)).toMatch(
-    /^the message alone has 90\d{3} bytes, and limits\.maxInFlightBytes leaves 60000 for it$/,
+    /^the message alone has 90\d{3} bytes; of this process's share of limits\.maxInFlightBytes one may have 60000$/,
   );
   expect([...writer.documents.keys()].sort()).toEqual([`${index}/large`, `${index}/small`]);
   expect(writer.staged).toBe(1);
@@ -96,7 +96,7 @@ test('a message with a record too large for any memory fails alone', async () =>
   );
   expect(failed).toEqual({ a: 'too_large' });
   expect(detailOf(outcome)).toMatch(
-    /^a record of \S+-history alone has 90\d{3} bytes, and limits\.maxInFlightBytes leaves 85000 for it$/,
+    /^a record of \S+-history alone has 90\d{3} bytes; of this process's share of limits\.maxInFlightBytes one may have 85000$/,
   );
   const two = `${record('b', 40_000)},${record('b', 40_000)}`;
   expect(document('b')).toBe(

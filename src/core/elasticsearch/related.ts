@@ -210,6 +210,6 @@ function tooLarge({ index }: RelatedIndex, bytes: number | undefined, maxBytes: 
   const message =
     bytes === undefined
       ? `Elasticsearch's circuit breaker refuses a record of ${index} alone`
-      : `a record of ${index} alone has ${bytes} bytes, and limits.maxInFlightBytes leaves ${maxBytes} for it`;
+      : `a record of ${index} alone has ${bytes} bytes; of this process's share of limits.maxInFlightBytes one may have ${maxBytes}`;
   return new Fault('Elasticsearch', 'request', 'too_large', message);
 }

@@ -83,7 +83,7 @@ async function messageAlone(
   }
   if (answer.kind === 'too-large') {
     const why = {
-      bytes: `the message alone has ${bytes} bytes, and limits.maxInFlightBytes leaves ${maxBytes} for it`,
+      bytes: `the message alone has ${bytes} bytes; of this process's share of limits.maxInFlightBytes one may have ${maxBytes}`,
       'server-memory': "Elasticsearch's circuit breaker refuses the message alone",
       hits: `${index} has many documents of this id, under different routings`,
     };
