@@ -125,6 +125,9 @@ describe('documents larger than their share of memory', () => {
     expect(errors.stdout).toMatch(/too_large/);
     expect(errors.stdout).toMatch(/the message alone has 1258\d{4} bytes/);
     expect(errors.stdout).toMatch(/"heavy"/);
+    expect((await runBinary(['errors'], project)).stdout).toMatch(
+      /^too_large +1 +raise limits\.maxInFlightBytes, then retry --error too_large$/m,
+    );
   });
 });
 
