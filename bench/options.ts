@@ -11,11 +11,14 @@ export interface Options {
   /** CPUs of Elasticsearch and of everything else, as `taskset -c` takes them. */
   readonly elasticsearchCores: string;
   readonly otherCores: string;
+  /** The database's buffer pool, in MiB. */
+  readonly bufferPool: number;
   /** Where V8's CPU profiles of our commands are to lie; none are made unless given. */
   readonly profile: string | undefined;
 }
 
-export const USAGE = `npm run bench -- [NAME…] [--rounds N] [--messages N] [--elasticsearch-cores LIST] [--cores LIST] [--profile DIR]
+export const USAGE = `npm run bench -- [NAME…] [--rounds N] [--messages N] [--elasticsearch-cores LIST] [--cores LIST]
+  [--buffer-pool MIB] [--profile DIR]
 npm run bench -- report`;
 
 /** @throws TypeError where an argument is unknown, RangeError where a number is none */
@@ -28,6 +31,7 @@ export function readOptions(argv: readonly string[]): Options {
       messages: { type: 'string' },
       'elasticsearch-cores': { type: 'string', default: '0' },
       cores: { type: 'string', default: '1' },
+      'buffer-pool': { type: 'string', default: '4096' },
       profile: { type: 'string' },
     },
   });
@@ -37,6 +41,7 @@ export function readOptions(argv: readonly string[]): Options {
     messages: values.messages === undefined ? undefined : count('messages', values.messages),
     elasticsearchCores: values['elasticsearch-cores'],
     otherCores: values.cores,
+    bufferPool: count('buffer-pool', values['buffer-pool']),
     profile: values.profile,
   };
 }

@@ -4,7 +4,7 @@ import { alternate } from './support/alternate.js';
 import type { Finding, Outcome } from './support/finding.js';
 import { percentile } from './support/statistics.js';
 import { openTables, type Tables } from './support/tables.js';
-import { SIZES, type World } from './support/world.js';
+import { REDO_LOG, type World } from './support/world.js';
 
 const LEAST = 1_000_000;
 const MOST = 10_000_000;
@@ -77,7 +77,7 @@ export async function trackingTables(world: World): Promise<Outcome> {
         below('status', 100, (round) => round.statusMs),
       ],
       notes: [
-        `The database has a buffer pool of ${SIZES.bufferPool / 1024} GiB and a redo log of ${SIZES.redoLog / 1024} GiB; the same statements as the commands use, called directly.`,
+        `The database has a buffer pool of ${options.bufferPool / 1024} GiB and a redo log of ${REDO_LOG / 1024} GiB; the same statements as the commands use, called directly.`,
       ],
     };
   } finally {

@@ -37,17 +37,17 @@ export const RANGE = { from: '2024-10-01', to: '2024-10-07' } as const;
 export const FROM = new Date('2024-10-01T00:00:00Z');
 export const TO = new Date('2024-10-08T00:00:00Z');
 
-/**
- * The database's are those of one that is to hold millions of rows, in MiB. More log than is written: with 1 GiB statements of
- * MariaDB 10.11.19 waited for good, once it was nearly full.
- */
-export const SIZES = { bufferPool: 4096, redoLog: 8192 };
+/** In MiB. More than is written: with 1 GiB statements of MariaDB 10.11.19 waited for good, once it was nearly full. */
+export const REDO_LOG = 8192;
 
 export async function openWorld(options: Options, report: (line: string) => void): Promise<World> {
   const able = pinning();
   // First of all: what is started from here on inherits it.
   const allCores = `0-${cpus().length - 1}`;
-  const servers = await startSandbox({ report, sizes: SIZES });
+  const servers = await startSandbox({
+    report,
+    sizes: { bufferPool: options.bufferPool, redoLog: REDO_LOG },
+  });
   const loaded = new Map<string, Promise<Sample>>();
   const bind = (elasticsearch: string, others: string) => {
     if (!able.possible) return;
