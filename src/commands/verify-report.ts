@@ -98,7 +98,7 @@ const WORDS: Readonly<Record<FindingKind, string>> = {
   unfinished: 'uploads that were begun and never completed',
   changed: 'changed in Elasticsearch since; stored is what it held when it was read',
   deleted: 'deleted in Elasticsearch since; stored is what it held when it was read',
-  arrived: 'in Elasticsearch now that were not there when the range was read',
+  arrived: 'in Elasticsearch now, and read by no job',
   gone: 'fewer in Elasticsearch now than when the range was read',
 };
 

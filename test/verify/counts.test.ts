@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { batchKey } from '../../src/core/objects/keys.js';
 import { change } from '../end-to-end/landed.js';
+import { createIndex } from '../extract/messages.js';
 import { sandboxCredentials } from '../objects/s3.js';
 import { sandbox } from '../support/sandbox.js';
 import { ids } from '../support/tracking.js';
@@ -77,6 +78,49 @@ describe('windows', () => {
       ok: true,
       counts: { sourceNow: 30, sourceThen: 30, tracked: 30 },
     });
+  });
+
+  test('what arrived and was read by a later job over an overlapping range is that job’s', async () => {
+    const { project, index } = await migrated({ ids: ids(30) });
+    await add(index, ['late1', 'late2']);
+    await extractNow(project, { from: DAY.from, to: DAY.to + 1 });
+    await processNow(project);
+    const all = await verifyNow(project, { level: 'counts' });
+    expect(differences(all)).toEqual({});
+    expect(all).toMatchObject({ ok: true, counts: { sourceNow: 32, sourceThen: 32, tracked: 32 } });
+    const [first, later] = [1, 2];
+    expect(await verifyNow(project, { level: 'counts', jobId: first })).toMatchObject({
+      ok: true,
+      counts: { sourceNow: 30, sourceThen: 30, tracked: 30 },
+    });
+    expect(await verifyNow(project, { level: 'counts', jobId: later })).toMatchObject({
+      ok: true,
+      counts: { sourceNow: 2, sourceThen: 2, tracked: 2 },
+    });
+    await add(index, ['latest']);
+    await deleteMessage(index, 'a1');
+    await deleteMessage(index, 'late1');
+    expect((await verifyNow(project, { level: 'counts', jobId: first })).found).toMatchObject({
+      arrived: 1,
+      gone: 1,
+    });
+    expect((await verifyNow(project, { level: 'counts', jobId: later })).found).toMatchObject({
+      arrived: 1,
+      gone: 1,
+    });
+  });
+
+  test('the same id in another index is another message', async () => {
+    const { project, index } = await indexed({ ids: ids(30) });
+    await project.configure({ source: { related: {}, index: `${index}*` } });
+    await extractNow(project);
+    await processNow(project);
+    const other = `${index}-2`;
+    await createIndex(other);
+    await add(other, ['a1', 'a2']);
+    const verified = await verifyNow(project, { level: 'counts' });
+    expect(differences(verified)).toEqual({ arrived: 2 });
+    expect(verified.counts).toMatchObject({ sourceNow: 32, sourceThen: 30 });
   });
 
   test('one that was not read to its end is open, one that could not be is told', async () => {

@@ -1,6 +1,5 @@
 import type { Interval } from '../extract/types.js';
 import { isFault, type Fault } from '../fault.js';
-import type { SourceSettings } from '../settings.js';
 import { PIT_LOST, pointsInTimeLost } from './faults.js';
 import { indexPath, jsonObject, rangeQuery } from './query.js';
 import type { Requests } from './requests.js';
@@ -31,10 +30,8 @@ export interface IdPage {
   readonly last: boolean;
 }
 
-type Scope = Pick<SourceSettings, 'index' | 'dateField' | 'filter'>;
-
-/** Which messages an interval is counted of; `filter` is JSON text. */
-export interface CountScope {
+/** Which messages of an interval are meant; `filter` is JSON text. */
+export interface IntervalScope {
   readonly index: string;
   readonly dateField: string;
   readonly filter?: string | undefined;
@@ -43,7 +40,7 @@ export interface CountScope {
 /** Messages of an interval now, counted exactly. */
 export async function countInterval(
   requests: Requests,
-  { index, dateField, filter }: CountScope,
+  { index, dateField, filter }: IntervalScope,
   interval: Interval,
   signal: AbortSignal,
 ): Promise<number> {
@@ -64,7 +61,7 @@ export async function countInterval(
  */
 export async function openWindowPit(
   requests: Requests,
-  { index, dateField, filter }: Scope,
+  { index, dateField, filter }: IntervalScope,
   interval: Interval,
   signal: AbortSignal,
 ): Promise<{ pitId: string; expected: number }> {
@@ -116,7 +113,7 @@ export function pitMember(pitId: string): string {
  */
 export async function readIdPage(
   requests: Requests,
-  { dateField, filter }: Scope,
+  { dateField, filter }: IntervalScope,
   { pitId, interval, slice, slices, searchAfter, signal }: IdPageRequest,
   size: number,
 ): Promise<IdPage | 'pit-lost'> {

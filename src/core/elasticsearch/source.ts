@@ -15,7 +15,7 @@ import {
   countInterval,
   openWindowPit,
   readIdPage,
-  type CountScope,
+  type IntervalScope,
   type IdPage,
   type IdPageRequest,
 } from './pit.js';
@@ -39,11 +39,15 @@ export interface Source {
    */
   inspectRelated(signal: AbortSignal): Promise<readonly RelatedIndex[]>;
   /** Messages of an interval, now; by another index, date field or filter than the configured where `scope` is given. */
-  count(interval: Interval, signal: AbortSignal, scope?: CountScope): Promise<number>;
-  /** A point in time over the index, and what the interval counts under it. */
-  openWindow(interval: Interval, signal: AbortSignal): Promise<{ pitId: string; expected: number }>;
+  count(interval: Interval, signal: AbortSignal, scope?: IntervalScope): Promise<number>;
+  /** A point in time over the index, and what the interval counts under it; `scope` as with `count`. */
+  openWindow(
+    interval: Interval,
+    signal: AbortSignal,
+    scope?: IntervalScope,
+  ): Promise<{ pitId: string; expected: number }>;
   /** The next page of ids of one slice; `pit-lost` where the point in time is gone. */
-  readPage(request: IdPageRequest): Promise<IdPage | 'pit-lost'>;
+  readPage(request: IdPageRequest, scope?: IntervalScope): Promise<IdPage | 'pit-lost'>;
   /** Closes a point in time; failing to is not an error, it expires by itself. */
   closePit(pitId: string): Promise<void>;
   /** Messages of one index by id. */
@@ -103,8 +107,9 @@ export function openSource(
       return inspected;
     },
     count: (interval, signal, scope = settings) => countInterval(requests, scope, interval, signal),
-    openWindow: (interval, signal) => openWindowPit(requests, settings, interval, signal),
-    readPage: (request) => readIdPage(requests, settings, request, pageIds),
+    openWindow: (interval, signal, scope = settings) =>
+      openWindowPit(requests, scope, interval, signal),
+    readPage: (request, scope = settings) => readIdPage(requests, scope, request, pageIds),
     closePit: (pitId) => closePit(requests, pitId),
     messages: (index, request) => searchMessages(requests, index, request),
     exists: (index, id, signal) => messageExists(requests, index, id, signal),
