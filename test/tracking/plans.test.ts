@@ -3,7 +3,7 @@ import { claimBatch, heldBatches, releaseBatch } from '../../src/core/tracking/c
 import {
   countBatches,
   countStuck,
-  listJobs,
+  countJobs,
   recentRate,
 } from '../../src/core/tracking/counters.js';
 import { Database, type Parameter, type Statements } from '../../src/core/tracking/database.js';
@@ -162,7 +162,7 @@ describe('no statement reads more messages than those it is about', () => {
   test('status reads none at all', async () => {
     explaining.seen.length = 0;
     await countBatches(explaining);
-    await listJobs(explaining);
+    await countJobs(explaining);
     await countStuck(explaining);
     await recentRate(explaining);
     await heldBatches(explaining);

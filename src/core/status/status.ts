@@ -1,7 +1,7 @@
 import type { Connections } from '../connect.js';
 import type { Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
-import { countBatches, countStuck, listJobs, recentRate } from '../tracking/counters.js';
+import { countJobs, countStuck, recentRate } from '../tracking/counters.js';
 import { listLimited } from '../tracking/source-limits.js';
 import type { StatusReport } from './types.js';
 
@@ -12,16 +12,14 @@ export async function status(
   { jobId }: { jobId?: number | undefined },
 ): Promise<StatusReport> {
   await requireJob(database, jobId);
-  const [jobs, counts, stuck, throttled, rate] = await Promise.all([
-    listJobs(database, jobId),
-    countBatches(database, { jobId }),
+  const [counts, stuck, throttled, rate] = await Promise.all([
+    countJobs(database, jobId),
     countStuck(database, jobId),
     listLimited(database),
     recentRate(database, jobId),
   ]);
   const left = counts.messages.pending + counts.messages.inProgress;
   return {
-    jobs,
     ...counts,
     stuck,
     throttled,

@@ -29,8 +29,11 @@ export async function countBatches(
   return { messages: messageCounts(rows), batches: batchCounts(rows) };
 }
 
-/** The jobs, or one of them, oldest first. */
-export async function listJobs(database: Database, jobId?: number): Promise<JobStatus[]> {
+/** The jobs, or one of them, oldest first, and their sums: of all batches, read once. */
+export async function countJobs(
+  database: Database,
+  jobId?: number,
+): Promise<{ jobs: JobStatus[]; messages: Counts; batches: Counts }> {
   const jobs = await database.rows<{
     job_id: number;
     start_date: Date;
@@ -56,7 +59,7 @@ export async function listJobs(database: Database, jobId?: number): Promise<JobS
     [jobId ?? null, jobId ?? null],
   );
   const byJob = groupBy(sums, ({ job_id }) => job_id);
-  return jobs.map((job) => ({
+  const counted = jobs.map((job) => ({
     jobId: job.job_id,
     from: job.start_date,
     to: job.end_date,
@@ -67,6 +70,7 @@ export async function listJobs(database: Database, jobId?: number): Promise<JobS
     messages: messageCounts(byJob.get(job.job_id) ?? []),
     failedWindows: job.failed_windows,
   }));
+  return { jobs: counted, messages: messageCounts(sums), batches: batchCounts(sums) };
 }
 
 /** Batches and extractions whose lease has run out. */
@@ -130,7 +134,7 @@ function messageCounts(rows: readonly BatchSums[]): Counts {
 
 function batchCounts(rows: readonly BatchSums[]): Counts {
   const of = (status: BatchSums['status']) =>
-    rows.find((row) => row.status === status)?.batches ?? 0;
+    sum(rows.filter((row) => row.status === status).map(({ batches }) => batches));
   return {
     total: sum(rows.map(({ batches }) => batches)),
     pending: of('pending'),
