@@ -46,7 +46,9 @@ function linesOf({ byCode, messages, truncated }: ErrorsReport): string[] {
 
 function remedyOf(code: string): string {
   const again = `retry --error ${code}`;
-  return code === 'too_large' ? `raise limits.maxInFlightBytes, then ${again}` : again;
+  return code === 'too_large'
+    ? `${again}, with a higher limits.maxInFlightBytes where the reason names it`
+    : again;
 }
 
 const oneLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ');

@@ -99,7 +99,7 @@ const WORDS: Readonly<Record<FindingKind, string>> = {
   changed: 'changed in Elasticsearch since; stored is what it held when it was read',
   deleted: 'deleted in Elasticsearch since; stored is what it held when it was read',
   arrived: 'in Elasticsearch now, and read by no job',
-  gone: 'fewer in Elasticsearch now than when the range was read',
+  gone: 'not in the range any more; stored is what it held when it was read',
 };
 
 function kindLines(kind: FindingKind, { found, examples }: VerifyOutcome): string[] {

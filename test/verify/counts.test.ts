@@ -1,12 +1,20 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Connections } from '../../src/core/connect.js';
+import type { Source } from '../../src/core/elasticsearch/source.js';
 import { batchKey } from '../../src/core/objects/keys.js';
+import type { Run } from '../../src/core/run.js';
+import type { VerifyOutcome } from '../../src/core/verify/types.js';
+import { verify } from '../../src/core/verify/verify.js';
 import { change } from '../end-to-end/landed.js';
 import { createIndex } from '../extract/messages.js';
 import { sandboxCredentials } from '../objects/s3.js';
+import { quietRun } from '../support/core.js';
+import type { Project } from '../support/project.js';
 import { sandbox } from '../support/sandbox.js';
 import { ids } from '../support/tracking.js';
 import {
   add,
+  connected,
   DAY,
   differences,
   extractNow,
@@ -89,10 +97,17 @@ describe('windows', () => {
     expect(differences(all)).toEqual({});
     expect(all).toMatchObject({ ok: true, counts: { sourceNow: 32, sourceThen: 32, tracked: 32 } });
     const [first, later] = [1, 2];
-    expect(await verifyNow(project, { level: 'counts', jobId: first })).toMatchObject({
+    const warnings: string[] = [];
+    const run = quietRun((event) => {
+      if (event.type === 'log' && event.level === 'warn') warnings.push(event.message);
+    });
+    expect(await verifyNow(project, { level: 'counts', jobId: first }, run)).toMatchObject({
       ok: true,
       counts: { sourceNow: 30, sourceThen: 30, tracked: 30 },
     });
+    expect(warnings).toEqual([
+      expect.stringContaining('2 messages of the range are tracked by other'),
+    ]);
     expect(await verifyNow(project, { level: 'counts', jobId: later })).toMatchObject({
       ok: true,
       counts: { sourceNow: 2, sourceThen: 2, tracked: 2 },
@@ -100,6 +115,11 @@ describe('windows', () => {
     await add(index, ['latest']);
     await deleteMessage(index, 'a1');
     await deleteMessage(index, 'late1');
+    // One that nobody has read lies in a window of each.
+    expect((await verifyNow(project, { level: 'counts' })).found).toMatchObject({
+      arrived: 2,
+      gone: 2,
+    });
     expect((await verifyNow(project, { level: 'counts', jobId: first })).found).toMatchObject({
       arrived: 1,
       gone: 1,
@@ -107,6 +127,69 @@ describe('windows', () => {
     expect((await verifyNow(project, { level: 'counts', jobId: later })).found).toMatchObject({
       arrived: 1,
       gone: 1,
+    });
+  });
+
+  describe('a window whose count differs', () => {
+    const two = async (settings = {}) => {
+      const made = await migrated({ ids: ids(30), settings });
+      await add(made.index, ['late1', 'late2']);
+      await extractNow(made.project, { from: DAY.from, to: DAY.to + 1 });
+      await processNow(made.project);
+      await add(made.index, ['latest']);
+      return made;
+    };
+
+    test('is read to its end, page by page', async () => {
+      const many = ids(2_500, 'many');
+      const { project, index } = await migrated({
+        ids: many,
+        batchSize: 500,
+        settings: { limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.9 } },
+      });
+      await add(index, ids(2_100, 'late'));
+      await deleteMessage(index, 'many7');
+      const verified = await verifyNow(project, { level: 'counts' });
+      expect(verified.found).toMatchObject({ arrived: 2_100, gone: 1 });
+      expect(verified.counts).toMatchObject({ sourceNow: 4_599, sourceThen: 2_500 });
+    });
+
+    test('is read again where its point in time is lost, or it was not read whole', async () => {
+      const { project } = await two();
+      let reads = 0;
+      const verified = await verifyReading(project, quietRun(), async (read) => {
+        reads += 1;
+        if (reads === 1) return 'pit-lost';
+        const page = await read();
+        if (page === 'pit-lost' || reads !== 2) return page;
+        return { ...page, messages: page.messages.slice(1) };
+      });
+      expect(verified.found).toMatchObject({ arrived: 2, gone: 0, unreadable: 0 });
+      expect(reads).toBe(4);
+    });
+
+    test('is told where it cannot be read whole', async () => {
+      const { project } = await two();
+      const verified = await verifyReading(project, quietRun(), async (read) => {
+        const page = await read();
+        return page === 'pit-lost' ? page : { ...page, messages: page.messages.slice(1) };
+      });
+      expect(verified).toMatchObject({ ok: false, found: { unreadable: 2 } });
+    });
+
+    test('counts once, though the run stops behind it', async () => {
+      const { project } = await two();
+      const stop = new AbortController();
+      let reads = 0;
+      const stopped = await verifyReading(project, quietRun(undefined, stop.signal), (read) => {
+        reads += 1;
+        if (reads === 2) stop.abort(new Error('stop'));
+        return read();
+      });
+      expect(stopped.ended).toBe('stopped');
+      const { counts, found } = await verifyNow(project, { level: 'counts' });
+      expect(counts).toMatchObject({ sourceNow: 34, sourceThen: 32 });
+      expect(found).toMatchObject({ arrived: 2, gone: 0 });
     });
   });
 
@@ -138,6 +221,25 @@ describe('windows', () => {
     expect(await verifyNow(project)).toMatchObject({ openWindows: 1, ok: false });
   });
 });
+
+/** Verifies the counts with pages of ids that come by way of `readBy`. */
+async function verifyReading(
+  project: Project,
+  run: Run,
+  readBy: (read: () => ReturnType<Source['readPage']>) => ReturnType<Source['readPage']>,
+): Promise<VerifyOutcome> {
+  const on = await connected(project, run);
+  const readPage: Source['readPage'] = (...request) => readBy(() => on.source.readPage(...request));
+  const source = Object.create(on.source, { readPage: { value: readPage } }) as Source;
+  try {
+    return await verify(run, Object.create(on, { source: { value: source } }) as Connections, {
+      ...{ level: 'counts', sample: 1, jobId: undefined, restart: false },
+      ...{ repair: false, diffFile: undefined },
+    });
+  } finally {
+    await on.close();
+  }
+}
 
 async function indexOf(project: { cwd: string }): Promise<string> {
   const { readFile } = await import('node:fs/promises');

@@ -20,7 +20,7 @@ export interface VerifyOptions {
  * not what the row says, or the document isn't what Elasticsearch held), `unreadable`. Of tracking: `inconsistent` (rows
  * and counters contradict each other). Of objects: `orphaned` (ours, but no row points at it), `foreign` (not ours),
  * `unfinished` (parts of an upload that was never completed). Of the source since: `changed`, `deleted` (messages), `arrived`,
- * `gone` (messages of a window, counted only).
+ * `gone` (messages of a window; one that lies in windows of two jobs counts in both).
  */
 export const FINDING_KINDS = [
   'missing',

@@ -7,7 +7,7 @@ import { messagesNow, type WindowMessages } from './window-messages.js';
 
 /** Counts asked for at once, under the same limit of requests a second as all else. */
 const AT_ONCE = 4;
-/** Windows of a step: an interrupted one is counted again. */
+/** Windows that are counted before they are compared, one by one. */
 const WINDOWS_A_STEP = 20;
 
 interface Cursor {
@@ -21,32 +21,58 @@ interface Cursor {
  */
 export async function verifyWindows(context: VerifyContext): Promise<void> {
   const { verification, scope, on, signal } = context;
-  const { sums } = verification;
   for (let after = verification.cursor as Cursor | undefined; ;) {
     const from = after ?? { jobId: 0, windowId: 0 };
     const windows = await windowsAfter(on.database, scope, from, WINDOWS_A_STEP);
-    const last = windows.at(-1);
-    if (!last) break;
-    const unit = verification.unit();
+    if (windows.length === 0) break;
     const counts = await countNow(context, windows);
-    signal.throwIfAborted();
     for (const window of windows) {
-      const now = counts.get(window) ?? 0;
-      const held = isToRead(window, now) ? await messagesNow(context, window) : undefined;
-      const then = window.expected - window.duplicates;
-      if (held) compareMessages(unit, window, held, then);
-      else tellWindow(unit, window);
-      unit.notes.push(['duplicates', window.duplicates]);
-      sums.sourceNow += held ? held.own + held.untracked : now - window.duplicates;
-      sums.sourceThen += then;
-      if (window.status === 'pending' || window.status === 'reading') sums.openWindows += 1;
+      signal.throwIfAborted();
+      const { jobId, windowId } = window;
+      after = { jobId, windowId };
+      const seen = await look(context, window, counts.get(window) ?? 0);
+      await take(context, window, seen, after);
     }
-    after = { jobId: last.jobId, windowId: last.windowId };
-    await verification.done(unit, after);
   }
   const unplanned = await countUnplanned(on.database, scope);
-  sums.openWindows += unplanned;
+  verification.sums.openWindows += unplanned;
   await verification.done(verification.unit(), OVER);
+}
+
+/** What a window holds now: its messages where the count differs from what was read, else the count. */
+async function look(context: VerifyContext, window: VerifiedWindow, now: number): Promise<Seen> {
+  const { status, read, expected } = window;
+  if (status !== 'completed' || read !== expected || now === expected) return { now };
+  if (now === 0) return { own: 0, others: 0, untracked: 0 };
+  const messages = await messagesNow(context, window);
+  return 'unreadable' in messages ? { now, ...messages } : messages;
+}
+
+type Seen = WindowMessages | { readonly now: number; readonly unreadable?: string };
+
+/** Nothing is awaited between the sums and the cursor: a run that stops in between would count a window twice. */
+function take(
+  { verification }: VerifyContext,
+  window: VerifiedWindow,
+  seen: Seen,
+  at: Cursor,
+): Promise<void> {
+  const { sums } = verification;
+  const unit = verification.unit();
+  const { duplicates, expected, status } = window;
+  const then = expected - duplicates;
+  sums.sourceThen += then;
+  if ('own' in seen) {
+    compareMessages(unit, window, seen, then);
+    unit.notes.push(['duplicates', seen.others]);
+    sums.sourceNow += seen.own + seen.untracked;
+  } else {
+    tellWindow(unit, window, seen.unreadable);
+    unit.notes.push(['duplicates', duplicates]);
+    sums.sourceNow += seen.now - duplicates;
+  }
+  if (status === 'pending' || status === 'reading') sums.openWindows += 1;
+  return verification.done(unit, at);
 }
 
 async function countNow(
@@ -63,11 +89,6 @@ async function countNow(
     },
   );
   return counts;
-}
-
-/** Whether a window was read whole and counts otherwise now. */
-function isToRead({ status, read, expected }: VerifiedWindow, now: number): boolean {
-  return status === 'completed' && read === expected && now !== expected;
 }
 
 /** @param then messages its own job had read of it */
@@ -91,7 +112,7 @@ function compareMessages(
   if (untracked === 0 && gone === 0) unit.same(key, 0);
 }
 
-function tellWindow(unit: Unit, window: VerifiedWindow): void {
+function tellWindow(unit: Unit, window: VerifiedWindow, unreadable: string | undefined): void {
   const { jobId, status, expected, read, reason } = window;
   const { key, words } = nameOf(window);
   if (status === 'failed') {
@@ -100,6 +121,8 @@ function tellWindow(unit: Unit, window: VerifiedWindow): void {
   } else if (status === 'completed' && read !== expected) {
     const detail = `${words}: ${read} messages were read where Elasticsearch counted ${expected}; extract the range again`;
     unit.add({ kind: 'inconsistent', jobId, key, detail });
+  } else if (unreadable !== undefined) {
+    unit.add({ kind: 'unreadable', jobId, key, detail: `${words}: ${unreadable}` });
   } else if (status === 'completed') unit.same(key, 0);
 }
 
