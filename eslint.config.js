@@ -8,7 +8,11 @@ const sdks = {
     message: 'Only src/core/elasticsearch talks to Elasticsearch.',
   },
   mysql: { group: ['mysql2', 'mysql2/*'], message: 'Only src/core/tracking talks to MySQL.' },
-  s3: { group: ['@aws-sdk/*', '@smithy/*'], message: 'Only src/core/objects talks to S3.' },
+  s3: {
+    group: ['@aws-sdk/*', '!@aws-sdk/client-sqs', '@smithy/*'],
+    message: 'Only src/core/objects talks to S3.',
+  },
+  sqs: { group: ['@aws-sdk/client-sqs'], message: 'Only src/core/queue talks to SQS.' },
 };
 const terminal = {
   group: [
@@ -70,4 +74,5 @@ export default tseslint.config(
   coreImports(['src/core/elasticsearch/**'], ...allBut('elasticsearch')),
   coreImports(['src/core/tracking/**'], ...allBut('mysql')),
   coreImports(['src/core/objects/**'], ...allBut('s3')),
+  coreImports(['src/core/queue/**'], ...allBut('sqs')),
 );

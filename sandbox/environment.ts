@@ -1,13 +1,13 @@
 import { stringify } from 'yaml';
 import { sampleIndices } from './sample.js';
-import type { Coordinates } from './index.js';
+import type { UsualCoordinates } from './index.js';
 
 /** What a shell or a child process needs to use the sandbox: all of it settings of es-migrate or of the AWS SDK. */
 export function sandboxEnvironment({
   elasticsearch,
   mysql,
   s3,
-}: Coordinates): Record<string, string> {
+}: UsualCoordinates): Record<string, string> {
   return {
     ES_MIGRATE_SOURCE_URL: elasticsearch.url,
     ES_MIGRATE_TRACKING_URL: mysql.url,
@@ -33,7 +33,7 @@ export function exportLines(environment: Readonly<Record<string, string>>): stri
  * @param startDate bare date at which the first job starts.
  */
 export function sandboxConfig(
-  { elasticsearch, mysql, s3 }: Coordinates,
+  { elasticsearch, mysql, s3 }: UsualCoordinates,
   { startDate, layout = 'message' }: { startDate: string; layout?: 'message' | 'batch' },
 ): string {
   const { messages, history, status, audit } = sampleIndices();

@@ -10,20 +10,26 @@ import type { Guarded } from './guard.js';
 import { prepareS3, s3Prerequisites } from './s3/prepare.js';
 import { startS3, type S3Coordinates } from './s3/start.js';
 import type { Started } from './server.js';
+import { prepareSqs, sqsPrerequisites } from './sqs/prepare.js';
+import { startSqs, type SqsCoordinates } from './sqs/start.js';
 
-export type { ElasticsearchCoordinates, MysqlCoordinates, S3Coordinates };
+export type { ElasticsearchCoordinates, MysqlCoordinates, S3Coordinates, SqsCoordinates };
 
 /** Where each server is; plain data. */
 export interface Coordinates {
   readonly elasticsearch: ElasticsearchCoordinates;
   readonly mysql: MysqlCoordinates;
   readonly s3: S3Coordinates;
+  readonly sqs: SqsCoordinates;
 }
+
+/** Those of the servers that are started unless others are asked for. */
+export type UsualCoordinates = Pick<Coordinates, UsualName>;
 
 export type ServerName = keyof Coordinates;
 
 /** Throw-away servers on 127.0.0.1. They stop, and `dir` goes, at the latest when this process ends, however it ends. */
-export type Sandbox<Name extends ServerName = ServerName> = Pick<Coordinates, Name> & {
+export type Sandbox<Name extends ServerName = UsualName> = Pick<Coordinates, Name> & {
   /** Temporary directory of all of them; anything put there goes with it. */
   readonly dir: string;
   /** The servers' own processes. */
@@ -36,8 +42,8 @@ export type Sandbox<Name extends ServerName = ServerName> = Pick<Coordinates, Na
   stop(): Promise<void>;
 };
 
-export interface SandboxOptions<Name extends ServerName = ServerName> {
-  /** Which servers; all by default. */
+export interface SandboxOptions<Name extends ServerName = UsualName> {
+  /** Which servers; those that a run by hand needs, unless said. */
   readonly servers?: readonly Name[];
   /** Told what takes long, one line each. */
   readonly report?: (line: string) => void;
@@ -89,9 +95,18 @@ const KINDS: Record<ServerName, Kind> = {
       return (sandbox, stop) => startS3(sandbox, program, stop);
     },
   },
+  sqs: {
+    prerequisites: sqsPrerequisites,
+    prepare: async (report, preparing) => {
+      const jars = await prepareSqs(report, preparing);
+      return (sandbox, stop) => startSqs(sandbox, jars, stop);
+    },
+  },
 };
 
-const ALL = Object.keys(KINDS) as ServerName[];
+/** What a run by hand needs; the others have to be asked for. */
+const USUAL = ['elasticsearch', 'mysql', 's3'] as const satisfies readonly ServerName[];
+type UsualName = (typeof USUAL)[number];
 
 /**
  * Starts real servers on free ports of 127.0.0.1, in parallel, in a temporary directory. The first time it
@@ -100,10 +115,10 @@ const ALL = Object.keys(KINDS) as ServerName[];
  * @throws MigrateError `usage` when a program is missing and can't be installed from here, when a download fails,
  *   or when a server doesn't come up (with the end of its log).
  */
-export async function startSandbox<Name extends ServerName = ServerName>(
+export async function startSandbox<Name extends ServerName = UsualName>(
   options: SandboxOptions<Name> = {},
 ): Promise<Sandbox<Name>> {
-  const names: readonly ServerName[] = options.servers ?? ALL;
+  const names: readonly ServerName[] = options.servers ?? USUAL;
   const {
     report = () => undefined,
     sizes = {},

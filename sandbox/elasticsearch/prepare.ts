@@ -1,20 +1,15 @@
-import { cp, mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cached, isCached } from '../cache.js';
+import { JAVA, MAVEN, downloadJars } from '../maven.js';
 import { resource } from '../package-root.js';
-import { program, programVersion, provide, type Prerequisite } from '../prerequisites.js';
+import { program, provide, type Prerequisite } from '../prerequisites.js';
 import { runTool } from '../tool.js';
 
 /** Raise it when the layout of what is built below changes. */
 const LAYOUT = 1;
 
-const JAVA = programVersion('java', 'Java 17 or newer', ['default-jdk-headless'], {
-  args: ['-version'],
-  pattern: /version "(\d+)(?:\.(\d+))?/,
-  atLeast: [17, 0],
-});
 const JAVAC = program('javac', 'a Java compiler', ['default-jdk-headless']);
-const MAVEN = program('mvn', 'Maven', ['maven']);
 
 export interface PreparedElasticsearch {
   readonly version: string;
@@ -64,7 +59,7 @@ async function build(into: string, version: string, stop?: AbortSignal): Promise
   const netty = at('home', 'modules', 'transport-netty4');
   const root = at('home', 'modules', 'root');
   await Promise.all([netty, root, at('lib')].map((path) => mkdir(path, { recursive: true })));
-  await downloadJars(into, at('lib'), stop);
+  await downloadJars(resource('elasticsearch', 'pom.xml'), at('lib'), into, stop);
   for (const jar of await readdir(at('lib'))) {
     if (/^(netty|transport-netty4)-/.test(jar)) await rename(at('lib', jar), join(netty, jar));
   }
@@ -77,17 +72,6 @@ async function build(into: string, version: string, stop?: AbortSignal): Promise
     compile('RootPlugin.java', at('root')),
   ]);
   await runTool('jar', ['cf', join(root, 'root.jar'), '-C', at('root'), '.']);
-}
-
-async function downloadJars(scratch: string, into: string, stop?: AbortSignal): Promise<void> {
-  // Maven leaves traces beside the file it reads, which may belong to somebody else.
-  const pom = join(scratch, 'pom.xml');
-  await cp(resource('elasticsearch', 'pom.xml'), pom);
-  const args = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${into}`];
-  await runTool('mvn', [...args, '-DincludeScope=runtime'], {
-    advice: "Check that Maven's repository (or the mirror in ~/.m2/settings.xml) can be reached.",
-    stop,
-  });
 }
 
 /** Writes a module's descriptor, which must name the exact version of the server that loads it. */

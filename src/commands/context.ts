@@ -95,7 +95,7 @@ export async function withSettings<T>(
  * The same with connections, which are closed whatever happens.
  *
  * @param request what the command needs, its flags that are configuration, whether it may only look,
- *   and whether the target's prefix has to be ours already
+ *   whether the target's prefix has to be ours already, and whether it sends batches to the queue where one is configured
  * @param prepare reads the command's other flags, so that what is wrong with them is told before anybody is connected to
  */
 export async function withConnections<P>(
@@ -105,6 +105,7 @@ export async function withConnections<P>(
     flags?: ConfigFlags;
     readOnly?: boolean;
     prefix?: 'claim' | 'require';
+    sends?: boolean;
   },
   prepare: (settings: Settings) => Promise<P> | P,
   work: (given: Work, prepared: P) => Promise<Verdict>,
@@ -113,9 +114,13 @@ export async function withConnections<P>(
     const prepared = await prepare(open.settings);
     // Not the whole core: `status` is asked for often, and most of the time it takes is spent on loading.
     const { connect } = await import('../core/connect.js');
-    const { needs, readOnly = false, prefix = 'claim' } = request;
+    const { needs, readOnly = false, prefix = 'claim', sends = false } = request;
     if (needs.source) await sayWhatHoldsBack(open);
-    const on = await connect(open.settings, { ...needs, readOnly, prefix }, open.run);
+    const on = await connect(
+      open.settings,
+      { ...needs, queue: sends || (needs.queue ?? false), readOnly, prefix },
+      open.run,
+    );
     try {
       return await work({ ...open, on }, prepared);
     } finally {

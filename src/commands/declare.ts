@@ -62,10 +62,11 @@ export function addCommands(
     program,
     'process',
     'Claims batches until none is left, and writes their messages with all related records to the target.',
-    'es-migrate process --concurrency 8\nes-migrate process --processes auto\nes-migrate process --watch --max-runtime 2h',
+    'es-migrate process --concurrency 8\nes-migrate process --processes auto\nes-migrate process --watch --max-runtime 2h\nes-migrate process --queue --watch',
     [0, 1, 2, 3, 4, 5, 130],
   );
   processFlags(process);
+  process.option('--queue', 'take the batches that messages of the queue (queue.url) name');
   runs<ProcessFlags>(process, async () => (await import('./process.js')).process);
 
   const run = declare(

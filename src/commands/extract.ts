@@ -8,7 +8,12 @@ import { extractOptions, type RangeFlags } from './range-options.js';
 export async function extract(flags: RangeFlags, context: CommandContext): Promise<Verdict> {
   return withConnections(
     context,
-    { needs: { source: true, target: false }, flags, readOnly: flags.dryRun ?? false },
+    {
+      needs: { source: true, target: false },
+      flags,
+      readOnly: flags.dryRun ?? false,
+      sends: !flags.dryRun,
+    },
     (settings) => extractOptions(flags, settings),
     async ({ run, on, terminal }, options) => {
       const core = await import('../core/index.js');

@@ -13,12 +13,14 @@ export interface ProcessFlags {
   /** Milliseconds. */
   readonly maxRuntime?: number;
   readonly watch?: boolean;
+  /** Batches come from the queue. */
+  readonly queue?: boolean;
   readonly retryFailed: boolean;
 }
 
 export function processOptions(flags: ProcessFlags, { concurrency }: Settings): ProcessOptions {
-  const { maxBatches, maxRuntime: maxRuntimeMs, watch = false, retryFailed } = flags;
-  return { concurrency, maxBatches, maxRuntimeMs, watch, retryFailed };
+  const { maxBatches, maxRuntime: maxRuntimeMs, watch = false, queue, retryFailed } = flags;
+  return { concurrency, maxBatches, maxRuntimeMs, watch, retryFailed, fromQueue: queue };
 }
 
 export function processJson({ completed, failed, requeued, remaining }: ProcessOutcome): object {

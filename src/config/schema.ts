@@ -14,7 +14,13 @@ import {
   text,
   urls,
 } from './leaves.js';
-import { parseSourceUrls, parseTargetUrl, parseTrackingUrl, type Parsed } from './urls.js';
+import {
+  parseQueueUrl,
+  parseSourceUrls,
+  parseTargetUrl,
+  parseTrackingUrl,
+  type Parsed,
+} from './urls.js';
 
 const indexName = () => text('an index, alias or pattern', /^[^\s"\\/?#|<>]+$/);
 const fieldName = () => text('the name of a field');
@@ -76,6 +82,11 @@ const target = z.strictObject({
     .optional(),
 });
 
+const queue = z.strictObject({
+  url: parsed('a URL', parseQueueUrl).optional(),
+  region: text('a region').optional(),
+});
+
 /**
  * The configuration as it is written, in a file, in the environment or by flags. Every key may be left out of each
  * of them; what has to be there in the end depends on the command (settle.ts).
@@ -84,6 +95,7 @@ export const configSchema = z.strictObject({
   source: source.optional(),
   tracking: tracking.optional(),
   target: target.optional(),
+  queue: queue.optional(),
   startDate: parsed('a date such as 2024-10-01', startDate).optional(),
   settle: duration(0, 30 * 86_400_000, '0 to 30d').optional(),
   batchSize: integer(1, 10_000).optional(),

@@ -13,6 +13,7 @@ import { masked } from './secrets.js';
 export interface Needs {
   readonly source: boolean;
   readonly target: boolean;
+  readonly queue?: boolean;
 }
 
 /**
@@ -33,6 +34,7 @@ export function demandKeys(
     ...(needs.source ? source : []),
     ['tracking', 'url'],
     ...(needs.target ? [['target', 'url']] : []),
+    ...(needs.queue ? [['queue', 'url']] : []),
   ];
   for (const key of keys.filter((wanted) => !mentioned(wanted))) {
     const name = key.join('.');
@@ -66,6 +68,7 @@ export function settle(config: Config, judge: Judge): Settings {
     source: sourceOf(config.source ?? {}, judge),
     tracking: trackingOf(config.tracking ?? {}, judge),
     ...(target && { target }),
+    ...queueOf(config.queue),
     ...(config.startDate !== undefined && { startDate: config.startDate }),
     settleMs: config.settle ?? 15 * 60_000,
     batchSize: config.batchSize ?? 500,
@@ -176,6 +179,12 @@ function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSe
     forcePathStyle: target.forcePathStyle ?? target.endpoint !== undefined,
     insecure: target.insecure ?? false,
   };
+}
+
+function queueOf(queue: Config['queue']): Pick<Settings, 'queue'> {
+  if (queue?.url === undefined) return {};
+  const { url, region } = queue;
+  return { queue: { url, ...(region !== undefined && { region }) } };
 }
 
 type Encryption = NonNullable<Config['target']>['encryption'];

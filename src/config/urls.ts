@@ -55,6 +55,21 @@ export function parseSourceUrls(texts: readonly string[]): Parsed<SourceUrls> {
   return { urls, ...credentials.values().next().value };
 }
 
+/** `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`, or the same at another server. */
+export function parseQueueUrl(text: string): Parsed<string> {
+  const url = tryUrl(text);
+  const form = 'give https://sqs.REGION.amazonaws.com/ACCOUNT/NAME, as SQS shows it';
+  if (url === undefined || !/^https?:\/\//i.test(text))
+    return { wrong: `is not an http or https URL; ${form}` };
+  if (url.username !== '' || url.password !== '')
+    return { wrong: 'has credentials; leave them to the AWS SDK' };
+  if (url.search !== '' || url.hash !== '' || !/^\/[^/]+\/[^/]+$/.test(url.pathname))
+    return { wrong: `names no queue; ${form}` };
+  return url.pathname.endsWith('.fifo')
+    ? { wrong: 'is a FIFO queue; batches need no order, make it a standard queue' }
+    : url.href;
+}
+
 /** `mysql://user:password@host:port/database?socketPath=/run/mysqld.sock`; port 3306 where left out. */
 export function parseTrackingUrl(text: string): Parsed<TrackingUrl> {
   const url = tryUrl(text);

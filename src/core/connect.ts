@@ -5,6 +5,8 @@ import { usage } from './errors.js';
 import { LimitNotice } from './limit-notice.js';
 import { requirePrefix } from './objects/require-prefix.js';
 import type { Target } from './objects/target.js';
+import type { Outbox } from './queue/outbox.js';
+import type { Queue } from './queue/queue.js';
 import { retrying, type RetryPolicy } from './retry.js';
 import type { Run } from './run.js';
 import type { Settings } from './settings.js';
@@ -35,7 +37,16 @@ export interface Connections {
   /** What is needed to read the related indices. */
   readonly related: readonly RelatedIndex[];
   readonly target: Target;
+  /** Undefined where `connect` was not asked for it, or none is configured. */
+  readonly queue: QueueConnection | undefined;
   close(): Promise<void>;
+}
+
+export interface QueueConnection {
+  readonly queue: Queue;
+  readonly outbox: Outbox;
+  /** See QueueState. */
+  readonly maxReceives: number | undefined;
 }
 
 /** What one process of a command has found, for the others: plain data. */
@@ -49,6 +60,8 @@ export interface Wants {
   readonly source?: boolean;
   /** With `source`, objects are written: the prefix is claimed. */
   readonly target?: boolean;
+  /** Batches are sent to the queue, where one is configured, or come from there. */
+  readonly queue?: boolean;
   /** Nothing may be written, neither schema nor prefix. */
   readonly readOnly?: boolean;
   /** `claim`, unless said: the prefix becomes ours. `require`: it has to be ours already, and nothing is written there. */
@@ -86,6 +99,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
   try {
     const source = wants.source ? open(await connectSource(settings, policy, notice)) : undefined;
     const found = wants.known ?? (source && (await inspect(run, source)));
+    const queue = wants.queue ? await connectQueue(settings, policy, run, open) : undefined;
     const target = wants.target ? open(await connectTarget(settings, run)) : undefined;
     const busy = wants.known ? 1 : Math.min(settings.concurrency, 8);
     const database = open(new Database(settings.tracking, policy, busy + 2));
@@ -105,6 +119,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     return {
       settings,
       database,
+      queue: queue && (await withOutbox(queue, database, settings)),
       hasSchema,
       policy,
       leases,
@@ -136,6 +151,37 @@ async function connectSource(
   const { openSource } = await import('./elasticsearch/source.js');
   const onLimit = (limit: SourceLimit | undefined) => notice.changed(limit);
   return openSource(settings.source, settings.limits, policy, onLimit);
+}
+
+type OpenQueue = Omit<QueueConnection, 'outbox'>;
+
+async function connectQueue(
+  settings: Settings,
+  policy: RetryPolicy,
+  run: Run,
+  open: <T extends { close(): Promise<void> }>(one: T) => T,
+): Promise<OpenQueue | undefined> {
+  if (!settings.queue) return undefined;
+  const { openSqs } = await import('./queue/sqs.js');
+  const queue = open(openSqs(settings.queue, policy));
+  const { maxReceives } = await queue.state(run.stop);
+  if (maxReceives !== undefined && maxReceives < 3) {
+    throw usage(
+      `the queue gives a message up after ${maxReceives} receipts`,
+      'Set maxReceiveCount of its redrive policy to 5: a worker that is stopped or replaced may cost a receipt, and the last one is not worked on.',
+    );
+  }
+  return { queue, maxReceives };
+}
+
+async function withOutbox(
+  open: OpenQueue,
+  database: Database,
+  { source }: Settings,
+): Promise<QueueConnection> {
+  const { Outbox } = await import('./queue/outbox.js');
+  const of = { databaseId: await databaseId(database), index: source.index };
+  return { ...open, outbox: new Outbox(database, open.queue, of) };
 }
 
 async function connectTarget({ target }: Settings, { host }: Run): Promise<Target> {

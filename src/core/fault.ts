@@ -1,5 +1,5 @@
 /** The outside worlds, as they are named to users. */
-export type Server = 'Elasticsearch' | 'MySQL' | 'S3' | 'the target directory';
+export type Server = 'Elasticsearch' | 'MySQL' | 'S3' | 'SQS' | 'the target directory';
 
 /**
  * A failed request to one of the outside worlds. Adapters throw nothing else but this and MigrateError
@@ -25,7 +25,11 @@ export class Fault extends Error {
     faultClass: 'retriable' | 'request',
     code: string,
     message: string,
-    options: { retryAfterMs?: number | undefined; status?: number; cause?: unknown } = {},
+    options: {
+      retryAfterMs?: number | undefined;
+      status?: number | undefined;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.server = server;

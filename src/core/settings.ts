@@ -22,6 +22,8 @@ export interface Settings {
   /** How long one request is retried before its server counts as down, in milliseconds. */
   readonly retryForMs: number;
   readonly limits: LimitSettings;
+  /** Absent where batches are handed out by the tracking database alone. */
+  readonly queue?: QueueSettings;
 }
 
 export interface SourceSettings {
@@ -88,6 +90,13 @@ export interface FileTargetSettings extends TargetBase {
   readonly kind: 'file';
   /** Absolute path of the directory that stands for the prefix. */
   readonly directory: string;
+}
+
+export interface QueueSettings {
+  /** As SQS names it: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME. */
+  readonly url: string;
+  /** Else the one that the URL names, else the SDK's own chain. */
+  readonly region?: string;
 }
 
 export interface LimitSettings {

@@ -42,11 +42,20 @@ export const STEPS = [
   'repair-applied',
 ] as const;
 
+/** The same, where batches are handed out by a queue. */
+export const QUEUE_STEPS = [
+  'messages-sent',
+  'messages-marked',
+  'message-sent-again',
+  'batch-poisoned',
+] as const;
+
 export type Step = (typeof STEPS)[number];
+export type QueueStep = (typeof QUEUE_STEPS)[number];
 
 const steps = channel('es-migrate:step');
 
 /** Says that a step was reached. Costs nothing where nobody listens. */
-export function reached(step: Step): void {
+export function reached(step: Step | QueueStep): void {
   if (steps.hasSubscribers) steps.publish(step);
 }

@@ -5,7 +5,12 @@ import { parseDuration } from '../../src/config/durations.js';
 import { toJsonText } from '../../src/config/json-text.js';
 import { nearest } from '../../src/config/nearest.js';
 import { parseSize } from '../../src/config/sizes.js';
-import { parseSourceUrls, parseTargetUrl, parseTrackingUrl } from '../../src/config/urls.js';
+import {
+  parseQueueUrl,
+  parseSourceUrls,
+  parseTargetUrl,
+  parseTrackingUrl,
+} from '../../src/config/urls.js';
 import { variableOf, variables } from '../../src/config/environment.js';
 import { load, MINIMAL, problems, problemsWith, workspace } from './workspace.js';
 
@@ -44,6 +49,24 @@ test.each([
 ])('size %j', (text, expected) => expect(parseSize(text)).toBe(expected));
 
 describe('URLs', () => {
+  test.each([
+    'https://sqs.eu-west-1.amazonaws.com/123456789012/es-migrate',
+    'http://127.0.0.1:9324/000000000000/q',
+  ])('queue %s', (text) => expect(parseQueueUrl(text)).toBe(text));
+
+  test.each([
+    ['es-migrate', 'http or https URL'],
+    ['sqs://queue', 'http or https URL'],
+    ['arn:aws:sqs:eu-west-1:123456789012:es-migrate', 'http or https URL'],
+    ['https://sqs.eu-west-1.amazonaws.com/', 'names no queue'],
+    ['https://sqs.eu-west-1.amazonaws.com/es-migrate', 'names no queue'],
+    ['https://sqs.eu-west-1.amazonaws.com/123456789012/q?x=1', 'names no queue'],
+    ['https://key:secret@sqs.eu-west-1.amazonaws.com/123456789012/q', 'has credentials'],
+    ['https://sqs.eu-west-1.amazonaws.com/123456789012/q.fifo', 'FIFO'],
+  ])('no queue: %s', (text, message) => {
+    expect(parseQueueUrl(text)).toEqual({ wrong: expect.stringContaining(message) as string });
+  });
+
   test.each([
     ['s3://bucket', { kind: 's3', bucket: 'bucket', prefix: '' }],
     ['s3://bucket/', { kind: 's3', bucket: 'bucket', prefix: '' }],

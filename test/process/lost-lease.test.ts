@@ -110,6 +110,7 @@ function disturbed(on: Connections, key: string, before: () => Promise<unknown>)
   return {
     ...{ settings, database, hasSchema, policy, leases, source, indices, related },
     target: withMethod(target, 'put', put),
+    queue: undefined,
     close: () => on.close(),
   };
 }

@@ -56,6 +56,7 @@ export function connectionsTo(tracking: Tracking, changes: Partial<Settings> = {
     hasSchema: true,
     policy: { retryForMs: 1000, report: () => undefined },
     leases: tracking.database,
+    queue: undefined,
     get source() {
       return missing();
     },

@@ -12,6 +12,7 @@ declare module 'vitest' {
   }
 }
 
+const SERVERS = ['elasticsearch', 'mysql', 's3', 'sqs'] as const;
 const SETUP = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url));
 
 /**
@@ -31,12 +32,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
   };
   const report = (line: string) => process.stderr.write(`${line}\n`);
-  const sandbox = await startSandbox({ report }).catch((error: unknown) => {
+  const sandbox = await startSandbox({ servers: SERVERS, report }).catch((error: unknown) => {
     clear();
     throw error;
   });
-  const { elasticsearch, mysql, s3 } = sandbox;
-  project.provide('sandbox', { elasticsearch, mysql, s3 });
+  const { elasticsearch, mysql, s3, sqs } = sandbox;
+  project.provide('sandbox', { elasticsearch, mysql, s3, sqs });
   return async () => {
     await sandbox.stop();
     clear();

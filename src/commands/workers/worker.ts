@@ -37,7 +37,8 @@ async function work({ settings, known, options, sentAt }: Start): Promise<void> 
       import('../../core/process/process.js'),
     ]);
     const run = createRun(stop.signal, report);
-    const on = await connect(settings, { source: true, target: true, known }, run);
+    const wants = { source: true, target: true, queue: options.fromQueue ?? false, known };
+    const on = await connect(settings, wants, run);
     try {
       const requeue = () => Promise.resolve();
       const carried = await carryBatches(run, on, { ...options, maxRuntimeMs: left }, requeue);

@@ -36,6 +36,17 @@ export async function extract(
   on: Connections,
   options: ExtractOptions,
 ): Promise<ExtractOutcome> {
+  const outcome = await extractJobs(run, on, options);
+  // Whatever was not sent while pages were read, in whichever run; one that is told to stop leaves it to the next.
+  if (!options.dryRun && !run.stop.aborted) await on.queue?.outbox.flush(run.stop);
+  return outcome;
+}
+
+async function extractJobs(
+  run: Run,
+  on: Connections,
+  options: ExtractOptions,
+): Promise<ExtractOutcome> {
   const { source, settings, database, indices } = on;
   const { index, dateField, filter } = settings.source;
   const scope: JobScope = { index, dateField, filter };
@@ -143,8 +154,10 @@ async function extractJob(
   const signal = anySignal(run.stop, heartbeat.hold(lease));
   let failedWindows: ExtractedJob['failedWindows'] = [];
   let batches = 0;
+  const outbox = on.queue?.outbox.whileGrowing(job.jobId, run.report, signal);
   const onBatches = (made: number) => {
     batches += made;
+    if (made > 0) outbox?.notify();
   };
   let status: Job['status'] = 'running';
   try {
@@ -166,6 +179,7 @@ async function extractJob(
     if (isLost) return await busy(on, job);
     if (!run.stop.aborted || isMigrateError(error)) throw error;
   } finally {
+    await outbox?.settled();
     await heartbeat.stop();
   }
   const after = await jobTotals(database, job.jobId);

@@ -1,32 +1,21 @@
+import {
+  kindOfFailure,
+  readAwsFailure,
+  type AwsFailure,
+  type FailureKind,
+} from '../aws/failure.js';
 import { isMigrateError, usage } from '../errors.js';
-import { Fault, isFault, parseRetryAfter } from '../fault.js';
-import { oneLine } from './file-faults.js';
+import { Fault, isFault } from '../fault.js';
 
 /** What is known of a failed request to S3; all of it may be shown to users. */
-export interface S3Failure {
-  /** S3's name for it (`SlowDown`), or Node's (`ECONNRESET`). */
-  readonly code: string;
-  /** HTTP status; undefined where no answer came. */
-  readonly status: number | undefined;
-  readonly message: string;
-  readonly retryAfterMs: number | undefined;
-  /** The region the bucket is in, where S3 says so. */
-  readonly region: string | undefined;
-  /** What it is about: beyond the last two, something only the user can change. */
-  readonly kind: 'credentials' | 'access' | 'place' | 'clock' | 'tls' | 'retriable' | 'request';
+export interface S3Failure extends AwsFailure {
+  /** What it is about; `place`: the bucket is not there, or elsewhere. */
+  readonly kind: FailureKind | 'place';
 }
 
-const credentials = new Set([
-  'InvalidAccessKeyId',
-  'SignatureDoesNotMatch',
-  'InvalidToken',
-  'InvalidClientTokenId',
-  'AuthorizationHeaderMalformed',
-  'MissingSecurityHeader',
-  // versitygw's word for InvalidAccessKeyId.
-  'XAdminUserNotFound',
-]);
-const access = new Set(['AccessDenied', 'AllAccessDisabled', 'AccountProblem', 'MethodNotAllowed']);
+// versitygw's word for InvalidAccessKeyId.
+const credentials = new Set(['XAdminUserNotFound']);
+const access = new Set(['AllAccessDisabled']);
 const place = new Set([
   'NoSuchBucket',
   'PermanentRedirect',
@@ -37,14 +26,6 @@ const retriable = new Set([
   'SlowDown',
   'SlowDownWrite',
   'SlowDownRead',
-  'Throttling',
-  'ThrottlingException',
-  'TooManyRequests',
-  'TooManyRequestsException',
-  'RequestTimeout',
-  'TimeoutError',
-  'InternalError',
-  'ServiceUnavailable',
   'OperationAborted',
   'ConditionalRequestConflict',
   'IncompleteBody',
@@ -55,53 +36,12 @@ const retriable = new Set([
   'InvalidDigest',
   'XAmzContentChecksumMismatch',
   'XAmzContentSHA256Mismatch',
-  // The chain of credentials renews them.
-  'ExpiredToken',
-  'ExpiredTokenException',
-  'TokenRefreshRequired',
-  'RequestExpired',
-  'CredentialsProviderError',
-  'TokenProviderError',
-]);
-/** Undici's names for connections that broke, in Node's words. */
-const broken: Readonly<Record<string, string>> = {
-  UND_ERR_SOCKET: 'ECONNRESET',
-  UND_ERR_CONNECT_TIMEOUT: 'TimeoutError',
-  UND_ERR_HEADERS_TIMEOUT: 'TimeoutError',
-  UND_ERR_BODY_TIMEOUT: 'TimeoutError',
-};
-const tls = new Set([
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'EPROTO',
 ]);
 
-/**
- * Reads an error of the AWS SDK, of undici or an S3Refusal. Undefined for errors that say nothing about a request: bugs, aborts.
- * The SDK keeps the signed request and the answer on its errors; only what is named here leaves it.
- */
+/** Reads an error of a request to S3, or an S3Refusal. Undefined as for {@link readAwsFailure}. */
 export function readFailure(error: unknown): S3Failure | undefined {
-  if (!(error instanceof Error) || error.name === 'AbortError') return undefined;
-  const details = error as SdkErrorDetails;
-  const status = details.$metadata?.httpStatusCode ?? details.$response?.statusCode;
-  const code = failureCode(error, status);
-  if (code === undefined) return undefined;
-  const headers = details.$response?.headers;
-  return {
-    code,
-    status,
-    message: failureMessage(error, code, status),
-    retryAfterMs: parseRetryAfter(headers?.['retry-after'], Date.now()),
-    region: headers?.['x-amz-bucket-region'] ?? text(details.Region),
-    kind: kindOf(code, status),
-  };
+  const failure = readAwsFailure(error, 'S3');
+  return failure && { ...failure, kind: kindOf(failure) };
 }
 
 /**
@@ -158,53 +98,14 @@ export function s3UsageError(
   }
 }
 
-interface SdkErrorDetails {
-  readonly code?: unknown;
-  readonly Code?: unknown;
-  readonly Region?: unknown;
-  readonly errors?: readonly unknown[];
-  readonly $metadata?: { readonly httpStatusCode?: number };
-  readonly $response?: {
-    readonly statusCode?: number;
-    readonly headers?: Readonly<Record<string, string>>;
-  };
-}
-
-function failureCode(error: Error, status: number | undefined): string | undefined {
-  const { code, Code, errors } = error as SdkErrorDetails;
-  if (status !== undefined)
-    return text(Code) ?? (meaningful(error.name) ? error.name : `HTTP ${status}`);
-  if (error.name === 'TimeoutError' || error.name.endsWith('ProviderError')) return error.name;
-  // Several addresses were tried, none answered.
-  const inner = errors?.[0];
-  const innerCode = inner instanceof Error ? text((inner as SdkErrorDetails).code) : undefined;
-  const own = text(code) ?? innerCode;
-  if (own === undefined) return undefined;
-  // HPE_…: what came was no HTTP.
-  return /^(E[A-Z0-9]+|HPE_[A-Z_]+)$/.test(own) || tls.has(own) ? own : broken[own];
-}
-
-function failureMessage(error: Error, code: string, status: number | undefined): string {
-  const said = oneLine(
-    error.message !== '' ? error.message : ((error as SdkErrorDetails).errors?.[0] ?? ''),
-  );
-  // What follows a failure to parse is advice for users of the SDK.
-  const useful =
-    said === '' || /Deserialization error|UnknownError/.test(said) ? '' : `: ${said.slice(0, 300)}`;
-  return status === undefined ? `${code}${useful}` : `S3 answered ${status} ${code}${useful}`;
-}
-
-function kindOf(code: string, status: number | undefined): S3Failure['kind'] {
+function kindOf(failure: AwsFailure): S3Failure['kind'] {
+  const { code, status } = failure;
   if (retriable.has(code)) return 'retriable';
   if (credentials.has(code)) return 'credentials';
-  if (access.has(code) || code.startsWith('KMS.')) return 'access';
+  if (access.has(code)) return 'access';
   if (place.has(code)) return 'place';
-  if (code === 'RequestTimeTooSkewed') return 'clock';
-  if (tls.has(code)) return 'tls';
-  if (status === undefined || status >= 500 || status === 408 || status === 429) return 'retriable';
-  if (status === 403 || status === 401 || status === 405) return 'access';
-  if (status === 301 || status === 307) return 'place';
-  return 'request';
+  const kind = kindOfFailure(failure);
+  return kind === 'request' && (status === 301 || status === 307) ? 'place' : kind;
 }
 
 function wrongRegion(bucket: string, region: string | undefined): Error {
@@ -214,15 +115,4 @@ function wrongRegion(bucket: string, region: string | undefined): Error {
       ? "Set target.region to the bucket's region."
       : `Set target.region to ${region}.`,
   );
-}
-
-function meaningful(name: string): boolean {
-  return (
-    /^[A-Z][A-Za-z.]+$/.test(name) &&
-    !/^(Error|UnknownError|Unknown|S3ServiceException|SyntaxError|TypeError)$/.test(name)
-  );
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -2,7 +2,14 @@
  * Why a message failed. Permanent ones fail again however often they are tried, so only `retry --error CODE` or
  * `--force` puts them back (contract, "Objects").
  */
-export const PERMANENT_CODES = ['missing', 'too_large', 'ambiguous_id', 'unindexed_key'] as const;
+export const PERMANENT_CODES = [
+  'missing',
+  'too_large',
+  'ambiguous_id',
+  'unindexed_key',
+  // Of a batch from the queue that nobody ever reported the end of.
+  'poisoned',
+] as const;
 export const RETRIABLE_CODES = ['upload_failed', 'source_refused', 'no_source'] as const;
 
 export type FailureCode = (typeof PERMANENT_CODES)[number] | (typeof RETRIABLE_CODES)[number];

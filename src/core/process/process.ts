@@ -17,6 +17,7 @@ import { removePredecessors } from './predecessors.js';
 import { Requeue } from './requeue.js';
 import { sweepUploads } from './sweep.js';
 import type { Carried, Carry, CarryOptions, ProcessOptions, ProcessOutcome } from './types.js';
+import type { BatchSource, Settled } from './batch-source.js';
 import { WorkQueue } from './work-queue.js';
 import { openWorkshop, prepareStaging } from './workshop.js';
 import type { BatchWriter } from './writer.js';
@@ -45,14 +46,27 @@ export async function processBatches(
   await sweepUploads(run, on);
   const requeue = new Requeue(run, on);
   if (options.retryFailed) await requeue.now();
+  await sendDue(run, on, options);
   const exceptJobs = await foreignJobs(database, settings.source.index);
   const { messages } = await countBatches(database, { exceptJobs });
   const expected = messages.pending + messages.inProgress;
   const carried = await carry(run, on, { ...options, expected }, async () => {
     if (options.retryFailed) await requeue.ifDue();
+    await sendDue(run, on, options);
   });
   if (carried.ended === 'nothing-left') await sweepUploads(run, on);
   return summarise(run, on, carried, requeue.requeued);
+}
+
+/** Batches that have no message in the queue, and would wait for ever. */
+async function sendDue(
+  run: Run,
+  { queue }: Connections,
+  { fromQueue }: Pick<ProcessOptions, 'fromQueue'>,
+): Promise<void> {
+  if (!queue || !fromQueue || run.stop.aborted) return;
+  await queue.outbox.flush(run.stop);
+  await queue.outbox.resendLost(run.stop);
 }
 
 /**
@@ -75,23 +89,43 @@ export async function carryBatches(
   );
   const grace = stopAfterGrace(run.stop);
   const tally = new Tally(run, options.expected);
+  const uploads = pLimit(UPLOADS);
+  const bench = { workshop, heartbeat, uploads, tally };
+  let source: BatchSource | undefined;
   try {
-    const queue = new WorkQueue(run, on, options, requeue);
-    await queue.lookAround();
+    const from = await openSource(run, on, options, requeue);
+    source = from;
     tally.show();
-    const uploads = pLimit(UPLOADS);
-    const bench = { workshop, heartbeat, uploads, tally };
     await runPool(
       options.concurrency,
-      () => queue.take(),
-      (batch, failed) => workOn(run, on, bench, batch, [grace.signal, failed]),
+      () => from.take(),
+      async (batch, failed) => {
+        await from.settle(batch, await workOn(run, on, bench, batch, [grace.signal, failed]));
+      },
     );
-    return { completed: tally.completed, failed: tally.failed, ended: queue.ended, lost: 0 };
+    return { completed: tally.completed, failed: tally.failed, ended: from.ended, lost: 0 };
   } finally {
     grace.cancel();
+    source?.close();
     await heartbeat.stop();
     await workshop.close();
   }
+}
+
+async function openSource(
+  run: Run,
+  on: Connections,
+  options: CarryOptions,
+  requeue: () => Promise<void>,
+): Promise<BatchSource> {
+  if (options.fromQueue) {
+    const { QueueSource } = await import('./queue-source.js');
+    if (!on.queue) throw new Error('connect was not asked for the queue');
+    return new QueueSource(run, on, on.queue, options, requeue);
+  }
+  const source = new WorkQueue(run, on, options, requeue);
+  await source.lookAround();
+  return source;
 }
 
 interface Bench {
@@ -101,14 +135,14 @@ interface Bench {
   readonly tally: Tally;
 }
 
-/** One claimed batch, from its claim to its completion or release. */
+/** One claimed batch, from its claim to its completion or release, and what became of it. */
 async function workOn(
   run: Run,
   on: Connections,
   { workshop, heartbeat, uploads, tally }: Bench,
   batch: ClaimedBatch,
   stops: readonly AbortSignal[],
-): Promise<void> {
+): Promise<Settled> {
   const lost = heartbeat.hold(batch.lease);
   const { signal, unlink } = linkSignals(lost, ...stops);
   try {
@@ -118,14 +152,20 @@ async function workOn(
     if (await completeBatch(on.database, batch, outcomes, object)) {
       reached('batch-completed');
       tally.add(outcomes);
-    } else warnLost(run, batch, 'somebody else has taken it over');
+      return { kind: 'carried' };
+    }
+    warnLost(run, batch, 'somebody else has taken it over');
+    return { kind: 'lost' };
   } catch (error) {
     const why: unknown = lost.aborted ? lost.reason : error;
     // Before it is given back: a beat in between would find it lost.
     heartbeat.drop(batch.lease);
     await release(run, on, batch);
-    if (why instanceof LeaseLost || why instanceof KeyTaken) warnLost(run, batch, why.message);
-    else if (!stops.some(({ aborted }) => aborted)) throw error;
+    if (why instanceof LeaseLost || why instanceof KeyTaken) {
+      warnLost(run, batch, why.message);
+      return { kind: 'lost' };
+    }
+    return stops.some(({ aborted }) => aborted) ? { kind: 'stopped' } : { kind: 'threw', error };
   } finally {
     heartbeat.drop(batch.lease);
     unlink();

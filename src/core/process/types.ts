@@ -10,6 +10,8 @@ export interface ProcessOptions {
   readonly maxRuntimeMs: number | undefined;
   /** Wait for work instead of ending when none is left. */
   readonly watch: boolean;
+  /** Take the batches that messages of the queue name, instead of any; `connect` has to be asked for it. */
+  readonly fromQueue?: boolean | undefined;
   /** Requeue failed messages that have attempts left, at the start and, with `watch`, every few minutes. */
   readonly retryFailed: boolean;
 }

@@ -5,6 +5,8 @@ import { reached } from '../steps.js';
 import { claimBatch, type ClaimedBatch } from '../tracking/claims.js';
 import { hasPending } from '../tracking/counters.js';
 import { foreignJobs } from '../tracking/jobs.js';
+import type { BatchSource, Settled } from './batch-source.js';
+import { RunLimits } from './run-limits.js';
 import type { CarryOptions, ProcessOutcome } from './types.js';
 
 /** With `watch`: how often an empty queue is looked at. */
@@ -13,14 +15,13 @@ const POLL_MS = 5_000;
 const LOCKED_MS = 5_000;
 const LOCKED_POLL_MS = 100;
 
-/** Where batches come from: claims the next one, or says why there is none. */
-export class WorkQueue {
+/** Claims batches from the tracking database, one after the other. */
+export class WorkQueue implements BatchSource {
   readonly #run: Run;
   readonly #on: Connections;
-  readonly #options: CarryOptions;
+  readonly #watch: boolean;
+  readonly #limits: RunLimits;
   readonly #requeue: () => Promise<void>;
-  readonly #startedAt = performance.now();
-  #claimed = 0;
   #lockedSince: number | undefined;
   /** Jobs over other indices, which are not ours to process. */
   foreign: readonly number[] = [];
@@ -30,7 +31,8 @@ export class WorkQueue {
   constructor(run: Run, on: Connections, options: CarryOptions, requeue: () => Promise<void>) {
     this.#run = run;
     this.#on = on;
-    this.#options = options;
+    this.#watch = options.watch;
+    this.#limits = new RunLimits(run, options);
     this.#requeue = requeue;
   }
 
@@ -38,29 +40,38 @@ export class WorkQueue {
   async take(): Promise<ClaimedBatch | undefined> {
     const { settings, database } = this.#on;
     for (;;) {
-      const limit = this.#limitReached();
+      const limit = this.#limits.reached();
       if (limit) {
         this.ended = limit;
         return undefined;
       }
-      // Counted before it is claimed: several workers take at once.
-      this.#claimed += 1;
+      this.#limits.count();
       const owner = ownerOf(this.#run.host);
       const batch = await claimBatch(database, owner, settings.leaseSeconds, this.foreign);
       if (batch) {
         reached('batch-claimed');
         return batch;
       }
-      this.#claimed -= 1;
+      this.#limits.uncount();
       if (await this.#onlyLocked()) {
         await sleep(LOCKED_POLL_MS, this.#run.stop).catch(() => undefined);
         continue;
       }
-      if (!this.#options.watch) return undefined;
+      if (!this.#watch) return undefined;
       await sleep(POLL_MS, this.#run.stop).catch(() => undefined);
       await this.lookAround();
       await this.#requeue();
     }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
+  async settle(_batch: ClaimedBatch, how: Settled): Promise<void> {
+    // It is pending again, and that is all anybody needs to know.
+    if (how.kind === 'threw') throw how.error;
+  }
+
+  close(): void {
+    // Nothing is kept open.
   }
 
   /** Finds out which jobs are not ours; jobs may have been added since. */
@@ -77,14 +88,5 @@ export class WorkQueue {
     }
     this.#lockedSince ??= performance.now();
     return performance.now() - this.#lockedSince < LOCKED_MS;
-  }
-
-  #limitReached(): ProcessOutcome['ended'] | undefined {
-    const { maxBatches, maxRuntimeMs } = this.#options;
-    if (this.#run.stop.aborted) return 'stopped';
-    if (maxBatches !== undefined && this.#claimed >= maxBatches) return 'max-batches';
-    if (maxRuntimeMs !== undefined && performance.now() - this.#startedAt >= maxRuntimeMs)
-      return 'max-runtime';
-    return undefined;
   }
 }

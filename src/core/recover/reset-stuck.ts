@@ -8,20 +8,22 @@ import type { ResetStuckOptions, ResetStuckOutcome } from './types.js';
  * by themselves; this is the same by hand. A live lease is never touched.
  */
 export async function resetStuck(
-  _run: Run,
-  { database }: Connections,
+  run: Run,
+  { database, queue }: Connections,
   { olderThanMs, dryRun }: ResetStuckOptions,
 ): Promise<ResetStuckOutcome> {
   const seconds = olderThanMs / 1000;
   const listed = await listStuck(database, seconds);
   if (dryRun) return listed;
   // Whatever came back to life since it was listed is left alone, and not reported.
-  return {
+  const reset = {
     batches: await keepIf(listed.batches, ({ batchId }) => resetBatch(database, batchId, seconds)),
     extractions: await keepIf(listed.extractions, ({ jobId }) =>
       resetExtraction(database, jobId, seconds),
     ),
   };
+  await queue?.outbox.flush(run.stop);
+  return reset;
 }
 
 async function keepIf<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<T[]> {

@@ -5,10 +5,10 @@ import type { Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
 import type { RetryOptions, RetryOutcome } from './types.js';
 
-/** Puts failed messages back to pending: those with attempts left, those of one code, or all. */
+/** Puts failed messages back to pending: those with attempts left, those of one code, or all. Whatever waits without a message in the queue is sent there. */
 export async function retry(
-  _run: Run,
-  { database, settings }: Connections,
+  run: Run,
+  { database, settings, queue }: Connections,
   { jobId, errorCode, force, dryRun }: RetryOptions,
 ): Promise<RetryOutcome> {
   await requireJob(database, jobId);
@@ -16,6 +16,10 @@ export async function retry(
   const { eligible } = await countFailed(database, scope);
   const counted = eligible.reduce((sum, { messages }) => sum + messages, 0);
   const requeued = dryRun ? counted : await requeueFailed(database, scope, settings.batchSize);
+  if (!dryRun) {
+    await queue?.outbox.flush(run.stop);
+    await queue?.outbox.resendLost(run.stop);
+  }
   const { messages } = await countBatches(database, { jobId });
   return {
     requeued,

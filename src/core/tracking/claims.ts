@@ -57,10 +57,62 @@ export async function claimBatch(
   });
 }
 
+/** What came of claiming one certain batch. */
+export type NamedClaim =
+  | { readonly kind: 'claimed'; readonly batch: ClaimedBatch }
+  /** Completed, or failed: whatever is put back later is another batch. */
+  | { readonly kind: 'finished' }
+  /** There is no such batch: its messages were put into others. */
+  | { readonly kind: 'missing' }
+  /** By somebody else, under a lease that lasts so long unless it is renewed, in seconds. */
+  | { readonly kind: 'held'; readonly secondsLeft: number };
+
+/** Claims the batch of that number as `claimBatch` claims any: pending, or with a lease that has run out. */
+export async function claimNamedBatch(
+  database: Database,
+  owner: string,
+  leaseSeconds: number,
+  { jobId, batchId }: { jobId: number; batchId: number },
+): Promise<NamedClaim> {
+  const lease = newLease(owner, leaseSeconds);
+  return database.transaction(async (on): Promise<NamedClaim> => {
+    const found = await findNamed(on, jobId, batchId);
+    // Ours already where a try before this one had committed without our hearing of it.
+    if (found.kind !== 'claimable' && !(found.kind === 'held' && found.token === lease.token))
+      return found;
+    return { kind: 'claimed', batch: await take(on, batchId, lease) };
+  });
+}
+
+/** How a batch stands, by the database's clock; its row is then locked until the transaction ends. */
+export async function findNamed(
+  on: Statements,
+  jobId: number,
+  batchId: number,
+): Promise<
+  | { kind: 'claimable' }
+  | { kind: 'finished' }
+  | { kind: 'missing' }
+  | { kind: 'held'; secondsLeft: number; token: string }
+> {
+  const [row] = await on.rows<{ status: string; token: string | null; seconds: number | null }>(
+    `SELECT status, lease_token AS token, TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at) AS seconds
+     FROM batch_progress WHERE batch_id = ? AND job_id = ? FOR UPDATE`,
+    [batchId, jobId],
+  );
+  if (!row) return { kind: 'missing' };
+  if (row.status === 'pending') return { kind: 'claimable' };
+  if (row.status !== 'in_progress') return { kind: 'finished' };
+  const secondsLeft = row.seconds ?? -1;
+  // Whole seconds, cut towards zero: a lease that ran out within the last one counts as held.
+  if (secondsLeft < 0 || row.token === null) return { kind: 'claimable' };
+  return { kind: 'held', secondsLeft, token: row.token };
+}
+
 async function take(on: Statements, batchId: number, lease: Lease): Promise<ClaimedBatch> {
   await on.change(
-    `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, claimed_at = NOW(3), lease_token = ?,
-            lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
+    `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, claimed_at = NOW(3), queued_at = NULL,
+            lease_token = ?, lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
     [lease.token, lease.owner, lease.seconds, batchId],
   );
   await on.change(

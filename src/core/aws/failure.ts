@@ -1,0 +1,169 @@
+import { parseRetryAfter } from '../fault.js';
+
+/** What is known of a failed request to AWS, or to a server that speaks like it; all of it may be shown to users. */
+export interface AwsFailure {
+  /** The service's name for it (`SlowDown`), or Node's (`ECONNRESET`). */
+  readonly code: string;
+  /** HTTP status; undefined where no answer came. */
+  readonly status: number | undefined;
+  readonly message: string;
+  readonly retryAfterMs: number | undefined;
+  /** The region to use instead, where the answer names it. */
+  readonly region: string | undefined;
+}
+
+/** What a failure is about: beyond the last two, something only the user can change. */
+export type FailureKind = 'credentials' | 'access' | 'clock' | 'tls' | 'retriable' | 'request';
+
+const credentials = new Set([
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'InvalidToken',
+  'InvalidClientTokenId',
+  'UnrecognizedClientException',
+  'AuthorizationHeaderMalformed',
+  'IncompleteSignature',
+  'MissingAuthenticationToken',
+  'MissingSecurityHeader',
+]);
+const access = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  'AccountProblem',
+  'MethodNotAllowed',
+]);
+const retriable = new Set([
+  'Throttling',
+  'ThrottlingException',
+  'RequestThrottled',
+  'TooManyRequests',
+  'TooManyRequestsException',
+  'RequestTimeout',
+  'TimeoutError',
+  'InternalError',
+  'InternalFailure',
+  'ServiceUnavailable',
+  // The chain of credentials renews them.
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'TokenRefreshRequired',
+  'RequestExpired',
+  'CredentialsProviderError',
+  'TokenProviderError',
+]);
+/** Undici's names for connections that broke, in Node's words. */
+const broken: Readonly<Record<string, string>> = {
+  UND_ERR_SOCKET: 'ECONNRESET',
+  UND_ERR_CONNECT_TIMEOUT: 'TimeoutError',
+  UND_ERR_HEADERS_TIMEOUT: 'TimeoutError',
+  UND_ERR_BODY_TIMEOUT: 'TimeoutError',
+};
+const tls = new Set([
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'EPROTO',
+]);
+
+/**
+ * Reads an error of the AWS SDK, of undici or one that has their shape. Undefined for errors that say nothing about a request:
+ * bugs, aborts. The SDK keeps the signed request and the answer on its errors; only what is named here leaves it.
+ *
+ * @param service as it is named to users, such as `S3`
+ */
+export function readAwsFailure(error: unknown, service: string): AwsFailure | undefined {
+  if (!(error instanceof Error) || error.name === 'AbortError') return undefined;
+  const details = error as SdkErrorDetails;
+  const status = details.$metadata?.httpStatusCode ?? details.$response?.statusCode;
+  const code = failureCode(error, status);
+  if (code === undefined) return undefined;
+  const headers = details.$response?.headers;
+  return {
+    code,
+    status,
+    message: failureMessage(error, service, code, status),
+    retryAfterMs: parseRetryAfter(headers?.['retry-after'], Date.now()),
+    region: headers?.['x-amz-bucket-region'] ?? text(details.Region),
+  };
+}
+
+/** By what all of AWS has in common: names first, then the status. */
+export function kindOfFailure({ code, status }: Pick<AwsFailure, 'code' | 'status'>): FailureKind {
+  if (retriable.has(code)) return 'retriable';
+  if (credentials.has(code)) return 'credentials';
+  if (access.has(code) || code.startsWith('KMS.')) return 'access';
+  if (code === 'RequestTimeTooSkewed') return 'clock';
+  if (tls.has(code)) return 'tls';
+  if (status === undefined || status >= 500 || status === 408 || status === 429) return 'retriable';
+  if (status === 403 || status === 401 || status === 405) return 'access';
+  return 'request';
+}
+
+interface SdkErrorDetails {
+  readonly code?: unknown;
+  readonly Code?: unknown;
+  readonly Region?: unknown;
+  readonly errors?: readonly unknown[];
+  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $response?: {
+    readonly statusCode?: number;
+    readonly headers?: Readonly<Record<string, string>>;
+  };
+}
+
+function failureCode(error: Error, status: number | undefined): string | undefined {
+  const { code, Code, errors } = error as SdkErrorDetails;
+  // Some servers name it with the model's namespace before a `#`.
+  if (status !== undefined)
+    return (
+      text(Code)?.replace(/^.*#/, '') ?? (meaningful(error.name) ? error.name : `HTTP ${status}`)
+    );
+  if (error.name === 'TimeoutError' || error.name.endsWith('ProviderError')) return error.name;
+  // Several addresses were tried, none answered.
+  const inner = errors?.[0];
+  const innerCode = inner instanceof Error ? text((inner as SdkErrorDetails).code) : undefined;
+  const own = text(code) ?? innerCode;
+  if (own === undefined) return undefined;
+  // HPE_…: what came was no HTTP.
+  return /^(E[A-Z0-9]+|HPE_[A-Z_]+)$/.test(own) || tls.has(own) ? own : broken[own];
+}
+
+function failureMessage(
+  error: Error,
+  service: string,
+  code: string,
+  status: number | undefined,
+): string {
+  const said = oneLine(
+    error.message !== '' ? error.message : ((error as SdkErrorDetails).errors?.[0] ?? ''),
+  );
+  // What follows a failure to parse is advice for users of the SDK.
+  const useful =
+    said === '' || /Deserialization error|UnknownError/.test(said) ? '' : `: ${said.slice(0, 300)}`;
+  return status === undefined
+    ? `${code}${useful}`
+    : `${service} answered ${status} ${code}${useful}`;
+}
+
+function meaningful(name: string): boolean {
+  return (
+    /^[A-Z][A-Za-z.]+$/.test(name) &&
+    !/^(Error|UnknownError|Unknown|[A-Z0-9]+ServiceException|SyntaxError|TypeError)$/.test(name)
+  );
+}
+
+/** A message without line breaks. */
+function oneLine(error: unknown): string {
+  const said = error instanceof Error ? error.message : String(error);
+  return said.replace(/\s+/g, ' ').trim();
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

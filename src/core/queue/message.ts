@@ -1,0 +1,51 @@
+/** What a message of the queue says: this batch waits to be carried. */
+export interface BatchMessage {
+  /** Of the tracking database that the batch is in: a queue may be fed by the wrong one. */
+  readonly databaseId: string;
+  readonly jobId: number;
+  readonly batchId: number;
+  /** The try that its first receipt is, from 1: tries that nobody reported the end of are counted on. */
+  readonly attempt: number;
+}
+
+/** Raise it when an older reader would misunderstand. */
+const VERSION = 1;
+
+/** The body of a message, one line of JSON. */
+export function bodyOf({ databaseId, jobId, batchId, attempt }: BatchMessage): string {
+  return JSON.stringify({
+    esMigrate: VERSION,
+    database: databaseId,
+    job: jobId,
+    batch: batchId,
+    attempt,
+  });
+}
+
+/** Reads a body; `wrong` says why it is none of ours, in words for an operator. */
+export function parseBody(body: string): BatchMessage | { readonly wrong: string } {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return { wrong: 'it is not JSON' };
+  }
+  if (typeof parsed !== 'object' || parsed === null || !('esMigrate' in parsed))
+    return { wrong: 'it is no message of es-migrate' };
+  const { esMigrate, database, job, batch, attempt } = parsed as Record<string, unknown>;
+  if (esMigrate !== VERSION)
+    return { wrong: `it has version ${JSON.stringify(esMigrate)}, known is ${VERSION}` };
+  if (typeof database !== 'string' || database === '') return { wrong: 'it names no database' };
+  if (!isCount(job)) return { wrong: 'it names no job' };
+  if (!isCount(batch)) return { wrong: 'it names no batch' };
+  return {
+    databaseId: database,
+    jobId: job,
+    batchId: batch,
+    attempt: isCount(attempt) ? attempt : 1,
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+}

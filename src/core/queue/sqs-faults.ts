@@ -1,0 +1,61 @@
+import { kindOfFailure, readAwsFailure } from '../aws/failure.js';
+import { isMigrateError, usage } from '../errors.js';
+import { Fault, isFault } from '../fault.js';
+
+/** By SQS's JSON protocol, and by the older one. */
+const missing = new Set([
+  'QueueDoesNotExist',
+  'AWS.SimpleQueueService.NonExistentQueue',
+  'InvalidAddress',
+]);
+const retriable = new Set(['OverLimit', 'KmsThrottled']);
+
+/**
+ * What an error of a request to SQS means. Bugs, aborts and what was mapped before come back as they are.
+ *
+ * @param action as IAM names it, such as `sqs:SendMessage`
+ */
+export function sqsFault(error: unknown, action: string, url: string): unknown {
+  if (isMigrateError(error) || isFault(error)) return error;
+  if (error instanceof Error && error.message.startsWith('Region is missing')) {
+    return usage(
+      'no region is known for the queue',
+      'Set queue.region, or AWS_REGION; the URLs of AWS name theirs.',
+    );
+  }
+  const failure = readAwsFailure(error, 'SQS');
+  if (failure === undefined) return error;
+  const { code, message, retryAfterMs, status } = failure;
+  if (missing.has(code)) {
+    return usage(
+      `the queue ${url} does not exist (${code})`,
+      'Create it, or correct queue.url or queue.region.',
+    );
+  }
+  const kind = retriable.has(code) ? 'retriable' : kindOfFailure(failure);
+  switch (kind) {
+    case 'retriable':
+    case 'request':
+      return new Fault('SQS', kind, code, `${action}: ${message}`, { retryAfterMs, status });
+    case 'credentials':
+      return usage(
+        `SQS refused the credentials (${code}) for ${url}`,
+        'Check the AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role.',
+      );
+    case 'access':
+      return usage(
+        `SQS denied ${action} on ${url} (${code})`,
+        `Grant ${action} on the queue; where it is encrypted by KMS also the use of its key.`,
+      );
+    case 'clock':
+      return usage(
+        `SQS refused ${action}: this machine's clock is off (${code})`,
+        'Set the clock (NTP), then start again.',
+      );
+    case 'tls':
+      return usage(
+        `The TLS connection to SQS failed: ${message}`,
+        'Check queue.url, and that its certificate is signed by an authority this machine trusts.',
+      );
+  }
+}

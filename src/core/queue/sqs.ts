@@ -1,0 +1,251 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import {
+  ChangeMessageVisibilityCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+  SendMessageBatchCommand,
+  SendMessageCommand,
+} from '@aws-sdk/client-sqs';
+import { Fault } from '../fault.js';
+import { retrying, type RetryPolicy } from '../retry.js';
+import type { QueueSettings } from '../settings.js';
+import { bodyOf, type BatchMessage } from './message.js';
+import type { Delivery, Queue, QueueState } from './queue.js';
+import { sqsFault } from './sqs-faults.js';
+
+/** Messages of one request, by SQS's own limit. */
+const AT_ONCE = 10;
+/** How long SQS waits for the first message, in seconds: its longest, so that an empty queue costs least. */
+const LONG_POLL_S = 20;
+const CONNECT_TIMEOUT_MS = 10_000;
+const LONGEST_VISIBILITY_S = 43_200;
+/** Where the queue does not say how long it keeps messages. */
+const LONGEST_RETENTION_S = 14 * 86_400;
+const ATTRIBUTES = [
+  'RedrivePolicy',
+  'MessageRetentionPeriod',
+  'ApproximateNumberOfMessages',
+  'ApproximateNumberOfMessagesNotVisible',
+  'ApproximateNumberOfMessagesDelayed',
+] as const;
+/** Longer than a long poll: until then silence is an answer on its way. */
+const IDLE_TIMEOUT_MS = 25_000 + LONG_POLL_S * 1000;
+/** Most characters of a reason on a buried message; SQS takes 256 KB for all attributes together. */
+const LONGEST_REASON = 1_000;
+
+type Send<Output> = (signal: AbortSignal) => Promise<Output>;
+
+/** Connects to an SQS queue; nothing is sent until the first request. */
+export function openSqs(settings: QueueSettings, policy: RetryPolicy): Queue {
+  return new SqsQueue(settings, policy);
+}
+
+class SqsQueue implements Queue {
+  readonly #client: SQSClient;
+  readonly #url: string;
+  readonly #policy: RetryPolicy;
+
+  constructor({ url, region = regionOf(url) }: QueueSettings, policy: RetryPolicy) {
+    const sockets = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
+    this.#url = url;
+    this.#policy = policy;
+    this.#client = new SQSClient({
+      // The caller has one policy for all.
+      maxAttempts: 1,
+      ...(region !== undefined && { region }),
+      endpoint: new URL(url).origin,
+      requestHandler: {
+        connectionTimeout: CONNECT_TIMEOUT_MS,
+        socketTimeout: IDLE_TIMEOUT_MS,
+        httpAgent: new HttpAgent(sockets),
+        httpsAgent: new HttpsAgent(sockets),
+        // Its default writes to the terminal.
+        logger: SILENT,
+      },
+    });
+  }
+
+  async send(
+    messages: readonly BatchMessage[],
+    delaySeconds: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let first = 0; first < messages.length; first += AT_ONCE) {
+      await this.#sendSome(messages.slice(first, first + AT_ONCE), delaySeconds, signal);
+    }
+  }
+
+  async state(signal: AbortSignal): Promise<QueueState> {
+    const attributes = await this.#attributes(signal);
+    const { maxReceiveCount } = redriveOf(attributes);
+    const count = (name: keyof typeof attributes) => Number(attributes[name] ?? 0);
+    return {
+      maxReceives: maxReceiveCount === undefined ? undefined : Number(maxReceiveCount),
+      retentionSeconds: count('MessageRetentionPeriod') || LONGEST_RETENTION_S,
+      messages:
+        count('ApproximateNumberOfMessages') +
+        count('ApproximateNumberOfMessagesNotVisible') +
+        count('ApproximateNumberOfMessagesDelayed'),
+    };
+  }
+
+  async receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined> {
+    const { Messages = [] } = await this.#ask('sqs:ReceiveMessage', signal, (abortSignal) =>
+      this.#client.send(
+        new ReceiveMessageCommand({
+          QueueUrl: this.#url,
+          MaxNumberOfMessages: 1,
+          VisibilityTimeout: Math.min(visibilitySeconds, LONGEST_VISIBILITY_S),
+          WaitTimeSeconds: LONG_POLL_S,
+          MessageSystemAttributeNames: ['ApproximateReceiveCount'],
+        }),
+        { abortSignal },
+      ),
+    );
+    const [message] = Messages;
+    if (message?.ReceiptHandle === undefined) return undefined;
+    return {
+      messageId: message.MessageId ?? '?',
+      body: message.Body ?? '',
+      receipt: message.ReceiptHandle,
+      receives: Number(message.Attributes?.ApproximateReceiveCount ?? 1),
+    };
+  }
+
+  async extend({ receipt }: Delivery, visibilitySeconds: number): Promise<void> {
+    await this.#ask('sqs:ChangeMessageVisibility', NEVER, (abortSignal) =>
+      this.#client.send(
+        new ChangeMessageVisibilityCommand({
+          QueueUrl: this.#url,
+          ReceiptHandle: receipt,
+          VisibilityTimeout: Math.min(visibilitySeconds, LONGEST_VISIBILITY_S),
+        }),
+        { abortSignal },
+      ),
+    );
+  }
+
+  async delete({ receipt }: Delivery): Promise<void> {
+    await this.#ask('sqs:DeleteMessage', NEVER, (abortSignal) =>
+      this.#client.send(new DeleteMessageCommand({ QueueUrl: this.#url, ReceiptHandle: receipt }), {
+        abortSignal,
+      }),
+    );
+  }
+
+  async bury(delivery: Delivery, reason: string): Promise<boolean> {
+    const url = await this.#deadLetters();
+    if (url !== undefined) {
+      const value = { DataType: 'String', StringValue: reason.slice(0, LONGEST_REASON) };
+      // First there, then no longer here: in between it is in both, and what it says is refused once more.
+      await this.#ask('sqs:SendMessage', NEVER, (abortSignal) =>
+        this.#client.send(
+          new SendMessageCommand({
+            QueueUrl: url,
+            MessageBody: delivery.body,
+            MessageAttributes: { reason: value },
+          }),
+          { abortSignal },
+        ),
+      );
+    }
+    await this.delete(delivery);
+    return url !== undefined;
+  }
+
+  close(): Promise<void> {
+    this.#client.destroy();
+    return Promise.resolve();
+  }
+
+  /** Those that the queue did not take are sent again as long as a request is. */
+  async #sendSome(
+    messages: readonly BatchMessage[],
+    delaySeconds: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let left = messages.map((message, i) => ({
+      Id: String(i),
+      MessageBody: bodyOf(message),
+      DelaySeconds: delaySeconds,
+    }));
+    await this.#ask('sqs:SendMessage', signal, async (abortSignal) => {
+      const command = new SendMessageBatchCommand({ QueueUrl: this.#url, Entries: left });
+      const { Failed = [] } = await this.#client.send(command, { abortSignal });
+      const [first] = Failed;
+      if (!first) return;
+      left = left.filter(({ Id }) => Failed.some((one) => one.Id === Id));
+      const { Code = 'unknown', Message = 'no reason given', SenderFault = false } = first;
+      throw new Fault(
+        'SQS',
+        SenderFault ? 'request' : 'retriable',
+        Code,
+        `SQS took ${messages.length - left.length} of ${messages.length} messages: ${Code}: ${Message}`,
+      );
+    });
+  }
+
+  /** The dead-letter queue's URL, from the queue's own redrive policy; undefined where it has none. */
+  async #deadLetters(): Promise<string | undefined> {
+    const { deadLetterTargetArn } = redriveOf(await this.#attributes(NEVER));
+    const [, , , , account, name] = deadLetterTargetArn?.split(':') ?? [];
+    if (name === undefined) return undefined;
+    const { QueueUrl } = await this.#ask('sqs:GetQueueUrl', NEVER, (abortSignal) =>
+      this.#client.send(
+        new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }),
+        { abortSignal },
+      ),
+    );
+    return QueueUrl;
+  }
+
+  async #attributes(signal: AbortSignal) {
+    const { Attributes = {} } = await this.#ask('sqs:GetQueueAttributes', signal, (abortSignal) =>
+      this.#client.send(
+        new GetQueueAttributesCommand({ QueueUrl: this.#url, AttributeNames: [...ATTRIBUTES] }),
+        { abortSignal },
+      ),
+    );
+    return Attributes;
+  }
+
+  #ask<Output>(action: string, signal: AbortSignal, send: Send<Output>): Promise<Output> {
+    return retrying(
+      this.#policy,
+      async () => {
+        try {
+          return await send(signal);
+        } catch (error) {
+          throw sqsFault(error, action, this.#url);
+        }
+      },
+      { signal },
+    );
+  }
+}
+
+function redriveOf({ RedrivePolicy = '{}' }: { RedrivePolicy?: string }) {
+  return JSON.parse(RedrivePolicy) as {
+    deadLetterTargetArn?: string;
+    maxReceiveCount?: number | string;
+  };
+}
+
+/** As AWS's own hosts name it; undefined for other servers. */
+function regionOf(url: string): string | undefined {
+  const { hostname } = new URL(url);
+  return (
+    /^sqs(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/.exec(hostname)?.[1] ??
+    /^vpce-[^.]+\.sqs\.([a-z0-9-]+)\.vpce\.amazonaws\.com$/.exec(hostname)?.[1]
+  );
+}
+
+/** For what is to be finished even where the run is to stop: it is short. */
+const NEVER = new AbortController().signal;
+
+const nothing = (): void => undefined;
+const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };

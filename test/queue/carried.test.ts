@@ -1,0 +1,254 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { MigrateError } from '../../src/core/errors.js';
+import { bodyOf } from '../../src/core/queue/message.js';
+import { databaseId } from '../../src/core/tracking/lookup.js';
+import { change, query } from '../end-to-end/landed.js';
+import { rejection } from '../objects/contents.js';
+import { sandboxCredentials } from '../objects/s3.js';
+import { runBinary, startBinary } from '../support/binary.js';
+import { quietRun } from '../support/core.js';
+import type { Project } from '../support/project.js';
+import { ids } from '../support/tracking.js';
+import { verifyNow } from '../verify/support.js';
+import { message, NO_MESSAGES, type FreshQueue } from './queues.js';
+import {
+  batches,
+  connectedToQueue,
+  extractToQueue,
+  finished,
+  queued,
+  workUntil,
+} from './support.js';
+
+beforeEach(sandboxCredentials);
+
+const never = () => Promise.resolve(false);
+
+/** Finished, and the queue knows it. */
+function done(project: Project, queue: FreshQueue): () => Promise<boolean> {
+  const isFinished = finished(project);
+  return async () => {
+    const { waiting, inFlight } = await queue.counts();
+    return waiting + inFlight === 0 && (await isFinished());
+  };
+}
+
+function ownDatabase(project: Project): Promise<string> {
+  return connectedToQueue(project, quietRun(), ({ database }) => databaseId(database));
+}
+
+test('every batch is carried, and its message deleted', async () => {
+  const { project, queue } = await queued({ ids: ids(45) });
+  await extractToQueue(project);
+  const outcome = await workUntil(project, done(project, queue));
+  expect(outcome).toMatchObject({ completed: 45, failed: 0, remaining: 0 });
+  expect(await queue.counts()).toEqual(NO_MESSAGES);
+  expect(await verifyNow(project, { level: 'content' })).toMatchObject({ ok: true, checked: 45 });
+});
+
+test('what was extracted without the queue is sent first', async () => {
+  const { project, queue } = await queued({ ids: ids(25) });
+  await extractToQueue(project);
+  await queue.drain();
+  await change(project, 'UPDATE batch_progress SET queued_at = NULL');
+  expect(await workUntil(project, finished(project))).toMatchObject({ completed: 25 });
+});
+
+test('a message that comes twice does nothing the second time', async () => {
+  // Who has just stopped may have been sent a message, which is seen again when its visibility has run out.
+  const { project, queue } = await queued({ ids: ids(25), settings: { leaseSeconds: 5 } });
+  await extractToQueue(project);
+  const databaseId = await ownDatabase(project);
+  expect(await workUntil(project, done(project, queue))).toMatchObject({ completed: 25 });
+  for (const batchId of [1, 2, 3]) await queue.put(bodyOf(message(batchId, { databaseId })));
+  const again = await workUntil(project, done(project, queue));
+  expect(again).toMatchObject({ completed: 0, failed: 0 });
+  expect((await batches(project)).map(({ claims }) => claims)).toEqual([1, 1, 1]);
+  expect(await queue.counts()).toEqual(NO_MESSAGES);
+});
+
+test('--max-batches counts what was claimed, not what was received', async () => {
+  const { project, queue } = await queued({ ids: ids(25) });
+  await queue.put('nonsense');
+  await extractToQueue(project);
+  const outcome = await workUntil(project, never, {
+    maxBatches: 2,
+    concurrency: 1,
+  });
+  expect(outcome).toMatchObject({ completed: 20, ended: 'max-batches', remaining: 5 });
+});
+
+describe('messages that nobody can use go to the dead-letter queue, with the reason', () => {
+  test.each([
+    ['no JSON', 'nonsense', 'it is not JSON'],
+    ['another program’s', '{"Records":[]}', 'no message of es-migrate'],
+    ['another database’s', bodyOf(message(1)), 'in another tracking database'],
+  ])('%s', async (_what, body, reason) => {
+    const { project, queue } = await queued({ ids: ids(15) });
+    await queue.put(body);
+    await extractToQueue(project);
+    expect(await workUntil(project, done(project, queue))).toMatchObject({ completed: 15 });
+    const dead = await queue.drain(queue.deadLettersUrl);
+    expect(dead).toMatchObject([
+      {
+        Body: body,
+        MessageAttributes: { reason: { StringValue: expect.stringContaining(reason) as string } },
+      },
+    ]);
+  });
+
+  test('of a job over another index', async () => {
+    const { project, queue } = await queued({ ids: ids(15) });
+    await extractToQueue(project);
+    await change(project, `UPDATE job_runs SET source_index = 'elsewhere'`);
+    await workUntil(project, async () => (await queue.counts(queue.deadLettersUrl)).waiting === 2);
+    expect((await batches(project)).map(({ claims }) => claims)).toEqual([0, 0]);
+  });
+});
+
+test('a batch that is not there any more is acknowledged', async () => {
+  const { project, queue } = await queued({ ids: ids(15) });
+  await extractToQueue(project);
+  await queue.put(bodyOf(message(4711, { databaseId: await ownDatabase(project) })));
+  await workUntil(project, done(project, queue));
+  expect(await queue.counts()).toEqual(NO_MESSAGES);
+  expect(await queue.counts(queue.deadLettersUrl)).toEqual(NO_MESSAGES);
+});
+
+test('a batch that somebody else holds comes again when its lease has run out', async () => {
+  const { project, queue } = await queued({ ids: ids(5) });
+  await extractToQueue(project);
+  await change(
+    project,
+    `UPDATE batch_progress SET status = 'in_progress', lease_token = REPEAT('a', 32), lease_owner = 'other:1',
+       lease_expires_at = NOW(6) + INTERVAL 400 SECOND`,
+  );
+  await change(project, `UPDATE message_tracking SET status = 'in_progress'`);
+  await workUntil(project, async () => (await queue.counts()).delayed === 1);
+  expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 0, delayed: 1 });
+  expect(await batches(project)).toMatchObject([{ status: 'in_progress', claims: 0 }]);
+});
+
+test('told to stop, it gives back what does not end, and the messages come at once', async () => {
+  const { project, queue } = await queued({ ids: ids(15) });
+  await extractToQueue(project);
+  let reading = 0;
+  const outcome = await workUntil(project, () => Promise.resolve(reading === 2), {
+    messages: (_index, { signal }) =>
+      new Promise((_resolve, reject) => {
+        reading += 1;
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+      }),
+  });
+  expect(outcome).toMatchObject({ ended: 'stopped', remaining: 15 });
+  expect(await queue.counts()).toEqual({ waiting: 2, inFlight: 0, delayed: 0 });
+  expect(await workUntil(project, done(project, queue))).toMatchObject({ completed: 15 });
+});
+
+test('a killed process costs its batches’ messages one receipt, and nothing else', async () => {
+  const { project, queue } = await queued({ ids: ids(25), settings: { leaseSeconds: 2 } });
+  await extractToQueue(project);
+  const { ended } = startBinary(['process', '--queue', '--watch'], {
+    cwd: project.cwd,
+    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL records-read 1' },
+    preload: ['stop-at.mjs'],
+  });
+  expect(await ended).toMatchObject({ code: 137 });
+  const outcome = await workUntil(project, done(project, queue));
+  expect(outcome).toMatchObject({ remaining: 0, failedInAll: 0 });
+  expect(await verifyNow(project, { level: 'content' })).toMatchObject({ ok: true, checked: 25 });
+});
+
+test('a server that is down spends no receipt: batches are sent anew, held back', async () => {
+  const { project, queue } = await queued({ ids: ids(15) });
+  await extractToQueue(project);
+  const down = new MigrateError('unavailable', 'Elasticsearch was down for 1 s');
+  const working = workUntil(project, never, {
+    messages: () => Promise.reject(down),
+    maxBatches: 2,
+    watch: false,
+  });
+  expect(await rejection(working)).toBe(down);
+  expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 0, delayed: 2 });
+  expect(await batches(project)).toMatchObject([
+    { status: 'pending', isQueued: true },
+    { status: 'pending', isQueued: true },
+  ]);
+  const attempts = await query<never>(
+    project,
+    'SELECT MAX(attempts) AS most FROM message_tracking',
+  );
+  expect(attempts).toEqual([{ most: 0 }]);
+});
+
+test('several processes take from one queue under one display', async () => {
+  const { project, queue } = await queued({ ids: ids(45) });
+  await extractToQueue(project);
+  const args = ['process', '--queue', '--processes', '2', '--concurrency', '2', '--json'];
+  const { code, stdout } = await runBinary(args, { cwd: project.cwd, env: project.env });
+  expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({
+    code: 0,
+    completed: 45,
+    remaining: 0,
+  });
+  expect(await queue.counts()).toEqual(NO_MESSAGES);
+});
+
+test('killed between sending a message anew and deleting the old one, both are there', async () => {
+  const { project, queue } = await queued({ ids: ids(5), settings: { leaseSeconds: 1 } });
+  await extractToQueue(project);
+  const hold = (seconds: number) =>
+    change(
+      project,
+      `UPDATE batch_progress SET status = 'in_progress', lease_token = REPEAT('a', 32), lease_owner = 'other:1',
+         lease_expires_at = NOW(6) + INTERVAL ${seconds} SECOND`,
+    );
+  await change(project, `UPDATE message_tracking SET status = 'in_progress'`);
+  await hold(5);
+  const killed = await runBinary(['process', '--queue'], {
+    cwd: project.cwd,
+    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL message-sent-again 1' },
+    preload: ['stop-at.mjs'],
+  });
+  expect(killed.code).toBe(137);
+  expect(await queue.counts()).toMatchObject({ inFlight: 1, delayed: 1 });
+  await hold(-1);
+  const allDone = done(project, queue);
+  const outcome = await workUntil(
+    project,
+    async () => (await allDone()) && (await queue.counts()).delayed === 0,
+  );
+  expect(outcome).toMatchObject({ completed: 5, remaining: 0 });
+});
+
+describe('poison', () => {
+  test('is given up before its last try, in the queue and in the tables', async () => {
+    const { project, queue } = await queued({ ids: ids(5), maxReceives: 3 });
+    await extractToQueue(project);
+    await queue.drain();
+    // One try ended without a word.
+    const databaseId = await ownDatabase(project);
+    await queue.put(bodyOf(message(1, { databaseId, attempt: 2 })));
+    const outcome = await workUntil(project, finished(project), {
+      // Nobody foresaw it.
+      messages: () => Promise.reject(new TypeError('undefined is not a function')),
+    });
+    expect(outcome).toMatchObject({ completed: 0, failedInAll: 5 });
+    const dead = await queue.drain(queue.deadLettersUrl);
+    expect(dead).toMatchObject([
+      {
+        MessageAttributes: {
+          reason: { StringValue: expect.stringContaining('tried 2 times') as string },
+        },
+      },
+    ]);
+    const errors = await query<never>(
+      project,
+      'SELECT DISTINCT stage, code, attempt FROM message_errors',
+    );
+    expect(errors).toEqual([{ stage: 'batch', code: 'poisoned', attempt: 1 }]);
+    expect(await batches(project)).toMatchObject([
+      { status: 'failed', claims: 1, isQueued: false },
+    ]);
+  });
+});

@@ -1,0 +1,138 @@
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { openSqs } from '../../src/core/queue/sqs.js';
+import type { Queue } from '../../src/core/queue/queue.js';
+import { parseBody } from '../../src/core/queue/message.js';
+import { sandboxCredentials } from '../objects/s3.js';
+import { rejection } from '../objects/contents.js';
+import { freePorts } from '../../sandbox/ports.js';
+import { freshQueue, message, NO_MESSAGES, type FreshQueue } from './queues.js';
+
+beforeEach(sandboxCredentials);
+
+const never = new AbortController().signal;
+
+function open({ url, region }: Pick<FreshQueue, 'url' | 'region'>, retryForMs = 5_000): Queue {
+  const queue = openSqs({ url, region }, { retryForMs, report: () => undefined });
+  onTestFinished(() => queue.close());
+  return queue;
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+
+test('what is sent is received, each message by one reader', async () => {
+  const fresh = await freshQueue();
+  const queue = open(fresh);
+  await queue.send(
+    numbers(23).map((n) => message(n)),
+    0,
+    never,
+  );
+  const seen: number[] = [];
+  for (let i = 0; i < 23; i += 1) {
+    const delivery = await queue.receive(30, never);
+    const said = parseBody(delivery?.body ?? '');
+    expect(said).toMatchObject({ databaseId: 'some database', jobId: 1, attempt: 1 });
+    expect(delivery?.receives).toBe(1);
+    if ('batchId' in said) seen.push(said.batchId);
+    if (delivery) await queue.delete(delivery);
+  }
+  expect(seen.sort((a, b) => a - b)).toEqual(numbers(23));
+  expect(await fresh.counts()).toEqual(NO_MESSAGES);
+});
+
+test('a message that nobody deletes comes again, and counts its receipts', async () => {
+  const fresh = await freshQueue();
+  const queue = open(fresh);
+  await queue.send([message(1)], 0, never);
+  expect(await queue.receive(1, never)).toMatchObject({ receives: 1 });
+  const second = await queue.receive(600, never);
+  expect(second).toMatchObject({ receives: 2 });
+  if (second) await queue.extend(second, 0);
+  expect(await queue.receive(600, never)).toMatchObject({ receives: 3 });
+});
+
+test('a delayed message waits', async () => {
+  const fresh = await freshQueue();
+  await open(fresh).send([message(1)], 600, never);
+  expect(await fresh.counts()).toEqual({ waiting: 0, inFlight: 0, delayed: 1 });
+});
+
+test('a buried one lies in the dead-letter queue with its reason', async () => {
+  const fresh = await freshQueue();
+  const queue = open(fresh);
+  await fresh.put('nonsense');
+  const delivery = await queue.receive(60, never);
+  expect(delivery && (await queue.bury(delivery, 'it is not JSON'))).toBe(true);
+  expect(await fresh.counts()).toEqual(NO_MESSAGES);
+  const [dead] = await fresh.drain(fresh.deadLettersUrl);
+  expect(dead).toMatchObject({
+    Body: 'nonsense',
+    MessageAttributes: { reason: { StringValue: 'it is not JSON' } },
+  });
+});
+
+test('it tells its limits and how many messages it holds', async () => {
+  const fresh = await freshQueue({ maxReceives: 7 });
+  const queue = open(fresh);
+  await queue.send([message(1), message(2)], 0, never);
+  await queue.send([message(3)], 900, never);
+  await queue.receive(60, never);
+  expect(await queue.state(never)).toEqual({
+    maxReceives: 7,
+    // ElasticMQ does not say: the longest there is.
+    retentionSeconds: 1_209_600,
+    messages: 3,
+  });
+});
+
+test('a wait for messages ends at once when the run is to stop', async () => {
+  const queue = open(await freshQueue());
+  const stop = new AbortController();
+  const waiting = rejection(queue.receive(60, stop.signal));
+  stop.abort(new Error('stop'));
+  expect(await waiting).toBeInstanceOf(Error);
+});
+
+describe('what is wrong is told', () => {
+  test('a queue that is not there', async () => {
+    const fresh = await freshQueue();
+    const error = await rejection(open({ ...fresh, url: `${fresh.url}-none` }).state(never));
+    expect(error).toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('does not exist') as string,
+    });
+  });
+
+  test('a region that nobody names', async () => {
+    const { url } = await freshQueue();
+    const queue = openSqs({ url }, { retryForMs: 500, report: () => undefined });
+    onTestFinished(() => queue.close());
+    expect(await rejection(queue.state(never))).toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('no region') as string,
+    });
+  });
+
+  test('a server that is not there', async () => {
+    const fresh = await freshQueue();
+    const url = `http://127.0.0.1:${String(await freePorts(1))}/000000000000/none`;
+    const error = await rejection(open({ ...fresh, url }, 500).send([message(1)], 0, never));
+    expect(error).toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('SQS was down') as string,
+    });
+  });
+});
+
+test.each([
+  ['nonsense', 'not JSON'],
+  ['null', 'no message of es-migrate'],
+  ['{"Records":[]}', 'no message of es-migrate'],
+  ['{"esMigrate":2,"database":"d","job":1,"batch":1}', 'version 2'],
+  ['{"esMigrate":1,"job":1,"batch":1}', 'no database'],
+  ['{"esMigrate":1,"database":"d","batch":1}', 'no job'],
+  ['{"esMigrate":1,"database":"d","job":1,"batch":"1; DROP TABLE"}', 'no batch'],
+  ['{"esMigrate":1,"database":"d","job":1,"batch":-1}', 'no batch'],
+])('a body that is none of ours: %s', (body, why) => {
+  expect(parseBody(body)).toEqual({ wrong: expect.stringContaining(why) as string });
+});
