@@ -5,7 +5,7 @@ import { usage } from './errors.js';
 import { LimitNotice } from './limit-notice.js';
 import { requirePrefix } from './objects/require-prefix.js';
 import type { Target } from './objects/target.js';
-import type { Outbox } from './queue/outbox.js';
+import type { Outbox, OutboxPlace } from './queue/outbox.js';
 import type { Queue } from './queue/queue.js';
 import { retrying, type RetryPolicy } from './retry.js';
 import type { Run } from './run.js';
@@ -71,6 +71,8 @@ export interface Wants {
    * and fewer connections to the tracking database are taken, since there are several such processes.
    */
   readonly known?: Findings;
+  /** Two connections to the tracking database are all that are taken, one of them for leases. */
+  readonly fewConnections?: boolean;
 }
 
 /**
@@ -101,10 +103,10 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     const found = wants.known ?? (source && (await inspect(run, source)));
     const queue = wants.queue ? await connectQueue(settings, policy, run, open) : undefined;
     const target = wants.target ? open(await connectTarget(settings, run)) : undefined;
-    const busy = wants.known ? 1 : Math.min(settings.concurrency, 8);
-    const database = open(new Database(settings.tracking, policy, busy + 2));
+    const [connections, forLeases] = connectionsOf(settings, wants);
+    const database = open(new Database(settings.tracking, policy, connections));
     const leases = open(
-      new Database(settings.tracking, { ...policy, retryForMs: LEASE_PATIENCE_MS }, busy + 1),
+      new Database(settings.tracking, { ...policy, retryForMs: LEASE_PATIENCE_MS }, forLeases),
     );
     const hasSchema = wants.known !== undefined || (await preparedSchema(run, wants, database)) > 0;
     if (source && !wants.readOnly) notice.publish(leases, () => source.liftIdleLimit());
@@ -119,7 +121,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     return {
       settings,
       database,
-      queue: queue && (await withOutbox(queue, database, settings)),
+      queue: queue && (await withOutbox(queue, { database, leases, index: settings.source.index })),
       hasSchema,
       policy,
       leases,
@@ -143,6 +145,16 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
   }
 }
 
+/** Connections to the tracking database: for its work, and for leases alone. */
+function connectionsOf(
+  { concurrency }: Settings,
+  { known, fewConnections }: Wants,
+): [number, number] {
+  if (fewConnections) return [1, 1];
+  const busy = known ? 1 : Math.min(concurrency, 8);
+  return [busy + 2, busy + 1];
+}
+
 async function connectSource(
   settings: Settings,
   policy: RetryPolicy,
@@ -162,6 +174,12 @@ async function connectQueue(
   open: <T extends { close(): Promise<void> }>(one: T) => T,
 ): Promise<OpenQueue | undefined> {
   if (!settings.queue) return undefined;
+  if (settings.source.index === '') {
+    throw usage(
+      'queue.url is set, and source.index is not',
+      'Set source.index: batches of jobs over other indices are not sent.',
+    );
+  }
   const { openSqs } = await import('./queue/sqs.js');
   const queue = open(openSqs(settings.queue, policy));
   const { maxReceives } = await queue.state(run.stop);
@@ -176,12 +194,11 @@ async function connectQueue(
 
 async function withOutbox(
   open: OpenQueue,
-  database: Database,
-  { source }: Settings,
+  place: Omit<OutboxPlace, 'databaseId'>,
 ): Promise<QueueConnection> {
   const { Outbox } = await import('./queue/outbox.js');
-  const of = { databaseId: await databaseId(database), index: source.index };
-  return { ...open, outbox: new Outbox(database, open.queue, of) };
+  const outbox = new Outbox(open.queue, { ...place, databaseId: await databaseId(place.database) });
+  return { ...open, outbox };
 }
 
 async function connectTarget({ target }: Settings, { host }: Run): Promise<Target> {

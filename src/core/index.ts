@@ -7,7 +7,8 @@ export { resolveBound } from './extract/range.js';
 export type * from './extract/types.js';
 export { getDocument, type FoundDocument } from './get/get-document.js';
 export { migrateRange, type RangeOutcome } from './migrate-range.js';
-export { processBatches } from './process/process.js';
+export { carryDeliveries, processBatches } from './process/process.js';
+export type { Delivery } from './queue/queue.js';
 export {
   isPermanent,
   PERMANENT_CODES,

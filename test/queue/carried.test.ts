@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { createConnection } from 'mysql2/promise';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { MigrateError } from '../../src/core/errors.js';
 import { bodyOf } from '../../src/core/queue/message.js';
 import { databaseId } from '../../src/core/tracking/lookup.js';
@@ -145,7 +146,7 @@ test('told to stop, it gives back what does not end, and the messages come at on
   expect(await workUntil(project, done(project, queue))).toMatchObject({ completed: 15 });
 });
 
-test('a killed process costs its batches’ messages one receipt, and nothing else', async () => {
+test('what a killed process had in hand comes again', async () => {
   const { project, queue } = await queued({ ids: ids(25), settings: { leaseSeconds: 2 } });
   await extractToQueue(project);
   const { ended } = startBinary(['process', '--queue', '--watch'], {
@@ -163,10 +164,10 @@ test('a server that is down spends no receipt: batches are sent anew, held back'
   const { project, queue } = await queued({ ids: ids(15) });
   await extractToQueue(project);
   const down = new MigrateError('unavailable', 'Elasticsearch was down for 1 s');
+  // Those that wait for messages end, too.
   const working = workUntil(project, never, {
     messages: () => Promise.reject(down),
-    maxBatches: 2,
-    watch: false,
+    concurrency: 4,
   });
   expect(await rejection(working)).toBe(down);
   expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 0, delayed: 2 });
@@ -179,6 +180,45 @@ test('a server that is down spends no receipt: batches are sent anew, held back'
     'SELECT MAX(attempts) AS most FROM message_tracking',
   );
   expect(attempts).toEqual([{ most: 0 }]);
+});
+
+test('errors nobody foresaw, of one batch after the other, end the run', async () => {
+  const { project, queue } = await queued({ ids: ids(55) });
+  await extractToQueue(project);
+  const bug = new TypeError('undefined is not a function');
+  const working = workUntil(project, never, {
+    messages: () => Promise.reject(bug),
+    concurrency: 1,
+  });
+  expect(await rejection(working)).toBe(bug);
+  const claims = (await batches(project)).map((batch) => batch.claims);
+  expect(claims.sort()).toEqual([0, 0, 0, 1, 1, 1]);
+  expect(await queue.counts()).toEqual({ waiting: 3, inFlight: 3, delayed: 0 });
+});
+
+test('what somebody left behind without a message is sent for', async () => {
+  const { project, queue } = await queued({ ids: ids(15) });
+  await extractToQueue(project);
+  await queue.drain();
+  await change(
+    project,
+    `UPDATE batch_progress SET status = 'in_progress', queued_at = NULL, lease_token = REPEAT('a', 32), lease_owner = 'other:1',
+       lease_expires_at = NOW(6) - INTERVAL 1 SECOND`,
+  );
+  await change(project, `UPDATE message_tracking SET status = 'in_progress'`);
+  expect(await workUntil(project, finished(project))).toMatchObject({ completed: 15 });
+});
+
+test('a batch that another transaction has locked is not waited for', async () => {
+  const { project, queue } = await queued({ ids: ids(15) });
+  await extractToQueue(project);
+  const { host, port, user, password, database } = project.database;
+  const other = await createConnection({ host, port, user, password, database });
+  onTestFinished(() => other.end());
+  await other.query('START TRANSACTION');
+  await other.query('SELECT * FROM batch_progress WHERE batch_id = 1 FOR UPDATE');
+  await workUntil(project, async () => (await queue.counts()).delayed === 1);
+  expect(await batches(project)).toMatchObject([{ status: 'pending' }, { status: 'completed' }]);
 });
 
 test('several processes take from one queue under one display', async () => {
@@ -195,7 +235,7 @@ test('several processes take from one queue under one display', async () => {
 });
 
 test('killed between sending a message anew and deleting the old one, both are there', async () => {
-  const { project, queue } = await queued({ ids: ids(5), settings: { leaseSeconds: 1 } });
+  const { project, queue } = await queued({ ids: ids(5), settings: { leaseSeconds: 10 } });
   await extractToQueue(project);
   const hold = (seconds: number) =>
     change(
@@ -204,20 +244,16 @@ test('killed between sending a message anew and deleting the old one, both are t
          lease_expires_at = NOW(6) + INTERVAL ${seconds} SECOND`,
     );
   await change(project, `UPDATE message_tracking SET status = 'in_progress'`);
-  await hold(5);
+  await hold(600);
   const killed = await runBinary(['process', '--queue'], {
     cwd: project.cwd,
     env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL message-sent-again 1' },
     preload: ['stop-at.mjs'],
   });
   expect(killed.code).toBe(137);
-  expect(await queue.counts()).toMatchObject({ inFlight: 1, delayed: 1 });
+  expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 1, delayed: 1 });
   await hold(-1);
-  const allDone = done(project, queue);
-  const outcome = await workUntil(
-    project,
-    async () => (await allDone()) && (await queue.counts()).delayed === 0,
-  );
+  const outcome = await workUntil(project, finished(project));
   expect(outcome).toMatchObject({ completed: 5, remaining: 0 });
 });
 
@@ -250,5 +286,25 @@ describe('poison', () => {
     expect(await batches(project)).toMatchObject([
       { status: 'failed', claims: 1, isQueued: false },
     ]);
+  });
+
+  test('is in the tables before it is in the dead-letter queue', async () => {
+    const { project, queue } = await queued({ ids: ids(5), maxReceives: 3 });
+    await extractToQueue(project);
+    await queue.drain();
+    const databaseId = await ownDatabase(project);
+    await queue.put(bodyOf(message(1, { databaseId, attempt: 3 })));
+    const options = { cwd: project.cwd, env: project.env };
+    const killed = await runBinary(['process', '--queue'], {
+      ...options,
+      env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-poisoned 1' },
+      preload: ['stop-at.mjs'],
+    });
+    expect(killed.code).toBe(137);
+    expect(await batches(project)).toMatchObject([{ status: 'failed', claims: 0 }]);
+    expect(await runBinary(['retry'], options)).toMatchObject({ code: 3 });
+    expect(await batches(project)).toMatchObject([{ status: 'failed' }]);
+    expect(await runBinary(['retry', '--error', 'poisoned'], options)).toMatchObject({ code: 0 });
+    expect(await workUntil(project, finished(project))).toMatchObject({ completed: 5 });
   });
 });

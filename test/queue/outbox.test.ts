@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
+import { withLock } from '../../src/core/tracking/lock.js';
 import { change } from '../end-to-end/landed.js';
 import { sandboxCredentials } from '../objects/s3.js';
 import { runBinary } from '../support/binary.js';
@@ -119,6 +120,49 @@ test('what was sent long ago and is in no queue is sent again', async () => {
   });
   expect(await resend()).toBe(2);
   expect(batchesOf(await other.queue.drain())).toEqual([1, 2]);
+});
+
+test('batches of jobs over another index are left to those who carry that', async () => {
+  const a = await queued({ ids: ids(25) });
+  const b = await queued({ ids: ids(15, 'b') });
+  const { project } = a;
+  const over = ({ index, queue }: typeof a) =>
+    project.configure({
+      source: { related: {}, index },
+      queue: { url: queue.url, region: queue.region },
+      batchSize: 10,
+    });
+  await extractToQueue(project);
+  await a.queue.drain();
+  await change(project, 'UPDATE batch_progress SET queued_at = NULL');
+  await over(b);
+  await extractToQueue(project);
+  expect(batchesOf(await b.queue.drain())).toEqual([4, 5]);
+  // Long ago, and A's queue is empty: only A's are lost.
+  const other = await queued({ ids: [] });
+  await change(project, 'UPDATE batch_progress SET queued_at = NOW(3) - INTERVAL 1 HOUR');
+  await over({ ...a, queue: other.queue });
+  const run = quietRun();
+  const lost = await connectedToQueue(project, run, ({ queue }) =>
+    Promise.resolve(queue?.outbox.resendLost(run.stop)),
+  );
+  expect(lost).toBe(3);
+  expect(batchesOf(await other.queue.drain())).toEqual([1, 2, 3]);
+});
+
+test('one process sends at a time, others leave it to that one', async () => {
+  const { project, queue } = await queued({ ids: ids(25) });
+  await extractToQueue(project);
+  await queue.drain();
+  await change(project, 'UPDATE batch_progress SET queued_at = NULL');
+  const run = quietRun();
+  await connectedToQueue(project, run, async ({ database, queue: connection }) => {
+    const sent = await withLock(database, 'outbox', 0, () =>
+      Promise.resolve(connection?.outbox.flush(run.stop, 'leave')),
+    );
+    expect(sent).toBe(0);
+    expect(await connection?.outbox.flush(run.stop, 'leave')).toBe(3);
+  });
 });
 
 test('process --queue without a queue is a mistake that is told', async () => {

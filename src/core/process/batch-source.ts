@@ -22,5 +22,5 @@ export interface BatchSource {
   settle(batch: ClaimedBatch, how: Settled): Promise<void>;
   /** Why there is no more work, once there is none. */
   readonly ended: ProcessOutcome['ended'];
-  close(): void;
+  close(): Promise<void>;
 }

@@ -1,6 +1,9 @@
 import { linkSignals } from '../any-signal.js';
 import pLimit, { type LimitFunction } from 'p-limit';
-import type { Connections } from '../connect.js';
+import type { Connections, QueueConnection } from '../connect.js';
+import { HandedInbox, PolledInbox } from '../queue/inbox.js';
+import type { Delivery } from '../queue/queue.js';
+import { QueueSource } from './queue-source.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
 import type { Run } from '../run.js';
@@ -13,6 +16,7 @@ import { completeBatch, type MessageOutcome } from '../tracking/outcomes.js';
 import { carryBatch, type Workshop } from './batch.js';
 import { MessageWriter } from './message-writer.js';
 import { KeyTaken, ObjectWriter } from './object-writer.js';
+import { Dispatch } from './dispatch.js';
 import { removePredecessors } from './predecessors.js';
 import { Requeue } from './requeue.js';
 import { sweepUploads } from './sweep.js';
@@ -46,27 +50,18 @@ export async function processBatches(
   await sweepUploads(run, on);
   const requeue = new Requeue(run, on);
   if (options.retryFailed) await requeue.now();
-  await sendDue(run, on, options);
+  const outbox = options.fromQueue ? wantedQueue(on).outbox : undefined;
+  const dispatch = outbox && new Dispatch(run, outbox);
+  await dispatch?.ifDue();
   const exceptJobs = await foreignJobs(database, settings.source.index);
   const { messages } = await countBatches(database, { exceptJobs });
   const expected = messages.pending + messages.inProgress;
   const carried = await carry(run, on, { ...options, expected }, async () => {
     if (options.retryFailed) await requeue.ifDue();
-    await sendDue(run, on, options);
+    await dispatch?.ifDue();
   });
   if (carried.ended === 'nothing-left') await sweepUploads(run, on);
   return summarise(run, on, carried, requeue.requeued);
-}
-
-/** Batches that have no message in the queue, and would wait for ever. */
-async function sendDue(
-  run: Run,
-  { queue }: Connections,
-  { fromQueue }: Pick<ProcessOptions, 'fromQueue'>,
-): Promise<void> {
-  if (!queue || !fromQueue || run.stop.aborted) return;
-  await queue.outbox.flush(run.stop);
-  await queue.outbox.resendLost(run.stop);
 }
 
 /**
@@ -80,35 +75,62 @@ export async function carryBatches(
   options: CarryOptions,
   requeue: () => Promise<void>,
 ): Promise<Carried> {
-  const workshop = await openWorkshop(run, on, options.concurrency);
-  const heartbeat = new Heartbeat(
-    on.leases,
-    'batch_progress',
-    on.settings.leaseSeconds,
-    run.report,
-  );
-  const grace = stopAfterGrace(run.stop);
+  return carryFrom(run, on, options, await openSource(run, on, options, requeue));
+}
+
+/**
+ * Carries the batches that these messages name, which somebody has received for us.
+ *
+ * @returns beside what came of it, the messages that have to come once more, and what ended it before its time
+ */
+export async function carryDeliveries(
+  run: Run,
+  on: Connections,
+  options: CarryOptions,
+  deliveries: readonly Delivery[],
+): Promise<
+  Pick<Carried, 'completed' | 'failed'> & { kept: readonly Delivery[]; error: Error | undefined }
+> {
+  const inbox = new HandedInbox(deliveries);
+  const source = new QueueSource(run, on, wantedQueue(on), inbox, options, nothingElse);
   const tally = new Tally(run, options.expected);
-  const uploads = pLimit(UPLOADS);
-  const bench = { workshop, heartbeat, uploads, tally };
-  let source: BatchSource | undefined;
+  let error: Error | undefined;
   try {
-    const from = await openSource(run, on, options, requeue);
-    source = from;
+    await carryFrom(run, on, options, source, tally);
+  } catch (thrown) {
+    error = thrown as Error;
+  }
+  return { completed: tally.completed, failed: tally.failed, kept: inbox.kept, error };
+}
+
+async function carryFrom(
+  run: Run,
+  on: Connections,
+  options: CarryOptions,
+  source: BatchSource,
+  tally = new Tally(run, options.expected),
+): Promise<Carried> {
+  const grace = stopAfterGrace(run.stop);
+  let workshop: Awaited<ReturnType<typeof openWorkshop>> | undefined;
+  const { leaseSeconds } = on.settings;
+  const heartbeat = new Heartbeat(on.leases, 'batch_progress', leaseSeconds, run.report);
+  try {
+    workshop = await openWorkshop(run, on, options.concurrency);
     tally.show();
+    const bench = { workshop, heartbeat, uploads: pLimit(UPLOADS), tally };
     await runPool(
       options.concurrency,
-      () => from.take(),
+      () => source.take(),
       async (batch, failed) => {
-        await from.settle(batch, await workOn(run, on, bench, batch, [grace.signal, failed]));
+        await source.settle(batch, await workOn(run, on, bench, batch, [grace.signal, failed]));
       },
     );
-    return { completed: tally.completed, failed: tally.failed, ended: from.ended, lost: 0 };
+    return { completed: tally.completed, failed: tally.failed, ended: source.ended, lost: 0 };
   } finally {
     grace.cancel();
-    source?.close();
+    await source.close();
     await heartbeat.stop();
-    await workshop.close();
+    await workshop?.close();
   }
 }
 
@@ -119,14 +141,20 @@ async function openSource(
   requeue: () => Promise<void>,
 ): Promise<BatchSource> {
   if (options.fromQueue) {
-    const { QueueSource } = await import('./queue-source.js');
-    if (!on.queue) throw new Error('connect was not asked for the queue');
-    return new QueueSource(run, on, on.queue, options, requeue);
+    const from = wantedQueue(on);
+    return new QueueSource(run, on, from, new PolledInbox(from.queue), options, requeue);
   }
   const source = new WorkQueue(run, on, options, requeue);
   await source.lookAround();
   return source;
 }
+
+function wantedQueue({ queue }: Connections): QueueConnection {
+  if (!queue) throw new Error('connect was not asked for the queue');
+  return queue;
+}
+
+const nothingElse = (): Promise<void> => Promise.resolve();
 
 interface Bench {
   readonly workshop: Workshop;

@@ -1,7 +1,10 @@
+import { anySignal } from '../any-signal.js';
 import type { Connections, QueueConnection } from '../connect.js';
 import { isMigrateError } from '../errors.js';
 import { isFault } from '../fault.js';
 import { parseBody, type BatchMessage } from '../queue/message.js';
+import type { Inbox } from '../queue/inbox.js';
+import { withTries } from '../queue/send-anew.js';
 import type { Delivery } from '../queue/queue.js';
 import { ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
@@ -27,6 +30,8 @@ const VISIBILITY_S = 60;
 const BEHIND_LEASE_S = 5;
 /** Where the queue itself sets no limit to receipts. */
 const MOST_TRIES = 5;
+/** So many batches in a row break off with errors nobody foresaw before the run does. */
+const MOST_BROKEN = 3;
 
 /**
  * Batches from a queue. A message only says that there may be something to do: whose a batch is, and whether it is done,
@@ -41,13 +46,22 @@ export class QueueSource implements BatchSource {
   readonly #run: Run;
   readonly #on: Connections;
   readonly #from: QueueConnection;
+  readonly #inbox: Inbox;
   readonly #limits: RunLimits;
   readonly #watch: boolean;
   readonly #whenIdle: () => Promise<void>;
   readonly #visibilitySeconds: number;
   readonly #maxTries: number;
   readonly #received = new Map<ClaimedBatch, Received>();
+  /** Received, and not seen to yet. */
+  readonly #inHand = new Set<Delivery>();
+  /** Batches that broke off with errors nobody foresaw, since one was carried. */
+  readonly #broken = new Set<number>();
+  /** Aborted when the run is to stop, or one of us has failed. */
+  readonly #ending = new AbortController();
+  readonly #signal: AbortSignal;
   readonly #timer: NodeJS.Timeout;
+  #extending: Promise<void> | undefined;
   ended: ProcessOutcome['ended'] = 'nothing-left';
 
   /** @param whenIdle called, with `watch`, whenever no message came */
@@ -55,6 +69,7 @@ export class QueueSource implements BatchSource {
     run: Run,
     on: Connections,
     from: QueueConnection,
+    inbox: Inbox,
     options: CarryOptions,
     whenIdle: () => Promise<void>,
   ) {
@@ -62,29 +77,26 @@ export class QueueSource implements BatchSource {
     this.#run = run;
     this.#on = on;
     this.#from = from;
+    this.#inbox = inbox;
     this.#limits = new RunLimits(run, options);
     this.#watch = options.watch;
     this.#whenIdle = whenIdle;
     this.#visibilitySeconds = Math.min(VISIBILITY_S, 2 * leaseSeconds);
     this.#maxTries = from.maxReceives ?? MOST_TRIES;
-    this.#timer = setInterval(() => void this.#extend(), (this.#visibilitySeconds * 1000) / 3);
+    this.#signal = anySignal(run.stop, this.#ending.signal);
+    const extend = () => {
+      this.#extending ??= this.#extend().finally(() => (this.#extending = undefined));
+    };
+    this.#timer = setInterval(extend, (this.#visibilitySeconds * 1000) / 3);
   }
 
   async take(): Promise<ClaimedBatch | undefined> {
-    for (;;) {
-      const limit = this.#limits.reached();
-      if (limit) {
-        this.ended = limit;
-        return undefined;
-      }
-      this.#limits.count();
-      const delivery = await this.#receive();
-      const batch = delivery && (await this.#claim(delivery));
-      if (batch) return batch;
-      this.#limits.uncount();
-      if (delivery || this.#run.stop.aborted) continue;
-      if (!this.#watch) return undefined;
-      await this.#whenIdle();
+    try {
+      return await this.#next();
+    } catch (error) {
+      // The others wait for messages, and would for ever.
+      this.#ending.abort(error);
+      throw error;
     }
   }
 
@@ -92,32 +104,81 @@ export class QueueSource implements BatchSource {
     const received = this.#received.get(batch);
     this.#received.delete(batch);
     if (!received) throw new Error(`batch ${batch.batchId} did not come from the queue`);
-    switch (how.kind) {
-      case 'carried':
-        return this.#tell(received, (queue) => queue.delete(received.delivery));
-      case 'stopped':
-        return this.#again(received, 0);
-      case 'lost':
-        return this.#again(received, this.#on.settings.leaseSeconds);
-      case 'threw':
-        if (!isMigrateError(how.error) && !isFault(how.error))
-          return this.#leave(received, how.error);
-        await this.#again(received, UNAVAILABLE_DELAY_S);
-        throw how.error;
+    try {
+      await this.#settle(received, how);
+    } catch (error) {
+      this.#ending.abort(error);
+      throw error;
+    } finally {
+      this.#inHand.delete(received.delivery);
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#extending;
+  }
+
+  async #next(): Promise<ClaimedBatch | undefined> {
+    for (;;) {
+      const limit = this.#limits.reached();
+      if (limit) this.ended = limit;
+      if (limit || this.#isEnding()) return undefined;
+      this.#limits.count();
+      const delivery = await this.#receive();
+      const batch = delivery && (await this.#accept(delivery));
+      if (batch) return batch;
+      this.#limits.uncount();
+      if (delivery || this.#isEnding()) continue;
+      if (!this.#watch) return undefined;
+      await this.#whenIdle();
+    }
+  }
+
+  #isEnding(): boolean {
+    return this.#signal.aborted;
+  }
+
+  async #settle(received: Received, how: Settled): Promise<void> {
+    const { delivery, message } = received;
+    switch (how.kind) {
+      case 'carried':
+        this.#broken.clear();
+        return this.#tell(received, (queue) => queue.delete(delivery));
+      case 'stopped':
+        return this.#again(received, this.#run.stop.aborted ? 0 : UNAVAILABLE_DELAY_S);
+      case 'lost':
+        return this.#again(received, this.#on.settings.leaseSeconds);
+      case 'threw':
+        if (isMigrateError(how.error) || isFault(how.error)) {
+          await this.#again(received, UNAVAILABLE_DELAY_S);
+          throw how.error;
+        }
+        await this.#leave(received, how.error);
+        // One after the other: it is not the batches that are poison.
+        this.#broken.add(message.batchId);
+        if (this.#broken.size >= MOST_BROKEN) throw how.error;
+    }
   }
 
   async #receive(): Promise<Delivery | undefined> {
-    const { stop } = this.#run;
     try {
-      return await this.#from.queue.receive(this.#visibilitySeconds, stop);
+      return await this.#inbox.receive(this.#visibilitySeconds, this.#signal);
     } catch (error) {
-      if (stop.aborted) return undefined;
+      if (this.#signal.aborted) return undefined;
       throw error;
+    }
+  }
+
+  /** Kept from others from here on, however long it takes to claim its batch, until it is seen to. */
+  async #accept(delivery: Delivery): Promise<ClaimedBatch | undefined> {
+    this.#inHand.add(delivery);
+    let batch: ClaimedBatch | undefined;
+    try {
+      batch = await this.#claim(delivery);
+      return batch;
+    } finally {
+      if (!batch) this.#inHand.delete(delivery);
     }
   }
 
@@ -128,11 +189,10 @@ export class QueueSource implements BatchSource {
     const { databaseId } = this.#from.outbox;
     if (message.databaseId !== databaseId)
       return this.#refuse(delivery, 'its batch is in another tracking database');
-    const tries = message.attempt - 1 + delivery.receives;
-    const received = { delivery, message: { ...message, attempt: tries } };
+    const received = { delivery, message: withTries(message, delivery) };
     const claim = await this.#claimNamed(received).catch(async (error: unknown) => {
-      if (!isMigrateError(error) && !isFault(error)) return this.#leave(received, error);
-      await this.#again(received, UNAVAILABLE_DELAY_S);
+      if (isMigrateError(error) || isFault(error)) await this.#again(received, UNAVAILABLE_DELAY_S);
+      else await this.#leave(received, error);
       throw error;
     });
     switch (claim?.kind) {
@@ -188,25 +248,30 @@ export class QueueSource implements BatchSource {
   }
 
   /** Nobody foresaw what is wrong: it comes again, and the queue counts. */
-  #leave(received: Received, error: unknown): Promise<undefined> {
+  async #leave(received: Received, error: unknown): Promise<undefined> {
     const { batchId, jobId } = received.message;
     const why = error instanceof Error ? error.message : String(error);
-    this.#report('error', `batch ${batchId} is given back, and tried again: ${why}`, {
-      jobId,
-      batchId,
-    });
-    return this.#tell(received, async (queue) => {
+    const said = `batch ${batchId} is given back, and tried again: ${why}`;
+    this.#report('error', said, { jobId, batchId });
+    this.#inbox.keep(received.delivery);
+    await this.#tell(received, async (queue) => {
       await queue.extend(received.delivery, BROKEN_DELAY_S);
       await this.#from.outbox.remember(batchId);
-    }).then(nothing);
+    });
   }
 
-  /** Nobody can use it, however often it comes. */
+  /** Nobody can use it, however often it comes. Where it can't be moved it stays, and is refused again. */
   async #refuse(delivery: Delivery, why: string): Promise<undefined> {
-    const buried = await this.#from.queue.bury(delivery, why);
-    const where = buried
-      ? 'moved to the dead-letter queue'
-      : 'deleted (the queue has no dead-letter queue)';
+    const buried = await this.#from.queue.bury(delivery, why).catch((error: unknown) => {
+      this.#inbox.keep(delivery);
+      return error as Error;
+    });
+    const where =
+      buried instanceof Error
+        ? `left, since it can't be moved to the dead-letter queue (${buried.message})`
+        : buried
+          ? 'moved to the dead-letter queue'
+          : 'deleted (the queue has no dead-letter queue)';
     this.#report('warn', `message ${delivery.messageId} is ${where}: ${why}`);
   }
 
@@ -218,6 +283,7 @@ export class QueueSource implements BatchSource {
     try {
       await what(this.#from.queue);
     } catch (error) {
+      this.#inbox.keep(delivery);
       this.#report(
         'warn',
         `message ${delivery.messageId} will come once more: ${(error as Error).message}`,
@@ -225,12 +291,15 @@ export class QueueSource implements BatchSource {
     }
   }
 
-  /** Keeps messages of batches that are being worked on from being received by others. */
+  /** Keeps what is in hand from being received by others. */
   async #extend(): Promise<void> {
-    for (const received of this.#received.values())
-      await this.#tell(received, (queue) =>
-        queue.extend(received.delivery, this.#visibilitySeconds),
-      );
+    for (const delivery of this.#inHand) {
+      await this.#from.queue.extend(delivery, this.#visibilitySeconds).catch((error: unknown) => {
+        if (!this.#inHand.has(delivery)) return;
+        const why = (error as Error).message;
+        this.#report('warn', `message ${delivery.messageId} is not kept from others: ${why}`);
+      });
+    }
   }
 
   #report(

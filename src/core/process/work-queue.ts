@@ -70,8 +70,8 @@ export class WorkQueue implements BatchSource {
     if (how.kind === 'threw') throw how.error;
   }
 
-  close(): void {
-    // Nothing is kept open.
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** Finds out which jobs are not ours; jobs may have been added since. */

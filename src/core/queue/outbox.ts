@@ -1,7 +1,8 @@
 import type { Report } from '../run.js';
 import { reached } from '../steps.js';
-import type { Database } from '../tracking/database.js';
+import type { Database, Statements } from '../tracking/database.js';
 import { foreignJobs } from '../tracking/jobs.js';
+import { withLock } from '../tracking/lock.js';
 import { forgetSent, markSent, unsentBatches, type UnsentScope } from '../tracking/outbox.js';
 import type { Queue } from './queue.js';
 
@@ -9,37 +10,54 @@ import type { Queue } from './queue.js';
 const AT_ONCE = 500;
 /** An empty queue has lost what was sent so long ago: longer than its counts lag behind, and than a message is held back. */
 const LOST_AFTER_S = 20 * 60;
+/** How long an extraction that has ended waits for others who are sending, in seconds. */
+const TURN_S = 30;
+
+export interface OutboxPlace {
+  readonly database: Database;
+  /** The connections that are kept for what must not wait. */
+  readonly leases: Database;
+  readonly databaseId: string;
+  /** The configured index: batches of jobs over others are not ours to send. */
+  readonly index: string;
+}
 
 /**
- * Puts a message into the queue for each pending batch that has none there. Between the tracking database and the queue nothing is
- * lost: what is not marked as sent is sent again, by whoever comes next, and a message that comes twice does nothing the
- * second time.
+ * Puts a message into the queue for each batch that waits and has none there. Between the tracking database and the queue
+ * nothing is lost: what is not marked as sent is sent again, by whoever comes next, and a message that comes twice does nothing
+ * the second time.
  */
 export class Outbox {
-  readonly #database: Database;
+  readonly #place: OutboxPlace;
   readonly #queue: Queue;
-  readonly #index: string;
-  readonly databaseId: string;
 
-  /** @param index the configured one: batches of jobs over others are not ours to send */
-  constructor(database: Database, queue: Queue, of: { databaseId: string; index: string }) {
-    this.#database = database;
+  constructor(queue: Queue, place: OutboxPlace) {
     this.#queue = queue;
-    this.databaseId = of.databaseId;
-    this.#index = of.index;
+    this.#place = place;
   }
 
-  /** Sends for all batches there are now; how many those were. */
-  async flush(signal: AbortSignal): Promise<number> {
-    const exceptJobs = await foreignJobs(this.#database, this.#index);
-    const { sent } = await this.#send({ growing: undefined, exceptJobs, after: 0 }, signal);
-    return sent;
+  get databaseId(): string {
+    return this.#place.databaseId;
+  }
+
+  /**
+   * Sends for all batches there are now; how many those were. One process at a time does so: where another one is at it, it
+   * is waited for, or nothing is done.
+   */
+  async flush(signal: AbortSignal, others: 'wait' | 'leave' = 'wait'): Promise<number> {
+    const { database, index } = this.#place;
+    const exceptJobs = await foreignJobs(database, index);
+    const scope = { growing: undefined, exceptJobs, after: 0 };
+    const seconds = others === 'wait' ? TURN_S : 0;
+    const done = await withLock(database, 'outbox', seconds, (on) => this.#send(on, scope, signal));
+    return done?.sent ?? 0;
   }
 
   /** The same while a job is being extracted, whose last batch still grows: only what it has added since. */
   whileGrowing(jobId: number, report: Report, signal: AbortSignal): GrowingOutbox {
+    const { database } = this.#place;
     return new GrowingOutbox(
-      (after) => this.#send({ growing: jobId, exceptJobs: [], after }, signal),
+      (after) => this.#send(database, { growing: jobId, exceptJobs: [], after }, signal),
       report,
       signal,
     );
@@ -50,29 +68,31 @@ export class Outbox {
    * queue keeps anything.
    */
   async resendLost(signal: AbortSignal): Promise<number> {
+    const { database, index } = this.#place;
     const { messages, retentionSeconds } = await this.#queue.state(signal);
     const lostAfter = messages === 0 ? LOST_AFTER_S : retentionSeconds;
-    const lost = await forgetSent(this.#database, lostAfter);
+    const lost = await forgetSent(database, lostAfter, await foreignJobs(database, index));
     if (lost > 0) await this.flush(signal);
     return lost;
   }
 
-  /** A message for this batch is in the queue, by whichever way it got there. */
-  remember(batchId: number): Promise<void> {
-    return markSent(this.#database, [batchId]);
+  /** A message for this batch is in the queue, by whichever way it got there. Where that can't be noted, another one is sent. */
+  async remember(batchId: number): Promise<void> {
+    await markSent(this.#place.leases, [batchId]).catch(() => undefined);
   }
 
   async #send(
+    on: Statements,
     scope: Omit<UnsentScope, 'limit'>,
     signal: AbortSignal,
   ): Promise<{ sent: number; after: number }> {
+    const { databaseId } = this.#place;
     let sent = 0;
     for (let { after } = scope; ;) {
       signal.throwIfAborted();
-      const batches = await unsentBatches(this.#database, { ...scope, after, limit: AT_ONCE });
+      const batches = await unsentBatches(on, { ...scope, after, limit: AT_ONCE });
       const last = batches.at(-1);
       if (!last) return { sent, after };
-      const { databaseId } = this;
       await this.#queue.send(
         batches.map(({ batchId, jobId }) => ({ databaseId, jobId, batchId, attempt: 1 })),
         0,
@@ -80,7 +100,7 @@ export class Outbox {
       );
       reached('messages-sent');
       await markSent(
-        this.#database,
+        on,
         batches.map(({ batchId }) => batchId),
       );
       reached('messages-marked');

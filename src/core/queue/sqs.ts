@@ -142,16 +142,13 @@ class SqsQueue implements Queue {
     if (url !== undefined) {
       const value = { DataType: 'String', StringValue: reason.slice(0, LONGEST_REASON) };
       // First there, then no longer here: in between it is in both, and what it says is refused once more.
-      await this.#ask('sqs:SendMessage', NEVER, (abortSignal) =>
-        this.#client.send(
-          new SendMessageCommand({
-            QueueUrl: url,
-            MessageBody: delivery.body,
-            MessageAttributes: { reason: value },
-          }),
-          { abortSignal },
-        ),
-      );
+      const command = new SendMessageCommand({
+        QueueUrl: url,
+        MessageBody: delivery.body,
+        MessageAttributes: { reason: value },
+      });
+      const send: Send<unknown> = (abortSignal) => this.#client.send(command, { abortSignal });
+      await this.#ask('sqs:SendMessage', NEVER, send, url);
     }
     await this.delete(delivery);
     return url !== undefined;
@@ -194,11 +191,12 @@ class SqsQueue implements Queue {
     const { deadLetterTargetArn } = redriveOf(await this.#attributes(NEVER));
     const [, , , , account, name] = deadLetterTargetArn?.split(':') ?? [];
     if (name === undefined) return undefined;
-    const { QueueUrl } = await this.#ask('sqs:GetQueueUrl', NEVER, (abortSignal) =>
-      this.#client.send(
-        new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }),
-        { abortSignal },
-      ),
+    const command = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account });
+    const { QueueUrl } = await this.#ask(
+      'sqs:GetQueueUrl',
+      NEVER,
+      (abortSignal) => this.#client.send(command, { abortSignal }),
+      name,
     );
     return QueueUrl;
   }
@@ -213,14 +211,19 @@ class SqsQueue implements Queue {
     return Attributes;
   }
 
-  #ask<Output>(action: string, signal: AbortSignal, send: Send<Output>): Promise<Output> {
+  #ask<Output>(
+    action: string,
+    signal: AbortSignal,
+    send: Send<Output>,
+    url = this.#url,
+  ): Promise<Output> {
     return retrying(
       this.#policy,
       async () => {
         try {
           return await send(signal);
         } catch (error) {
-          throw sqsFault(error, action, this.#url);
+          throw sqsFault(error, action, url);
         }
       },
       { signal },

@@ -84,7 +84,10 @@ export async function claimNamedBatch(
   });
 }
 
-/** How a batch stands, by the database's clock; its row is then locked until the transaction ends. */
+/**
+ * How a batch stands, by the database's clock; its row is then locked until the transaction ends. Where another transaction has it
+ * locked, it counts as held: it is not waited for.
+ */
 export async function findNamed(
   on: Statements,
   jobId: number,
@@ -93,14 +96,22 @@ export async function findNamed(
   | { kind: 'claimable' }
   | { kind: 'finished' }
   | { kind: 'missing' }
-  | { kind: 'held'; secondsLeft: number; token: string }
+  | { kind: 'held'; secondsLeft: number; token: string | undefined }
 > {
   const [row] = await on.rows<{ status: string; token: string | null; seconds: number | null }>(
     `SELECT status, lease_token AS token, TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at) AS seconds
-     FROM batch_progress WHERE batch_id = ? AND job_id = ? FOR UPDATE`,
+     FROM batch_progress WHERE batch_id = ? AND job_id = ? FOR UPDATE SKIP LOCKED`,
     [batchId, jobId],
   );
-  if (!row) return { kind: 'missing' };
+  if (!row) {
+    const there = await on.rows('SELECT 1 FROM batch_progress WHERE batch_id = ? AND job_id = ?', [
+      batchId,
+      jobId,
+    ]);
+    return there.length > 0
+      ? { kind: 'held', secondsLeft: LOCKED_S, token: undefined }
+      : { kind: 'missing' };
+  }
   if (row.status === 'pending') return { kind: 'claimable' };
   if (row.status !== 'in_progress') return { kind: 'finished' };
   const secondsLeft = row.seconds ?? -1;
@@ -108,6 +119,9 @@ export async function findNamed(
   if (secondsLeft < 0 || row.token === null) return { kind: 'claimable' };
   return { kind: 'held', secondsLeft, token: row.token };
 }
+
+/** What is locked is asked for again after so long, in seconds. */
+const LOCKED_S = 10;
 
 async function take(on: Statements, batchId: number, lease: Lease): Promise<ClaimedBatch> {
   await on.change(

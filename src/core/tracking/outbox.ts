@@ -1,13 +1,13 @@
-import type { Database } from './database.js';
+import type { Statements } from './database.js';
 
-/** A pending batch for which no message is known to be in the queue. */
+/** A batch that waits, for which no message is known to be in the queue. */
 export interface UnsentBatch {
   readonly batchId: number;
   readonly jobId: number;
 }
 
 export interface UnsentScope {
-  /** The job whose last batch is left out: it is being filled. */
+  /** Only this job, which is being extracted; its last batch is left out: it is being filled. */
   readonly growing: number | undefined;
   readonly exceptJobs: readonly number[];
   /** Only batches behind this one. */
@@ -15,39 +15,64 @@ export interface UnsentScope {
   readonly limit: number;
 }
 
-/** Pending batches that a message is to be sent for, in order. */
+/** Pending, or claimed by somebody whose lease has run out. */
+const WAITS = `(status = 'pending' OR (status = 'in_progress' AND lease_expires_at < NOW(6)))`;
+
+const LOST = `${WAITS} AND queued_at < NOW(3) - INTERVAL ? SECOND`;
+
+/** Batches that a message is to be sent for, in order. */
 export async function unsentBatches(
-  database: Database,
+  on: Statements,
   { growing = 0, exceptJobs, after, limit }: UnsentScope,
 ): Promise<UnsentBatch[]> {
-  const rows = await database.rows<{ batch_id: number; job_id: number }>(
+  const rows = await on.rows<{ batch_id: number; job_id: number }>(
     `SELECT batch_id, job_id FROM batch_progress
-     WHERE status = 'pending' AND batch_id > ? AND queued_at IS NULL AND job_id NOT IN (?)
-       AND (job_id <> ? OR batch_id < (SELECT MAX(batch_id) FROM batch_progress WHERE job_id = ?))
+     WHERE status IN ('pending', 'in_progress') AND ${WAITS} AND batch_id > ? AND queued_at IS NULL AND job_id NOT IN (?)
+       AND (? = 0 OR (job_id = ? AND batch_id < (SELECT MAX(batch_id) FROM batch_progress WHERE job_id = ?)))
      ORDER BY batch_id LIMIT ?`,
-    [after, [0, ...exceptJobs], growing, growing, limit],
+    [after, [0, ...exceptJobs], growing, growing, growing, limit],
   );
   return rows.map((row) => ({ batchId: row.batch_id, jobId: row.job_id }));
 }
 
 /**
- * Remembers that messages were sent. Only behind the sending: a crash in between sends them once more, and a message that
- * comes twice does nothing the second time. A batch that was claimed meanwhile is left alone.
+ * Remembers that messages are in the queue. Only behind the sending: a crash in between sends them once more, and a message
+ * that comes twice does nothing the second time. Whoever has claimed such a batch meanwhile answers for the message it came by.
  */
-export async function markSent(database: Database, batchIds: readonly number[]): Promise<void> {
+export async function markSent(on: Statements, batchIds: readonly number[]): Promise<void> {
   if (batchIds.length === 0) return;
-  await database.change(
-    `UPDATE batch_progress SET queued_at = NOW(3) WHERE batch_id IN (?) AND status = 'pending'`,
+  await on.change(
+    `UPDATE batch_progress SET queued_at = NOW(3)
+     WHERE batch_id IN (?) AND status IN ('pending', 'in_progress')`,
     [batchIds],
   );
 }
 
-/** Counts messages that were sent so long ago as gone: their batches are due again. */
-export async function forgetSent(database: Database, olderThanSeconds: number): Promise<number> {
-  const { affectedRows } = await database.change(
-    `UPDATE batch_progress SET queued_at = NULL
-     WHERE status = 'pending' AND queued_at < NOW(3) - INTERVAL ? SECOND`,
-    [olderThanSeconds],
-  );
-  return affectedRows;
+/**
+ * Counts messages that were sent so long ago as gone: their batches are due again. They are looked up first, since an UPDATE would
+ * wait for every batch that somebody has locked just now.
+ */
+export async function forgetSent(
+  on: Statements,
+  olderThanSeconds: number,
+  exceptJobs: readonly number[],
+): Promise<number> {
+  let forgotten = 0;
+  for (let after = 0; ;) {
+    const rows = await on.rows<{ batch_id: number }>(
+      `SELECT batch_id FROM batch_progress
+       WHERE status IN ('pending', 'in_progress') AND ${LOST} AND job_id NOT IN (?) AND batch_id > ?
+       ORDER BY batch_id LIMIT 1000`,
+      [olderThanSeconds, [0, ...exceptJobs], after],
+    );
+    const ids = rows.map(({ batch_id }) => batch_id);
+    const last = ids.at(-1);
+    if (last === undefined) return forgotten;
+    const { affectedRows } = await on.change(
+      `UPDATE batch_progress SET queued_at = NULL WHERE batch_id IN (?) AND ${LOST}`,
+      [ids, olderThanSeconds],
+    );
+    forgotten += affectedRows;
+    after = last;
+  }
 }

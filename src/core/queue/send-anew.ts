@@ -1,0 +1,32 @@
+import { parseBody, type BatchMessage } from './message.js';
+import type { Delivery, Queue } from './queue.js';
+
+/**
+ * Sends messages anew that could not be looked at, since a server is down, and deletes those that were received: the queue
+ * counts receipts, and would take them for poison.
+ *
+ * @param delaySeconds 0 to 900
+ * @returns those that nobody can read, which are left
+ */
+export async function sendAnew(
+  queue: Queue,
+  deliveries: readonly Delivery[],
+  delaySeconds: number,
+  signal: AbortSignal,
+): Promise<readonly Delivery[]> {
+  const left: Delivery[] = [];
+  for (const delivery of deliveries) {
+    const message = parseBody(delivery.body);
+    if ('wrong' in message) left.push(delivery);
+    else {
+      await queue.send([withTries(message, delivery)], delaySeconds, signal);
+      await queue.delete(delivery);
+    }
+  }
+  return left;
+}
+
+/** The same message, which knows how many tries there were with this receipt. */
+export function withTries(message: BatchMessage, { receives }: Delivery): BatchMessage {
+  return { ...message, attempt: message.attempt - 1 + receives };
+}
