@@ -126,18 +126,20 @@ test('the library is found by its name, with types, and nothing behind it is', a
   await writeFile(
     join(project.cwd, 'use.mjs'),
     `import { connect, extract, migrateRange, processBatches, resolveBound, isMigrateError } from 'es-migrate';
+     import * as lambda from 'es-migrate/lambda';
      const all = [connect, extract, migrateRange, processBatches].map((one) => typeof one);
      const at = resolveBound('2024-10-01', { timezone: 'UTC', edge: 'from' });
      const inner = await import('es-migrate/dist/src/core/connect.js').catch(({ code }) => code);
      let refused;
      try { resolveBound('2024-02-30', { timezone: 'UTC', edge: 'from' }); } catch (error) { refused = isMigrateError(error); }
-     console.log(JSON.stringify({ all, at, inner, refused }));`,
+     console.log(JSON.stringify({ all, at, inner, refused, handlers: Object.keys(lambda).sort() }));`,
   );
   expect(JSON.parse(await run(process.execPath, ['use.mjs'], project.cwd))).toEqual({
     all: ['function', 'function', 'function', 'function'],
     at: Date.parse('2024-10-01T00:00:00Z'),
     inner: 'ERR_PACKAGE_PATH_NOT_EXPORTED',
     refused: true,
+    handlers: ['extract', 'process', 'retry'],
   });
   await writeFile(
     join(project.cwd, 'use.ts'),

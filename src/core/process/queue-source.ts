@@ -22,8 +22,9 @@ const BROKEN_DELAY_S = 30;
 /** SQS's longest delay, in seconds. */
 const LONGEST_DELAY_S = 900;
 /**
- * How long a message is kept from others, and renewed as long as its batch is worked on: short, since one that was sent to
- * a process that has just gone is not seen by anybody for so long. One whose batch is still held then is sent anew.
+ * How long a message is kept from others, and renewed as long as its batch is worked on. Short: one that was handed to a
+ * process that has just gone is not seen by anybody for so long. Longer than a poll: or polls of such a process, of which
+ * the queue knows nothing yet, could take the same message again and again.
  */
 const VISIBILITY_S = 60;
 /** A batch is asked for again so long behind the end of its lease. */

@@ -1,0 +1,136 @@
+import { explain } from '../commands/failure.js';
+import { createRun } from '../commands/create-run.js';
+import { loadSettings } from '../config/load.js';
+import { secretsOf } from '../config/secrets.js';
+import type { Needs } from '../config/settle.js';
+import { connect, type Connections } from '../core/connect.js';
+import { isMigrateError, MigrateError } from '../core/errors.js';
+import { isFault } from '../core/fault.js';
+import { sendAnew } from '../core/queue/send-anew.js';
+import type { Delivery } from '../core/queue/queue.js';
+import type { Run } from '../core/run.js';
+import type { Settings } from '../core/settings.js';
+import type { Context } from './event.js';
+import { LambdaLog } from './log.js';
+
+/** What an invocation works with. */
+export interface Invocation {
+  readonly run: Run;
+  readonly on: Connections;
+  readonly log: LambdaLog;
+  /** Milliseconds since it began. */
+  readonly elapsed: () => number;
+}
+
+/**
+ * What is kept from one invocation to the next, as long as Lambda keeps the container: settings and connections. A
+ * failed invocation lets go of them, so that what was corrected meanwhile counts.
+ */
+export class Container {
+  readonly #needs: Needs;
+  readonly #log = new LambdaLog();
+  #settings: Settings | undefined;
+  #connections: Promise<Connections> | undefined;
+
+  constructor(needs: Needs) {
+    this.#needs = needs;
+  }
+
+  /**
+   * @param endMs the run is told to stop when no more than that is left
+   * @throws what ended the invocation, told in the log in words for an operator
+   */
+  async invoke<T>(
+    context: Context,
+    endMs: number,
+    work: (invocation: Invocation) => Promise<T>,
+  ): Promise<T> {
+    const began = performance.now();
+    const log = this.#log;
+    log.begin(context);
+    const stop = new AbortController();
+    const left = Math.max(0, context.getRemainingTimeInMillis() - endMs);
+    const timer = setTimeout(() => stop.abort(new Error('the function’s time is up')), left);
+    if (left === 0) stop.abort(new Error('no time is left to begin anything'));
+    try {
+      const on = await inTime((this.#connections ??= this.#connect()), stop.signal);
+      const run = createRun(stop.signal, log.report);
+      return await work({ run, on, log, elapsed: () => performance.now() - began });
+    } catch (error) {
+      const isForeseen = isMigrateError(error) || isFault(error);
+      for (const message of explain(error, !isForeseen)) log.write({ level: 'error', message });
+      await this.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Sends messages anew, over a connection to the queue alone; gives those that are left. */
+  async sendAnew(
+    deliveries: readonly Delivery[],
+    delaySeconds: number,
+  ): Promise<readonly Delivery[]> {
+    const { queue, retryForMs } = this.#load();
+    if (!queue || deliveries.length === 0) return deliveries;
+    const { openSqs } = await import('../core/queue/sqs.js');
+    const open = openSqs(queue, { retryForMs, report: this.#log.report });
+    const patience = AbortSignal.timeout(PATIENCE_MS);
+    return sendAnew(open, deliveries, delaySeconds, patience).finally(() => open.close());
+  }
+
+  async close(): Promise<void> {
+    const connections = this.#connections;
+    this.#connections = undefined;
+    this.#settings = undefined;
+    await connections?.then((on) => on.close()).catch(() => undefined);
+  }
+
+  #connect(): Promise<Connections> {
+    const settings = this.#load();
+    // Outlives the invocation that made it.
+    const run = createRun(new AbortController().signal, this.#log.report);
+    return connect(settings, { ...this.#needs, fewConnections: true }, run);
+  }
+
+  #load(): Settings {
+    return (this.#settings ??= this.#read());
+  }
+
+  #read(): Settings {
+    const log = this.#log;
+    const { env } = process;
+    const cwd = env['LAMBDA_TASK_ROOT'] ?? process.cwd();
+    const needs = this.#needs;
+    const { settings, warnings } = loadSettings({
+      ...{ cwd, env, flags: {}, configPath: undefined, needs },
+    });
+    log.scrubber.learn([
+      ...secretsOf(settings),
+      env['AWS_SECRET_ACCESS_KEY'] ?? '',
+      env['AWS_SESSION_TOKEN'] ?? '',
+    ]);
+    for (const message of warnings) log.write({ level: 'warn', message });
+    return settings;
+  }
+}
+
+/** Connecting goes on, for the next invocation, where this one has no time to wait for it. */
+async function inTime(connecting: Promise<Connections>, stop: AbortSignal): Promise<Connections> {
+  const timeUp = new Promise<never>((_resolve, reject) => {
+    const fail = () => {
+      reject(
+        new MigrateError(
+          'unavailable',
+          'the function’s time was up before all servers had answered',
+        ),
+      );
+    };
+    if (stop.aborted) fail();
+    else stop.addEventListener('abort', fail, { once: true });
+  });
+  return Promise.race([connecting, timeUp]);
+}
+
+/** For sending messages anew at the end of an invocation, in milliseconds. */
+const PATIENCE_MS = 10_000;

@@ -1,0 +1,5 @@
+/** es-migrate as three Lambda functions: see deploy/lambda. */
+export { extract } from './extract.js';
+export { process } from './process.js';
+export { retry, type Retried } from './retry.js';
+export type { Context, ExtractEvent, SqsEvent, SqsResponse } from './event.js';

@@ -1,0 +1,41 @@
+import { resetStuck } from '../core/recover/reset-stuck.js';
+import { retry as putBack } from '../core/recover/retry.js';
+import { Container } from './container.js';
+import type { Context } from './event.js';
+import { writeMetrics } from './metrics.js';
+
+const container = new Container({ source: false, target: false, queue: true });
+
+/** Statements that are under way may take that long, in milliseconds. */
+const END_MS = 5_000;
+
+/** What a `retry` did. */
+export interface Retried {
+  readonly requeued: number;
+  readonly failed: number;
+  readonly remaining: number;
+  /** Batches and extractions whose lease had run out. */
+  readonly reset: number;
+}
+
+/**
+ * Puts back what is stuck, and failed messages that have attempts left, and sends a message for each pending batch that has none in
+ * the queue.
+ */
+export function retry(_event: unknown, context: Context): Promise<Retried> {
+  return container.invoke(context, END_MS, async ({ run, on, log, elapsed }) => {
+    const stuck = await resetStuck(run, on, { olderThanMs: 0, dryRun: false });
+    const all = { jobId: undefined, errorCode: undefined, force: false, dryRun: false };
+    const { requeued, left, remaining } = await putBack(run, on, all);
+    const reset = stuck.batches.length + stuck.extractions.length;
+    const outcome = { requeued, failed: left, remaining, reset };
+    log.write({ level: 'info', message: 'retry', ...outcome });
+    writeMetrics(log, context.functionName, {
+      MessagesRequeued: { value: requeued, unit: 'Count' },
+      MessagesStandingFailed: { value: left, unit: 'Count' },
+      Backlog: { value: remaining, unit: 'Count' },
+      Duration: { value: elapsed(), unit: 'Milliseconds' },
+    });
+    return outcome;
+  });
+}
