@@ -69,4 +69,18 @@ export function ownerOf({ hostname, pid }: Host): string {
   return `${hostname}:${pid}`;
 }
 
+/** Does what can wait for the next run, unless this one is to stop; what is cut off by that is no error. */
+export async function unlessStopped(
+  { stop }: Pick<Run, 'stop'>,
+  work: () => Promise<unknown> | undefined,
+): Promise<void> {
+  const isStopped = () => stop.aborted;
+  if (isStopped()) return;
+  try {
+    await work();
+  } catch (error) {
+    if (!isStopped()) throw error;
+  }
+}
+
 export const systemClock: Clock = { now: () => Date.now() };

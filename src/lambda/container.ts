@@ -57,33 +57,58 @@ export class Container {
       const run = createRun(stop.signal, log.report);
       return await work({ run, on, log, elapsed: () => performance.now() - began });
     } catch (error) {
-      const isForeseen = isMigrateError(error) || isFault(error);
-      for (const message of explain(error, !isForeseen)) log.write({ level: 'error', message });
-      await this.close();
+      this.#tell(error);
+      this.close();
       throw error;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Sends messages anew, over a connection to the queue alone; gives those that are left. */
+  /**
+   * Sends messages anew, over a connection to the queue alone, for the event source to delete those it has handed us.
+   *
+   * @returns those that are left: nobody can read them, or the queue can't be reached, which is told
+   */
   async sendAnew(
+    context: Context,
     deliveries: readonly Delivery[],
     delaySeconds: number,
   ): Promise<readonly Delivery[]> {
-    const { queue, retryForMs } = this.#load();
-    if (!queue || deliveries.length === 0) return deliveries;
-    const { openSqs } = await import('../core/queue/sqs.js');
-    const open = openSqs(queue, { retryForMs, report: this.#log.report });
-    const patience = AbortSignal.timeout(PATIENCE_MS);
-    return sendAnew(open, deliveries, delaySeconds, patience).finally(() => open.close());
+    if (deliveries.length === 0) return deliveries;
+    let settings: Settings;
+    try {
+      settings = this.#load();
+    } catch {
+      // What is wrong with them is told where they are needed first.
+      return deliveries;
+    }
+    const { queue, retryForMs } = settings;
+    if (!queue) return deliveries;
+    try {
+      const { openSqs } = await import('../core/queue/sqs.js');
+      const open = openSqs(queue, { retryForMs, report: this.#log.report });
+      const patience = AbortSignal.timeout(Math.floor(context.getRemainingTimeInMillis() / 2));
+      return await sendAnew(open, deliveries, delaySeconds, patience).finally(() => open.close());
+    } catch (error) {
+      this.#tell(error);
+      return deliveries;
+    }
   }
 
-  async close(): Promise<void> {
+  /** Lets go of everything. Nobody waits for it: a server that is down would not answer. */
+  close(): void {
     const connections = this.#connections;
     this.#connections = undefined;
     this.#settings = undefined;
-    await connections?.then((on) => on.close()).catch(() => undefined);
+    connections?.then((on) => on.close()).catch(() => undefined);
+  }
+
+  /** One line, in words for an operator. */
+  #tell(error: unknown): void {
+    const isForeseen = isMigrateError(error) || isFault(error);
+    const [message, ...more] = explain(error, !isForeseen);
+    this.#log.write({ level: 'error', message, ...(more.length > 0 && { more: more.join('\n') }) });
   }
 
   #connect(): Promise<Connections> {
@@ -111,11 +136,12 @@ export class Container {
       env['AWS_SESSION_TOKEN'] ?? '',
     ]);
     for (const message of warnings) log.write({ level: 'warn', message });
-    return settings;
+    // Past it a batch is sent anew with a delay: a function that waits is paid for, and ended in the middle of it.
+    return { ...settings, retryForMs: Math.min(settings.retryForMs, RETRY_FOR_MS) };
   }
 }
 
-/** Connecting goes on, for the next invocation, where this one has no time to wait for it. */
+/** Waits for connections as long as there is time. */
 async function inTime(connecting: Promise<Connections>, stop: AbortSignal): Promise<Connections> {
   const timeUp = new Promise<never>((_resolve, reject) => {
     const fail = () => {
@@ -132,5 +158,5 @@ async function inTime(connecting: Promise<Connections>, stop: AbortSignal): Prom
   return Promise.race([connecting, timeUp]);
 }
 
-/** For sending messages anew at the end of an invocation, in milliseconds. */
-const PATIENCE_MS = 10_000;
+/** How long one request is retried at most, in milliseconds. */
+const RETRY_FOR_MS = 8_000;

@@ -1,4 +1,4 @@
-/** es-migrate as three Lambda functions: see deploy/lambda. */
+/** es-migrate as three Lambda functions. */
 export { extract } from './extract.js';
 export { process } from './process.js';
 export { retry, type Retried } from './retry.js';

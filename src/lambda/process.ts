@@ -1,6 +1,4 @@
 import { carryDeliveries } from '../core/process/process.js';
-import { isMigrateError } from '../core/errors.js';
-import { isFault } from '../core/fault.js';
 import type { Delivery } from '../core/queue/queue.js';
 import { Container } from './container.js';
 import type { Context, SqsEvent, SqsResponse } from './event.js';
@@ -23,31 +21,34 @@ export async function process(event: SqsEvent, context: Context): Promise<SqsRes
     receives: Number(attributes.ApproximateReceiveCount),
   }));
   // Nothing new is begun that could not be ended: not even connections.
-  if (context.getRemainingTimeInMillis() <= END_MS) return comeAgain(deliveries);
-  let kept: readonly Delivery[] = deliveries;
+  if (context.getRemainingTimeInMillis() <= END_MS)
+    return comeAgain(await container.sendAnew(context, deliveries, 0));
+  let kept: readonly Delivery[] = [];
+  let waiting: readonly Delivery[] = deliveries;
+  let delaySeconds = 0;
   try {
     await container.invoke(context, END_MS, async ({ run, on, log, elapsed }) => {
       const { concurrency } = on.settings;
       const options = { concurrency, ...WITHOUT_LIMITS, watch: false, expected: 0 };
       const carried = await carryDeliveries(run, on, options, deliveries);
+      ({ kept, waiting } = carried);
       const { completed, failed, error } = carried;
-      kept = carried.kept;
       const ms = elapsed();
+      log.write({ level: 'info', message: 'process', completed, failed });
       writeMetrics(log, context.functionName, {
         MessagesCompleted: { value: completed, unit: 'Count' },
         MessagesFailed: { value: failed, unit: 'Count' },
         MessagesPerSecond: { value: (1000 * completed) / ms, unit: 'Count/Second' },
-        BatchesReturned: { value: kept.length, unit: 'Count' },
+        BatchesReturned: { value: kept.length + waiting.length, unit: 'Count' },
         Duration: { value: ms, unit: 'Milliseconds' },
       });
       if (error) throw error;
     });
-    return comeAgain(kept);
-  } catch (error) {
-    // It has been told. What is broken may be the message's fault, and is counted; a server that is down is not.
-    if (!isMigrateError(error) && !isFault(error)) return comeAgain(kept);
-    return comeAgain(await container.sendAnew(kept, UNAVAILABLE_DELAY_S).catch(() => kept));
+  } catch {
+    // It has been told. Messages that were not looked at are not to blame for it.
+    delaySeconds = UNAVAILABLE_DELAY_S;
   }
+  return comeAgain([...kept, ...(await container.sendAnew(context, waiting, delaySeconds))]);
 }
 
 const WITHOUT_LIMITS = { maxBatches: undefined, maxRuntimeMs: undefined };

@@ -7,7 +7,7 @@ import { writeMetrics } from './metrics.js';
 const container = new Container({ source: false, target: false, queue: true });
 
 /** Statements that are under way may take that long, in milliseconds. */
-const END_MS = 5_000;
+const END_MS = 10_000;
 
 /** What a `retry` did. */
 export interface Retried {

@@ -1,7 +1,7 @@
 import { anySignal } from '../any-signal.js';
 import type { Connections } from '../connect.js';
 import { isMigrateError, usage } from '../errors.js';
-import { ownerOf, type Run } from '../run.js';
+import { ownerOf, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { IndexNames } from '../tracking/indices.js';
@@ -38,7 +38,7 @@ export async function extract(
 ): Promise<ExtractOutcome> {
   const outcome = await extractJobs(run, on, options);
   // Whatever was not sent while pages were read, in whichever run; one that is told to stop leaves it to the next.
-  if (!options.dryRun && !run.stop.aborted) await on.queue?.outbox.flush(run.stop);
+  if (!options.dryRun) await unlessStopped(run, () => on.queue?.outbox.flush(run.stop));
   return outcome;
 }
 

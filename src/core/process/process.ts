@@ -81,7 +81,8 @@ export async function carryBatches(
 /**
  * Carries the batches that these messages name, which somebody has received for us.
  *
- * @returns beside what came of it, the messages that have to come once more, and what ended it before its time
+ * @returns beside what came of it, the messages that have to come once more, those that were not looked at, and what ended it
+ *   before its time
  */
 export async function carryDeliveries(
   run: Run,
@@ -89,8 +90,10 @@ export async function carryDeliveries(
   options: CarryOptions,
   deliveries: readonly Delivery[],
 ): Promise<
-  Pick<Carried, 'completed' | 'failed'> & { kept: readonly Delivery[]; error: Error | undefined }
+  Pick<Carried, 'completed' | 'failed'> &
+    Pick<HandedInbox, 'kept' | 'waiting'> & { error: Error | undefined }
 > {
+  await prepareStaging(run);
   const inbox = new HandedInbox(deliveries);
   const source = new QueueSource(run, on, wantedQueue(on), inbox, options, nothingElse);
   const tally = new Tally(run, options.expected);
@@ -100,7 +103,8 @@ export async function carryDeliveries(
   } catch (thrown) {
     error = thrown as Error;
   }
-  return { completed: tally.completed, failed: tally.failed, kept: inbox.kept, error };
+  const { completed, failed } = tally;
+  return { completed, failed, kept: inbox.kept, waiting: inbox.waiting, error };
 }
 
 async function carryFrom(
@@ -229,12 +233,17 @@ async function release(run: Run, { leases }: Connections, batch: ClaimedBatch): 
     reached('batch-released');
   } catch (error) {
     const message = `batch ${batch.batchId} is not given back, its lease runs out by itself: ${(error as Error).message}`;
-    run.report({ type: 'log', level: 'warn', message });
+    run.report({ type: 'log', level: 'warn', message, fields: idsOf(batch) });
   }
 }
 
-function warnLost(run: Run, { batchId }: ClaimedBatch, why: string): void {
-  run.report({ type: 'log', level: 'warn', message: `batch ${batchId} is left to others: ${why}` });
+function idsOf({ batchId, jobId }: ClaimedBatch): { batchId: number; jobId: number } {
+  return { batchId, jobId };
+}
+
+function warnLost(run: Run, batch: ClaimedBatch, why: string): void {
+  const message = `batch ${batch.batchId} is left to others: ${why}`;
+  run.report({ type: 'log', level: 'warn', message, fields: idsOf(batch) });
 }
 
 async function summarise(

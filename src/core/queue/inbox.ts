@@ -34,9 +34,14 @@ export class HandedInbox implements Inbox {
     this.#waiting = [...deliveries];
   }
 
-  /** Those that must not be deleted: not taken, or to come once more. */
+  /** Those that must not be deleted: they come once more. */
   get kept(): readonly Delivery[] {
-    return [...this.#kept, ...this.#waiting];
+    return [...this.#kept];
+  }
+
+  /** Those that were not taken. */
+  get waiting(): readonly Delivery[] {
+    return [...this.#waiting];
   }
 
   receive(): Promise<Delivery | undefined> {

@@ -11,7 +11,7 @@ const AT_ONCE = 500;
 /** An empty queue has lost what was sent so long ago: longer than its counts lag behind, and than a message is held back. */
 const LOST_AFTER_S = 20 * 60;
 /** How long an extraction that has ended waits for others who are sending, in seconds. */
-const TURN_S = 30;
+const TURN_S = 3;
 
 export interface OutboxPlace {
   readonly database: Database;

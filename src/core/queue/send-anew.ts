@@ -2,8 +2,8 @@ import { parseBody, type BatchMessage } from './message.js';
 import type { Delivery, Queue } from './queue.js';
 
 /**
- * Sends messages anew that could not be looked at, since a server is down, and deletes those that were received: the queue
- * counts receipts, and would take them for poison.
+ * Sends messages anew that were not looked at, for whoever then deletes those that were received: the queue counts receipts, and
+ * would take them for poison.
  *
  * @param delaySeconds 0 to 900
  * @returns those that nobody can read, which are left
@@ -15,14 +15,13 @@ export async function sendAnew(
   signal: AbortSignal,
 ): Promise<readonly Delivery[]> {
   const left: Delivery[] = [];
+  const messages: BatchMessage[] = [];
   for (const delivery of deliveries) {
     const message = parseBody(delivery.body);
     if ('wrong' in message) left.push(delivery);
-    else {
-      await queue.send([withTries(message, delivery)], delaySeconds, signal);
-      await queue.delete(delivery);
-    }
+    else messages.push(withTries(message, delivery));
   }
+  await queue.send(messages, delaySeconds, signal);
   return left;
 }
 

@@ -1,5 +1,5 @@
 import type { Connections } from '../connect.js';
-import type { Run } from '../run.js';
+import { unlessStopped, type Run } from '../run.js';
 import { listStuck, resetBatch, resetExtraction } from '../tracking/stuck.js';
 import type { ResetStuckOptions, ResetStuckOutcome } from './types.js';
 
@@ -22,7 +22,7 @@ export async function resetStuck(
       resetExtraction(database, jobId, seconds),
     ),
   };
-  await queue?.outbox.flush(run.stop);
+  await unlessStopped(run, () => queue?.outbox.flush(run.stop));
   return reset;
 }
 

@@ -1,7 +1,7 @@
 import type { Connections } from '../connect.js';
 import { countBatches } from '../tracking/counters.js';
 import { countFailed, requeueFailed } from '../tracking/requeue.js';
-import type { Run } from '../run.js';
+import { unlessStopped, type Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
 import type { RetryOptions, RetryOutcome } from './types.js';
 
@@ -17,8 +17,8 @@ export async function retry(
   const counted = eligible.reduce((sum, { messages }) => sum + messages, 0);
   const requeued = dryRun ? counted : await requeueFailed(database, scope, settings.batchSize);
   if (!dryRun) {
-    await queue?.outbox.flush(run.stop);
-    await queue?.outbox.resendLost(run.stop);
+    await unlessStopped(run, () => queue?.outbox.flush(run.stop));
+    await unlessStopped(run, () => queue?.outbox.resendLost(run.stop));
   }
   const { messages } = await countBatches(database, { jobId });
   return {

@@ -21,11 +21,19 @@ export function withLock<T>(
       waitSeconds,
     ]);
     if (row?.held !== 1) return undefined;
+    // A connection that keeps the lock must not be anybody else's: marked as fatal, its error closes it.
+    const release = (or: (error: Error) => void) =>
+      on.rows(`SELECT RELEASE_LOCK(${lock})`, [name]).catch(or);
+    let result: T;
     try {
-      return await work(on);
-    } finally {
-      // Where the connection is gone, so is the lock; what ended it is the error to be told.
-      await on.rows(`SELECT RELEASE_LOCK(${lock})`, [name]).catch(() => undefined);
+      result = await work(on);
+    } catch (error) {
+      await release(() => Object.assign(error as object, { fatal: true }));
+      throw error;
     }
+    await release((error) => {
+      throw Object.assign(error, { fatal: true });
+    });
+    return result;
   });
 }
