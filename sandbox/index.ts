@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { awsPrerequisites, prepareAws } from './aws/prepare.js';
+import { startAws, type AwsCoordinates } from './aws/start.js';
 import { elasticsearchPrerequisites, prepareElasticsearch } from './elasticsearch/prepare.js';
 import { startElasticsearch, type ElasticsearchCoordinates } from './elasticsearch/start.js';
 import { mariadbPrerequisites, prepareMariadb } from './mariadb/prepare.js';
@@ -13,7 +15,13 @@ import type { Started } from './server.js';
 import { prepareSqs, sqsPrerequisites } from './sqs/prepare.js';
 import { startSqs, type SqsCoordinates } from './sqs/start.js';
 
-export type { ElasticsearchCoordinates, MysqlCoordinates, S3Coordinates, SqsCoordinates };
+export type {
+  AwsCoordinates,
+  ElasticsearchCoordinates,
+  MysqlCoordinates,
+  S3Coordinates,
+  SqsCoordinates,
+};
 
 /** Where each server is; plain data. */
 export interface Coordinates {
@@ -21,6 +29,7 @@ export interface Coordinates {
   readonly mysql: MysqlCoordinates;
   readonly s3: S3Coordinates;
   readonly sqs: SqsCoordinates;
+  readonly aws: AwsCoordinates;
 }
 
 /** Those of the servers that are started unless others are asked for. */
@@ -100,6 +109,13 @@ const KINDS: Record<ServerName, Kind> = {
     prepare: async (report, preparing) => {
       const jars = await prepareSqs(report, preparing);
       return (sandbox, stop) => startSqs(sandbox, jars, stop);
+    },
+  },
+  aws: {
+    prerequisites: () => Promise.resolve(awsPrerequisites()),
+    prepare: async (report, preparing) => {
+      const packages = await prepareAws(report, preparing);
+      return (sandbox, stop) => startAws(sandbox, packages, stop);
     },
   },
 };

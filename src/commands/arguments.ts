@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { DURATION_FORM, parseDuration } from '../config/durations.js';
+import type { HealthAddress } from '../monitor/health.js';
 import type { Processes } from './workers/count.js';
 
 /** Timers take 32-bit milliseconds, 24.8 days. */
@@ -21,6 +22,16 @@ export function processes(text: string): Processes {
   const value = /^\d+$/.test(text) ? Number(text) : 0;
   if (value >= 1) return value;
   throw new InvalidArgumentError('Give a whole number of 1 or more, or auto.');
+}
+
+/** Reads `--health-port`: a port, on this host alone, or an address and a port. */
+export function healthAddress(text: string): HealthAddress {
+  const [, host = '127.0.0.1', digits = ''] = /^(?:(.+):)?(\d+)$/.exec(text) ?? [];
+  const port = digits === '' ? NaN : Number(digits);
+  if (port <= 65_535) return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
+  throw new InvalidArgumentError(
+    'Give a port such as 9464, or an address and a port such as 0.0.0.0:9464.',
+  );
 }
 
 /** Reads a flag's duration, in milliseconds. */

@@ -1,6 +1,7 @@
 import type { ConfigFlags } from '../config/load.js';
 import type { Needs } from '../config/settle.js';
 import type { Connections, Run, Settings } from '../core/index.js';
+import type { HealthAddress } from '../monitor/health.js';
 import type { Verdict } from './exit-codes.js';
 import type { StopSignals } from './signals.js';
 import type { Scrubber } from './terminal/scrub.js';
@@ -66,11 +67,13 @@ export async function withRun<T>(
 
 /** Reads the settings; what they warn about is said in `withSettings`. */
 async function load(context: CommandContext, needs: Needs, flags: ConfigFlags) {
-  const [{ loadSettings }, { secretsOf }] = await Promise.all([
+  const [{ loadSettings }, { secretsOf }, { withSecrets }] = await Promise.all([
     import('../config/load.js'),
     import('../config/secrets.js'),
+    import('../config/secrets-manager.js'),
   ]);
-  const { cwd, env, globals, scrubber } = context;
+  const { cwd, globals, scrubber } = context;
+  const env = await withSecrets(context.env);
   const loaded = loadSettings({ cwd, env, flags, configPath: globals.config, needs });
   const ofAws = [env.AWS_SECRET_ACCESS_KEY ?? '', env.AWS_SESSION_TOKEN ?? ''];
   scrubber.learn([...secretsOf(loaded.settings), ...ofAws]);
@@ -95,7 +98,8 @@ export async function withSettings<T>(
  * The same with connections, which are closed whatever happens.
  *
  * @param request what the command needs, its flags that are configuration, whether it may only look,
- *   whether the target's prefix has to be ours already, and whether it sends batches to the queue where one is configured
+ *   whether the target's prefix has to be ours already, whether it sends batches to the queue where one is configured, and
+ *   where its health is told
  * @param prepare reads the command's other flags, so that what is wrong with them is told before anybody is connected to
  */
 export async function withConnections<P>(
@@ -106,6 +110,7 @@ export async function withConnections<P>(
     readOnly?: boolean;
     prefix?: 'claim' | 'require';
     sends?: boolean;
+    healthAddress?: HealthAddress | undefined;
   },
   prepare: (settings: Settings) => Promise<P> | P,
   work: (given: Work, prepared: P) => Promise<Verdict>,
@@ -113,19 +118,23 @@ export async function withConnections<P>(
   return withSettings(context, request, async (open) => {
     const prepared = await prepare(open.settings);
     // Not the whole core: `status` is asked for often, and most of the time it takes is spent on loading.
-    const { connect } = await import('../core/connect.js');
+    const [{ connect }, { withMonitor }] = await Promise.all([
+      import('../core/connect.js'),
+      import('./monitored.js'),
+    ]);
     const { needs, readOnly = false, prefix = 'claim', sends = false } = request;
     if (needs.source) await sayWhatHoldsBack(open);
-    const on = await connect(
-      open.settings,
-      { ...needs, queue: sends || (needs.queue ?? false), readOnly, prefix },
-      open.run,
-    );
-    try {
-      return await work({ ...open, on }, prepared);
-    } finally {
-      await on.close();
-    }
+    const wants = { ...needs, queue: sends || (needs.queue ?? false), readOnly, prefix };
+    return withMonitor(open, request, async (watched, connected) => {
+      const on = await connect(open.settings, wants, watched.run);
+      const disconnecting = connected(on);
+      try {
+        return await work({ ...watched, on }, prepared);
+      } finally {
+        await disconnecting();
+        await on.close();
+      }
+    });
   });
 }
 

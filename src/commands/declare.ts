@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { milliseconds, processes, wholeNumber } from './arguments.js';
+import { healthAddress, milliseconds, processes, wholeNumber } from './arguments.js';
 import type { CommandContext, Globals, ProgramHooks } from './context.js';
 import { exitStatus, type Verdict } from './exit-codes.js';
 import type { ErrorsFlags } from './errors.js';
@@ -206,7 +206,12 @@ function processFlags(command: Command): void {
       milliseconds,
     )
     .option('--watch', 'wait for work instead of ending when none is left')
-    .option('--no-retry-failed', 'leave failed messages as they are');
+    .option('--no-retry-failed', 'leave failed messages as they are')
+    .option(
+      '--health-port <port>',
+      'answer /live, /ready and /metrics (Prometheus) there; on all addresses: 0.0.0.0:9464',
+      healthAddress,
+    );
 }
 
 function verifyFlags(command: Command): void {

@@ -2,6 +2,7 @@ import type { ProcessOptions, ProcessOutcome } from '../core/process/types.js';
 import type { Settings } from '../core/settings.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { counted, grouped } from './terminal/numbers.js';
+import type { HealthAddress } from '../monitor/health.js';
 import type { Processes } from './workers/count.js';
 
 /** Flags of the commands that process. */
@@ -16,6 +17,8 @@ export interface ProcessFlags {
   /** Batches come from the queue. */
   readonly queue?: boolean;
   readonly retryFailed: boolean;
+  /** Where health and metrics are told. */
+  readonly healthPort?: HealthAddress;
 }
 
 export function processOptions(flags: ProcessFlags, { concurrency }: Settings): ProcessOptions {

@@ -14,7 +14,11 @@ import { workforceOf } from './workers/workforce.js';
 export async function process(flags: ProcessFlags, context: CommandContext): Promise<Verdict> {
   return withConnections(
     context,
-    { needs: { source: true, target: true, queue: flags.queue ?? false }, flags },
+    {
+      needs: { source: true, target: true, queue: flags.queue ?? false },
+      flags,
+      healthAddress: flags.healthPort,
+    },
     async (settings) => ({
       options: processOptions(flags, settings),
       workforce: await workforceOf(flags, settings),

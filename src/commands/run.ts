@@ -23,7 +23,12 @@ export async function run(
 ): Promise<Verdict> {
   return withConnections(
     context,
-    { needs: { source: true, target: true }, flags, readOnly: flags.dryRun ?? false },
+    {
+      needs: { source: true, target: true },
+      flags,
+      readOnly: flags.dryRun ?? false,
+      healthAddress: flags.healthPort,
+    },
     async (settings) => ({
       extract: extractOptions(flags, settings),
       process: processOptions(flags, settings),

@@ -92,6 +92,18 @@ export function rate(unit = 'a number a second') {
   });
 }
 
+/** A share of a whole, above 0 and up to 1; also as a percentage. */
+export function share(form: string) {
+  return leaf<number>((raw) => {
+    const percentage = typeof raw === 'string' && raw.trim().endsWith('%');
+    const value = asNumber(percentage ? raw.trim().slice(0, -1) : raw);
+    const part = value !== undefined && percentage ? value / 100 : value;
+    return part !== undefined && part > 0 && part <= 1
+      ? part
+      : { wrong: `${show(raw)} is not ${form}` };
+  });
+}
+
 export function boolean() {
   return leaf<boolean>((raw) => {
     if (raw === true || raw === 'true') return true;

@@ -14,6 +14,8 @@ export function origin(layers: readonly Layer[], key: KeyPath): string | undefin
 function overlay(lower: Config, upper: Config): Config {
   const tls = both(lower.tracking?.tls, upper.tracking?.tls);
   const encryption = both(lower.target?.encryption, upper.target?.encryption);
+  const queue = both(lower.queue, upper.queue);
+  const monitor = both(lower.monitor, upper.monitor);
   return {
     ...lower,
     ...upper,
@@ -21,6 +23,8 @@ function overlay(lower: Config, upper: Config): Config {
     tracking: { ...lower.tracking, ...upper.tracking, ...(tls && { tls }) },
     target: { ...lower.target, ...upper.target, ...(encryption && { encryption }) },
     limits: { ...lower.limits, ...upper.limits },
+    ...(queue && { queue }),
+    ...(monitor && { monitor }),
   };
 }
 

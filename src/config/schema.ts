@@ -10,6 +10,7 @@ import {
   parsed,
   rate,
   secretText,
+  share,
   size,
   text,
   urls,
@@ -87,6 +88,23 @@ const queue = z.strictObject({
   region: text('a region').optional(),
 });
 
+const monitor = z.strictObject({
+  metricsNamespace: text(
+    'a namespace of CloudWatch metrics, such as es-migrate',
+    /^(?!AWS\/)[A-Za-z0-9._/#:-]{1,255}$/,
+  ).optional(),
+  logGroup: text(
+    'a log group of CloudWatch Logs, such as /es-migrate',
+    /^[A-Za-z0-9_/.#-]{1,512}$/,
+  ).optional(),
+  alertTopic: text(
+    'the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:alerts',
+    /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}$/,
+  ).optional(),
+  alertFailureRate: share('a share of all messages, such as 5% or 0.05').optional(),
+  region: text('a region').optional(),
+});
+
 /**
  * The configuration as it is written, in a file, in the environment or by flags. Every key may be left out of each
  * of them; what has to be there in the end depends on the command (settle.ts).
@@ -96,6 +114,7 @@ export const configSchema = z.strictObject({
   tracking: tracking.optional(),
   target: target.optional(),
   queue: queue.optional(),
+  monitor: monitor.optional(),
   startDate: parsed('a date such as 2024-10-01', startDate).optional(),
   settle: duration(0, 30 * 86_400_000, '0 to 30d').optional(),
   batchSize: integer(1, 10_000).optional(),

@@ -1,4 +1,5 @@
 import type {
+  MonitorSettings,
   Settings,
   SourceSettings,
   TargetSettings,
@@ -69,6 +70,7 @@ export function settle(config: Config, judge: Judge): Settings {
     tracking: trackingOf(config.tracking ?? {}, judge),
     ...(target && { target }),
     ...queueOf(config.queue),
+    monitor: monitorOf(config.monitor),
     ...(config.startDate !== undefined && { startDate: config.startDate }),
     settleMs: config.settle ?? 15 * 60_000,
     batchSize: config.batchSize ?? 500,
@@ -185,6 +187,19 @@ function queueOf(queue: Config['queue']): Pick<Settings, 'queue'> {
   if (queue?.url === undefined) return {};
   const { url, region } = queue;
   return { queue: { url, ...(region !== undefined && { region }) } };
+}
+
+const ALERT_FAILURE_RATE = 0.05;
+
+function monitorOf(monitor: Config['monitor'] = {}): MonitorSettings {
+  const { metricsNamespace, logGroup, alertTopic, region } = monitor;
+  return {
+    ...(metricsNamespace !== undefined && { metricsNamespace }),
+    ...(logGroup !== undefined && { logGroup }),
+    ...(alertTopic !== undefined && { alertTopic }),
+    ...(region !== undefined && { region }),
+    alertFailureRate: monitor.alertFailureRate ?? ALERT_FAILURE_RATE,
+  };
 }
 
 type Encryption = NonNullable<Config['target']>['encryption'];

@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
 import { MigrateError } from './errors.js';
 import { isFault, type Fault } from './fault.js';
-import type { Report } from './run.js';
+import { measured, type Report } from './run.js';
 
 const FIRST_BACKOFF_MS = 200;
 const LONGEST_BACKOFF_MS = 10_000;
@@ -64,6 +64,7 @@ export async function retrying<T>(
       signal,
       shouldRetry: async ({ error, attemptNumber }) => {
         if (!worthRepeating(error)) return false;
+        measured(policy.report, { kind: 'fault', server: error.server });
         if (left() <= (error.retryAfterMs ?? 0)) return false;
         policy.report({
           type: 'log',

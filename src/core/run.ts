@@ -1,7 +1,8 @@
 import type { SourceLimit } from './elasticsearch/limiter.js';
+import type { Server } from './fault.js';
 
 /** What a run says about itself. Bars, log lines, metrics and tests are listeners. */
-export type RunEvent = LogEvent | ProgressEvent | LimitEvent;
+export type RunEvent = LogEvent | ProgressEvent | LimitEvent | MeasuredEvent;
 
 export interface LogEvent {
   readonly type: 'log';
@@ -37,7 +38,46 @@ export interface ImposedLimit extends SourceLimit {
   readonly since: number;
 }
 
+/** Something has ended or been counted: for metrics, alerts, and whoever asks whether this process still does anything. */
+export interface MeasuredEvent {
+  readonly type: 'measured';
+  readonly measure: Measure;
+}
+
+export type Measure =
+  /** Messages whose ids were read, and stored where they were not yet. */
+  | { readonly kind: 'extracted'; readonly messages: number }
+  /** A window could not be read whole. */
+  | { readonly kind: 'window-failed' }
+  /** A batch was completed. */
+  | {
+      readonly kind: 'batch';
+      readonly ms: number;
+      readonly completed: number;
+      /** Messages that failed, by code. */
+      readonly failed: Readonly<Record<string, number>>;
+      /** Bytes of its objects. */
+      readonly bytes: number;
+    }
+  /** A batch was given back. */
+  | { readonly kind: 'returned' }
+  /** Failed messages were put back to pending. */
+  | { readonly kind: 'requeued'; readonly messages: number }
+  /** Elasticsearch answered so many milliseconds after it was asked. */
+  | { readonly kind: 'answer'; readonly ms: number }
+  /** Elasticsearch refused a request, since it has too much to do. */
+  | { readonly kind: 'refused' }
+  /** A request failed in a way that is worth trying again. */
+  | { readonly kind: 'fault'; readonly server: Server }
+  /** A run that waits for work has looked for some, and found none. */
+  | { readonly kind: 'idle' };
+
 export type Report = (event: RunEvent) => void;
+
+/** Reports a measure. */
+export function measured(report: Report, measure: Measure): void {
+  report({ type: 'measured', measure });
+}
 
 /** Time as core sees it, injected so that tests need not wait. */
 export interface Clock {

@@ -24,6 +24,8 @@ export interface Settings {
   readonly limits: LimitSettings;
   /** Absent where batches are handed out by the tracking database alone. */
   readonly queue?: QueueSettings;
+  /** How a run is watched from outside; core itself only reports events. */
+  readonly monitor?: MonitorSettings;
 }
 
 export interface SourceSettings {
@@ -90,6 +92,20 @@ export interface FileTargetSettings extends TargetBase {
   readonly kind: 'file';
   /** Absolute path of the directory that stands for the prefix. */
   readonly directory: string;
+}
+
+/** Everything is off unless it is named. */
+export interface MonitorSettings {
+  /** Metrics are sent to CloudWatch, under this namespace. */
+  readonly metricsNamespace?: string;
+  /** Log lines are sent to this log group of CloudWatch Logs. */
+  readonly logGroup?: string;
+  /** Alerts are published to this SNS topic; its ARN. */
+  readonly alertTopic?: string;
+  /** Share of the messages that may fail before that, 0 to 1. */
+  readonly alertFailureRate: number;
+  /** Of CloudWatch; the AWS SDK's own chain where it is not given. */
+  readonly region?: string;
 }
 
 export interface QueueSettings {

@@ -2,24 +2,26 @@ import { explain } from '../commands/failure.js';
 import { createRun } from '../commands/create-run.js';
 import { loadSettings } from '../config/load.js';
 import { secretsOf } from '../config/secrets.js';
+import { withSecrets } from '../config/secrets-manager.js';
 import type { Needs } from '../config/settle.js';
 import { connect, type Connections } from '../core/connect.js';
 import { isMigrateError, MigrateError } from '../core/errors.js';
 import { isFault } from '../core/fault.js';
 import { sendAnew } from '../core/queue/send-anew.js';
 import type { Delivery } from '../core/queue/queue.js';
-import type { Run } from '../core/run.js';
+import type { Run, RunEvent } from '../core/run.js';
 import type { Settings } from '../core/settings.js';
+import { Meter } from '../monitor/meter.js';
 import type { Context } from './event.js';
 import { LambdaLog } from './log.js';
+import { writeMetrics } from './metrics.js';
 
 /** What an invocation works with. */
 export interface Invocation {
   readonly run: Run;
   readonly on: Connections;
   readonly log: LambdaLog;
-  /** Milliseconds since it began. */
-  readonly elapsed: () => number;
+  readonly meter: Meter;
 }
 
 /**
@@ -29,7 +31,8 @@ export interface Invocation {
 export class Container {
   readonly #needs: Needs;
   readonly #log = new LambdaLog();
-  #settings: Settings | undefined;
+  readonly #meter = new Meter();
+  #settings: Promise<Settings> | undefined;
   #connections: Promise<Connections> | undefined;
 
   constructor(needs: Needs) {
@@ -45,8 +48,9 @@ export class Container {
     endMs: number,
     work: (invocation: Invocation) => Promise<T>,
   ): Promise<T> {
-    const began = performance.now();
     const log = this.#log;
+    const meter = this.#meter;
+    meter.begin();
     log.begin(context);
     const stop = new AbortController();
     const left = Math.max(0, context.getRemainingTimeInMillis() - endMs);
@@ -54,8 +58,13 @@ export class Container {
     if (left === 0) stop.abort(new Error('no time is left to begin anything'));
     try {
       const on = await inTime((this.#connections ??= this.#connect()), stop.signal);
-      const run = createRun(stop.signal, log.report);
-      return await work({ run, on, log, elapsed: () => performance.now() - began });
+      const run = createRun(stop.signal, this.#report);
+      try {
+        return await work({ run, on, log, meter });
+      } finally {
+        const namespace = on.settings.monitor?.metricsNamespace;
+        if (namespace !== undefined) writeMetrics(log, namespace, meter.take());
+      }
     } catch (error) {
       this.#tell(error);
       this.close();
@@ -78,7 +87,7 @@ export class Container {
     if (deliveries.length === 0) return deliveries;
     let settings: Settings;
     try {
-      settings = this.#load();
+      settings = await this.#load();
     } catch {
       // What is wrong with them is told where they are needed first.
       return deliveries;
@@ -87,7 +96,7 @@ export class Container {
     if (!queue) return deliveries;
     try {
       const { openSqs } = await import('../core/queue/sqs.js');
-      const open = openSqs(queue, { retryForMs, report: this.#log.report });
+      const open = openSqs(queue, { retryForMs, report: this.#report });
       const patience = AbortSignal.timeout(Math.floor(context.getRemainingTimeInMillis() / 2));
       return await sendAnew(open, deliveries, delaySeconds, patience).finally(() => open.close());
     } catch (error) {
@@ -111,20 +120,25 @@ export class Container {
     this.#log.write({ level: 'error', message, ...(more.length > 0 && { more: more.join('\n') }) });
   }
 
-  #connect(): Promise<Connections> {
-    const settings = this.#load();
+  readonly #report = (event: RunEvent): void => {
+    this.#log.report(event);
+    this.#meter.report(event);
+  };
+
+  async #connect(): Promise<Connections> {
+    const settings = await this.#load();
     // Outlives the invocation that made it.
-    const run = createRun(new AbortController().signal, this.#log.report);
+    const run = createRun(new AbortController().signal, this.#report);
     return connect(settings, { ...this.#needs, fewConnections: true }, run);
   }
 
-  #load(): Settings {
+  #load(): Promise<Settings> {
     return (this.#settings ??= this.#read());
   }
 
-  #read(): Settings {
+  async #read(): Promise<Settings> {
     const log = this.#log;
-    const { env } = process;
+    const env = await withSecrets(process.env);
     const cwd = env['LAMBDA_TASK_ROOT'] ?? process.cwd();
     const needs = this.#needs;
     const { settings, warnings } = loadSettings({

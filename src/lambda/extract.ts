@@ -3,7 +3,6 @@ import { extract as extractJobs } from '../core/extract/extract.js';
 import type { ExtractOutcome } from '../core/extract/types.js';
 import { Container } from './container.js';
 import type { Context, ExtractEvent } from './event.js';
-import { writeMetrics } from './metrics.js';
 
 const container = new Container({ source: true, target: false, queue: true });
 
@@ -18,24 +17,12 @@ const END_MS = 30_000;
 export function extract(event: ExtractEvent, context: Context): Promise<ExtractOutcome> {
   if (context.getRemainingTimeInMillis() <= END_MS)
     return Promise.resolve({ kind: 'stopped', jobs: [] });
-  return container.invoke(context, END_MS, async ({ run, on, log, elapsed }) => {
+  return container.invoke(context, END_MS, async ({ run, on, log }) => {
     const { from, to } = event;
     const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
     const options = extractOptions({ ...range, timezone: 'UTC', slices: 1 }, on.settings);
     const outcome = await extractJobs(run, on, options);
     log.write({ level: 'info', message: `extract: ${outcome.kind}`, outcome });
-    const jobs = 'jobs' in outcome ? outcome.jobs : [];
-    writeMetrics(log, context.functionName, {
-      MessagesExtracted: {
-        value: jobs.reduce((sum, { extracted }) => sum + extracted, 0),
-        unit: 'Count',
-      },
-      WindowsFailed: {
-        value: jobs.reduce((sum, { failedWindows }) => sum + failedWindows.length, 0),
-        unit: 'Count',
-      },
-      Duration: { value: elapsed(), unit: 'Milliseconds' },
-    });
     return outcome;
   });
 }

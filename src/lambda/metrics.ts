@@ -1,33 +1,39 @@
+import type { Reading } from '../monitor/meter.js';
+import { METRICS } from '../monitor/metrics.js';
 import type { LambdaLog } from './log.js';
 
-/** Units as CloudWatch names them. */
-export interface Metric {
-  readonly value: number;
-  readonly unit: 'Count' | 'Milliseconds' | 'Count/Second';
-}
+/** Values of one metric in one line, by the specification. */
+const MOST_VALUES = 100;
 
 /**
- * Writes metrics as a log line that CloudWatch reads (embedded metric format specification): no request, and nothing to
- * wait for.
+ * Writes metrics as log lines that CloudWatch reads (embedded metric format specification): no request, and nothing to wait
+ * for. They have no dimensions, as those of hosts: all functions and hosts of a namespace add up.
  */
 export function writeMetrics(
   log: LambdaLog,
-  functionName: string,
-  metrics: Readonly<Record<string, Metric>>,
+  namespace: string,
+  readings: readonly Reading[],
 ): void {
-  const values = Object.entries(metrics).map(([name, { value }]) => [name, value] as const);
-  log.write({
-    _aws: {
-      Timestamp: Date.now(),
-      CloudWatchMetrics: [
-        {
-          Namespace: 'es-migrate',
-          Dimensions: [['function']],
-          Metrics: Object.entries(metrics).map(([Name, { unit: Unit }]) => ({ Name, Unit })),
-        },
-      ],
-    },
-    function: functionName,
-    ...Object.fromEntries(values),
-  });
+  const all = readings.map(({ name, values }) => ({ name, values: repeated(values) }));
+  const most = Math.max(0, ...all.map(({ values }) => values.length));
+  for (let first = 0; first < most; first += MOST_VALUES) {
+    const some = all
+      .map(({ name, values }) => ({ name, values: values.slice(first, first + MOST_VALUES) }))
+      .filter(({ values }) => values.length > 0);
+    const Metrics = some.map(({ name: Name }) => ({ Name, Unit: METRICS[Name].unit }));
+    log.write({
+      _aws: {
+        Timestamp: Date.now(),
+        CloudWatchMetrics: [{ Namespace: namespace, Dimensions: [[]], Metrics }],
+      },
+      ...Object.fromEntries(
+        some.map(({ name, values }) => [name, values.length === 1 ? values[0] : values]),
+      ),
+    });
+  }
+}
+
+/** Each value as often as it came: the format knows no counts. */
+function repeated(values: Reading['values']): number[] {
+  return [...values].flatMap(([value, times]) => Array.from({ length: times }, () => value));
 }

@@ -2,7 +2,6 @@ import { carryDeliveries } from '../core/process/process.js';
 import type { Delivery } from '../core/queue/queue.js';
 import { Container } from './container.js';
 import type { Context, SqsEvent, SqsResponse } from './event.js';
-import { writeMetrics } from './metrics.js';
 
 const container = new Container({ source: true, target: true, queue: true });
 
@@ -27,21 +26,13 @@ export async function process(event: SqsEvent, context: Context): Promise<SqsRes
   let waiting: readonly Delivery[] = deliveries;
   let delaySeconds = 0;
   try {
-    await container.invoke(context, END_MS, async ({ run, on, log, elapsed }) => {
+    await container.invoke(context, END_MS, async ({ run, on, log }) => {
       const { concurrency } = on.settings;
       const options = { concurrency, ...WITHOUT_LIMITS, watch: false, expected: 0 };
       const carried = await carryDeliveries(run, on, options, deliveries);
       ({ kept, waiting } = carried);
       const { completed, failed, error } = carried;
-      const ms = elapsed();
       log.write({ level: 'info', message: 'process', completed, failed });
-      writeMetrics(log, context.functionName, {
-        MessagesCompleted: { value: completed, unit: 'Count' },
-        MessagesFailed: { value: failed, unit: 'Count' },
-        MessagesPerSecond: { value: (1000 * completed) / ms, unit: 'Count/Second' },
-        BatchesReturned: { value: kept.length + waiting.length, unit: 'Count' },
-        Duration: { value: ms, unit: 'Milliseconds' },
-      });
       if (error) throw error;
     });
   } catch {

@@ -2,7 +2,6 @@ import { resetStuck } from '../core/recover/reset-stuck.js';
 import { retry as putBack } from '../core/recover/retry.js';
 import { Container } from './container.js';
 import type { Context } from './event.js';
-import { writeMetrics } from './metrics.js';
 
 const container = new Container({ source: false, target: false, queue: true });
 
@@ -23,19 +22,15 @@ export interface Retried {
  * the queue.
  */
 export function retry(_event: unknown, context: Context): Promise<Retried> {
-  return container.invoke(context, END_MS, async ({ run, on, log, elapsed }) => {
+  return container.invoke(context, END_MS, async ({ run, on, log, meter }) => {
     const stuck = await resetStuck(run, on, { olderThanMs: 0, dryRun: false });
     const all = { jobId: undefined, errorCode: undefined, force: false, dryRun: false };
     const { requeued, left, remaining } = await putBack(run, on, all);
     const reset = stuck.batches.length + stuck.extractions.length;
     const outcome = { requeued, failed: left, remaining, reset };
     log.write({ level: 'info', message: 'retry', ...outcome });
-    writeMetrics(log, context.functionName, {
-      MessagesRequeued: { value: requeued, unit: 'Count' },
-      MessagesStandingFailed: { value: left, unit: 'Count' },
-      Backlog: { value: remaining, unit: 'Count' },
-      Duration: { value: elapsed(), unit: 'Milliseconds' },
-    });
+    meter.set('MessagesStandingFailed', left);
+    meter.set('Backlog', remaining);
     return outcome;
   });
 }

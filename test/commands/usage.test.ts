@@ -74,7 +74,7 @@ test('several problems: several lines', async () => {
 });
 
 const TOP_LEVEL =
-  'source, tracking, target, queue, startDate, settle, batchSize, concurrency, maxAttempts, leaseSeconds, retryFor, limits';
+  'source, tracking, target, queue, monitor, startDate, settle, batchSize, concurrency, maxAttempts, leaseSeconds, retryFor, limits';
 
 test('--log-format json makes errors JSON, too', async () => {
   const { code, stderr } = await cli(['--log-format', 'json', 'status'], { cwd: workspace() });

@@ -57,6 +57,13 @@ target:
   forcePathStyle: true
   layout: batch
   encryption: { type: sse-kms, keyId: k }
+queue: { url: 'https://sqs.eu-west-1.amazonaws.com/123456789012/q', region: eu-west-1 }
+monitor:
+  metricsNamespace: es-migrate/prod
+  logGroup: /es-migrate
+  alertTopic: arn:aws:sns:eu-west-1:123456789012:alerts
+  alertFailureRate: 2.5%
+  region: eu-west-1
 startDate: 2024-10-01
 settle: 1h
 batchSize: 10000
@@ -98,6 +105,17 @@ limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750m
         layout: 'batch',
         encryption: { type: 'sse-kms', keyId: 'k' },
       },
+      queue: {
+        url: 'https://sqs.eu-west-1.amazonaws.com/123456789012/q',
+        region: 'eu-west-1',
+      },
+      monitor: {
+        metricsNamespace: 'es-migrate/prod',
+        logGroup: '/es-migrate',
+        alertTopic: 'arn:aws:sns:eu-west-1:123456789012:alerts',
+        alertFailureRate: 0.025,
+        region: 'eu-west-1',
+      },
       startDate: '2024-10-01',
       settleMs: 3_600_000,
       batchSize: 10_000,
@@ -113,6 +131,27 @@ limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750m
       },
     });
   });
+});
+
+test('of a section, the environment overrides only the keys it names', () => {
+  const yaml = `${MINIMAL}queue: { url: 'https://queue.example/q/q', region: eu-west-1 }
+monitor: { logGroup: /a, metricsNamespace: a }
+`;
+  const env = { ES_MIGRATE_QUEUE_REGION: 'us-east-1', ES_MIGRATE_MONITOR_LOG_GROUP: '/b' };
+  expect(load({ files: { 'es-migrate.yaml': yaml }, env }).settings).toMatchObject({
+    queue: { url: 'https://queue.example/q/q', region: 'us-east-1' },
+    monitor: { logGroup: '/b', metricsNamespace: 'a', alertFailureRate: 0.05 },
+  });
+});
+
+test.each([
+  ['metricsNamespace: AWS/own', 'a namespace of CloudWatch metrics'],
+  ['logGroup: "a b"', 'a log group of CloudWatch Logs'],
+  ['alertTopic: alerts', 'the ARN of an SNS topic'],
+  ['alertFailureRate: 5', 'a share of all messages, such as 5% or 0.05'],
+  ['alertFailureRate: 0%', 'a share of all messages, such as 5% or 0.05'],
+])('no monitoring by %s', (line, expected) => {
+  expect(problemsWith(`monitor: { ${line} }\n`).join()).toContain(`is not ${expected}`);
 });
 
 test.each([

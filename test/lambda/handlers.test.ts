@@ -86,20 +86,21 @@ test('a range goes through extract, the queue and process', async () => {
 });
 
 test('each line of the log is JSON, names its request, and shows no secret', async () => {
-  const { project, queue, functions } = await extracted();
+  const settings = { monitor: { metricsNamespace: 'some-stack' } };
+  const { project, queue, functions } = await extracted(25, settings);
   await functions.process(eventOf(await queue.drain()), context());
   const lines = functions.logged();
   expect(lines.every(({ requestId }) => requestId === REQUEST)).toBe(true);
   const metrics = lines.filter(({ _aws }) => _aws !== undefined);
   expect(metrics).toMatchObject([
-    { MessagesExtracted: 25, WindowsFailed: 0, function: 'es-migrate-test' },
-    { MessagesCompleted: 25, MessagesFailed: 0, BatchesReturned: 0 },
+    { MessagesExtracted: 25, function: 'es-migrate-test' },
+    { MessagesCompleted: 25, BatchesCompleted: 3, UploadedBytes: expect.any(Number) as number },
   ]);
   expect(metrics[1]?.['_aws']).toMatchObject({
     CloudWatchMetrics: [
       {
-        Namespace: 'es-migrate',
-        Dimensions: [['function']],
+        Namespace: 'some-stack',
+        Dimensions: [[]],
         Metrics: expect.arrayContaining([{ Name: 'MessagesCompleted', Unit: 'Count' }]) as object[],
       },
     ],

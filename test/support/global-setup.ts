@@ -12,7 +12,7 @@ declare module 'vitest' {
   }
 }
 
-const SERVERS = ['elasticsearch', 'mysql', 's3', 'sqs'] as const;
+const SERVERS = ['elasticsearch', 'mysql', 's3', 'sqs', 'aws'] as const;
 const SETUP = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url));
 
 /**
@@ -36,8 +36,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     clear();
     throw error;
   });
-  const { elasticsearch, mysql, s3, sqs } = sandbox;
-  project.provide('sandbox', { elasticsearch, mysql, s3, sqs });
+  const { elasticsearch, mysql, s3, sqs, aws } = sandbox;
+  project.provide('sandbox', { elasticsearch, mysql, s3, sqs, aws });
   return async () => {
     await sandbox.stop();
     clear();

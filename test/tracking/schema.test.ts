@@ -35,6 +35,7 @@ describe('migrating', () => {
     const all = (await readMigrations()).map(({ name }) => name);
     expect(await migrateSchema(database)).toEqual({ applied: all, version: all.length });
     expect(await tables()).toEqual([
+      'alert_episodes',
       'batch_progress',
       'extract_cursors',
       'extract_windows',

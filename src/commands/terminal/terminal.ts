@@ -16,6 +16,10 @@ export interface TerminalOptions {
 export interface Terminal {
   readonly log: Log;
   readonly report: (event: RunEvent) => void;
+  /** From here on every line of the log goes there, too, as JSON. */
+  copyTo(write: (line: string) => void): void;
+  /** A line that goes there alone. */
+  readonly copyOnly: Log;
   close(): void;
 }
 
@@ -30,12 +34,17 @@ export function openTerminal({
   const out = (text: string): void => void stderr.write(text);
   const level = quiet ? 'warn' : verbose ? 'debug' : 'info';
   const color = stderr.isTTY && stderr.hasColors();
-  const log = createLog({
+  const own = createLog({
     format,
     level,
     color,
     write: (line) => shown.write(scrubber.scrub(line)),
   });
+  let copy: Log | undefined;
+  const log: Log = (event) => {
+    own(event);
+    copy?.(event);
+  };
   const shown: Progress =
     !progress || quiet
       ? noProgress(out)
@@ -47,8 +56,13 @@ export function openTerminal({
     report: (event) => {
       if (event.type === 'log') log(event);
       else if (event.type === 'limit') shown.limit(event.limit);
-      else shown.show(event);
+      else if (event.type === 'progress') shown.show(event);
     },
+    copyTo: (write) => {
+      const scrubbed = (line: string) => write(scrubber.scrub(line));
+      copy = createLog({ format: 'json', level, color: false, write: scrubbed });
+    },
+    copyOnly: (event) => copy?.(event),
     close: () => shown.close(),
   };
 }

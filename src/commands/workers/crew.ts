@@ -115,6 +115,8 @@ class Crew {
     const member = this.#members[index];
     if (event.type === 'log') {
       if (this.#once.isNews(event, index)) this.#run.report(event);
+    } else if (event.type === 'measured') {
+      this.#run.report(event);
     } else if (member && event.type === 'limit') {
       this.#limit(member, event.limit);
     } else if (member && event.type === 'progress') {

@@ -19,7 +19,7 @@ export type Order = Start | { readonly type: 'stop' };
 
 /** From a worker to the command; the last one is `done` or `failed`. */
 export type Notice =
-  | { readonly type: 'event'; readonly event: RunEvent }
+  | { readonly type: 'events'; readonly events: readonly RunEvent[] }
   | { readonly type: 'done'; readonly carried: Carried }
   /** `stopping`: it had been told to stop, by whomever. */
   | { readonly type: 'failed'; readonly error: PlainError; readonly stopping: boolean };

@@ -46,7 +46,7 @@ export function startWorker(start: Start, onEvent: (event: RunEvent) => void): W
     ?.setEncoding('utf8')
     .on('data', (text: string) => (lastWords = (lastWords + text).slice(-LAST_WORDS)));
   child.on('message', (notice: Notice) => {
-    if (notice.type === 'event') onEvent(notice.event);
+    if (notice.type === 'events') for (const event of notice.events) onEvent(event);
     else if (notice.type === 'done') end = { kind: 'done', carried: notice.carried };
     else end = { kind: 'failed', error: fromPlain(notice.error), stopping: notice.stopping };
   });

@@ -42,6 +42,7 @@ async function work({ settings, known, options, sentAt }: Start): Promise<void> 
     try {
       const requeue = () => Promise.resolve();
       const carried = await carryBatches(run, on, { ...options, maxRuntimeMs: left }, requeue);
+      tellMeasures();
       await tell({ type: 'done', carried });
     } finally {
       await on.close();
@@ -54,12 +55,25 @@ async function work({ settings, known, options, sentAt }: Start): Promise<void> 
 }
 
 async function fail(error: unknown): Promise<void> {
+  tellMeasures();
   const { toPlain } = await import('./plain-error.js');
   await tell({ type: 'failed', error: toPlain(error), stopping: stop.signal.aborted });
 }
 
+/** Something is measured with each answer of Elasticsearch: told together, once a second. */
+let measures: RunEvent[] = [];
+setInterval(tellMeasures, 1_000).unref();
+
 function report(event: RunEvent): void {
-  void tell({ type: 'event', event });
+  if (event.type === 'measured') measures.push(event);
+  else void tell({ type: 'events', events: [event] });
+}
+
+function tellMeasures(): void {
+  if (measures.length === 0) return;
+  const events = measures;
+  measures = [];
+  void tell({ type: 'events', events });
 }
 
 /** Resolves when it was sent, or nobody is there to hear it. */

@@ -3,6 +3,7 @@ import { linkSignals } from '../any-signal.js';
 import { isMigrateError, usage } from '../errors.js';
 import { Fault, isFault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
+import { measured } from '../run.js';
 import { parseSearch, type SearchAnswer } from './answer.js';
 import { answeredError, connectionError, NO_ANSWER, noAnswer, overloadOf } from './faults.js';
 import type { Limiter } from './limiter.js';
@@ -144,12 +145,15 @@ export class Requests {
       const { body, afterMs } = await this.#once(request, silenceMs);
       const result = body === 'too-large' ? body : read(body);
       this.#limiter.answered(falls, afterMs);
+      measured(this.#policy.report, { kind: 'answer', ms: afterMs });
       return result;
     } catch (error) {
       if (isFault(error)) {
         const overload = overloadOf(error);
-        if (overload) this.#limiter.refused(falls, overload);
-        else if (error.code === NO_ANSWER) this.#limiter.answered(falls, silenceMs);
+        if (overload) {
+          this.#limiter.refused(falls, overload);
+          measured(this.#policy.report, { kind: 'refused' });
+        } else if (error.code === NO_ANSWER) this.#limiter.answered(falls, silenceMs);
       }
       throw error;
     }

@@ -1,7 +1,7 @@
 import { anySignal } from '../any-signal.js';
 import type { Connections } from '../connect.js';
 import { isMigrateError, usage } from '../errors.js';
-import { ownerOf, unlessStopped, type Run } from '../run.js';
+import { measured, ownerOf, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { IndexNames } from '../tracking/indices.js';
@@ -231,6 +231,7 @@ async function readWindows(
   const onPage = ({ messages, batches }: { messages: number; batches: number }) => {
     done += messages;
     onBatches(batches);
+    if (messages > 0) measured(run.report, { kind: 'extracted', messages });
     run.report({
       type: 'progress',
       stage: 'extract',
@@ -245,7 +246,9 @@ async function readWindows(
   const reading = { database, source, store, indices, job: held, slices, signal, onPage };
   for (const window of windows) {
     const reason = await readWindow(reading, window);
-    if (reason !== undefined) failed.push({ interval: window.interval, reason });
+    if (reason === undefined) continue;
+    measured(run.report, { kind: 'window-failed' });
+    failed.push({ interval: window.interval, reason });
   }
   return failed;
 }

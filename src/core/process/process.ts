@@ -6,13 +6,13 @@ import type { Delivery } from '../queue/queue.js';
 import { QueueSource } from './queue-source.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
-import type { Run } from '../run.js';
+import { measured, type Measure, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { heldBatches, releaseBatch, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
 import { countBatches, countFailedWindows } from '../tracking/counters.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { foreignJobs, heldJobs } from '../tracking/jobs.js';
-import { completeBatch, type MessageOutcome } from '../tracking/outcomes.js';
+import { completeBatch, type BatchObject, type MessageOutcome } from '../tracking/outcomes.js';
 import { carryBatch, type Workshop } from './batch.js';
 import { MessageWriter } from './message-writer.js';
 import { KeyTaken, ObjectWriter } from './object-writer.js';
@@ -57,6 +57,7 @@ export async function processBatches(
   const { messages } = await countBatches(database, { exceptJobs });
   const expected = messages.pending + messages.inProgress;
   const carried = await carry(run, on, { ...options, expected }, async () => {
+    measured(run.report, { kind: 'idle' });
     if (options.retryFailed) await requeue.ifDue();
     await dispatch?.ifDue();
   });
@@ -175,6 +176,7 @@ async function workOn(
   batch: ClaimedBatch,
   stops: readonly AbortSignal[],
 ): Promise<Settled> {
+  const began = performance.now();
   const lost = heartbeat.hold(batch.lease);
   const { signal, unlink } = linkSignals(lost, ...stops);
   try {
@@ -184,6 +186,7 @@ async function workOn(
     if (await completeBatch(on.database, batch, outcomes, object)) {
       reached('batch-completed');
       tally.add(outcomes);
+      measured(run.report, measureOf(outcomes, object, performance.now() - began));
       return { kind: 'carried' };
     }
     warnLost(run, batch, 'somebody else has taken it over');
@@ -231,10 +234,30 @@ async function release(run: Run, { leases }: Connections, batch: ClaimedBatch): 
   try {
     await releaseBatch(leases, batch);
     reached('batch-released');
+    measured(run.report, { kind: 'returned' });
   } catch (error) {
     const message = `batch ${batch.batchId} is not given back, its lease runs out by itself: ${(error as Error).message}`;
     run.report({ type: 'log', level: 'warn', message, fields: idsOf(batch) });
   }
+}
+
+/** A completed batch in figures. */
+function measureOf(
+  outcomes: readonly MessageOutcome[],
+  object: BatchObject | undefined,
+  ms: number,
+): Measure {
+  const failed: Record<string, number> = {};
+  let completed = 0;
+  let bytes = object ? object.bytes + object.index.bytes : 0;
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'failed') failed[outcome.code] = (failed[outcome.code] ?? 0) + 1;
+    else {
+      completed += 1;
+      bytes += outcome.object?.bytes ?? 0;
+    }
+  }
+  return { kind: 'batch', ms, completed, failed, bytes };
 }
 
 function idsOf({ batchId, jobId }: ClaimedBatch): { batchId: number; jobId: number } {

@@ -1,5 +1,5 @@
 import type { Connections } from '../connect.js';
-import type { Run } from '../run.js';
+import { measured, type Run } from '../run.js';
 import { foreignJobs } from '../tracking/jobs.js';
 import { requeueFailed } from '../tracking/requeue.js';
 
@@ -27,6 +27,7 @@ export class Requeue {
     const requeued = await requeueFailed(database, scope, settings.batchSize);
     this.requeued += requeued;
     if (requeued === 0) return;
+    measured(this.#run.report, { kind: 'requeued', messages: requeued });
     const message = `${requeued} failed messages are tried again`;
     this.#run.report({ type: 'log', level: 'info', message });
   }

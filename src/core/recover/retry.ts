@@ -1,11 +1,14 @@
 import type { Connections } from '../connect.js';
 import { countBatches } from '../tracking/counters.js';
 import { countFailed, requeueFailed } from '../tracking/requeue.js';
-import { unlessStopped, type Run } from '../run.js';
+import { measured, unlessStopped, type Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
 import type { RetryOptions, RetryOutcome } from './types.js';
 
-/** Puts failed messages back to pending: those with attempts left, those of one code, or all. Whatever waits without a message in the queue is sent there. */
+/**
+ * Puts failed messages back to pending: those with attempts left, those of one code, or all. Whatever waits without a message
+ * in the queue is sent there.
+ */
 export async function retry(
   run: Run,
   { database, settings, queue }: Connections,
@@ -17,6 +20,7 @@ export async function retry(
   const counted = eligible.reduce((sum, { messages }) => sum + messages, 0);
   const requeued = dryRun ? counted : await requeueFailed(database, scope, settings.batchSize);
   if (!dryRun) {
+    if (requeued > 0) measured(run.report, { kind: 'requeued', messages: requeued });
     await unlessStopped(run, () => queue?.outbox.flush(run.stop));
     await unlessStopped(run, () => queue?.outbox.resendLost(run.stop));
   }

@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { usage, type MigrateError } from '../errors.js';
-import { Fault } from '../fault.js';
+import { MigrateError, usage } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 import type { Database, Statements } from './database.js';
+import { withLock } from './lock.js';
 
 export interface Migration {
   readonly version: number;
@@ -23,10 +23,8 @@ interface BegunMigration {
   readonly finished: boolean;
 }
 
-/** Hashed, since MySQL allows 64 characters, which a database's name alone may have. */
-const LOCK = "CONCAT('es-migrate ', LEFT(SHA2(DATABASE(), 256), 40))";
 /** Shorter than a statement may take (database.ts). */
-const LOCK_WAIT_SECONDS = 30;
+const LOCK_WAIT_SECONDS = 55;
 
 /**
  * Brings the schema to this binary's version, one process at a time (GET_LOCK); does nothing where it is there.
@@ -40,14 +38,12 @@ export async function migrateSchema(database: Database): Promise<MigrationOutcom
   const begun = await begunVersions(database);
   refuseNewer(begun, newest);
   if (finishedVersion(begun) === newest) return { applied: [], version: newest };
-  return database.session(async (on) => {
-    await lock(on);
-    try {
-      return await apply(on, migrations);
-    } finally {
-      // Where the connection is gone, so is the lock; what ended it is the error to be told.
-      await on.rows(`SELECT RELEASE_LOCK(${LOCK})`).catch(() => undefined);
-    }
+  const outcome = await withLock(database, 'schema', LOCK_WAIT_SECONDS, (on) =>
+    apply(on, migrations),
+  );
+  if (outcome) return outcome;
+  throw new MigrateError('busy', 'another process has been migrating the schema for a minute', {
+    advice: 'Run the same command again once es-migrate db migrate has ended.',
   });
 }
 
@@ -113,19 +109,6 @@ async function apply(on: Statements, migrations: readonly Migration[]): Promise<
 /** MySQL has no ADD COLUMN IF NOT EXISTS: 1060 is a column that an interrupted run had added. */
 function unlessThere(error: unknown): void {
   if ((error as { errno?: number }).errno !== 1060) throw error;
-}
-
-async function lock(on: Statements): Promise<void> {
-  const [row] = await on.rows<{ locked: number | null }>(`SELECT GET_LOCK(${LOCK}, ?) AS locked`, [
-    LOCK_WAIT_SECONDS,
-  ]);
-  if (row?.locked !== 1)
-    throw new Fault(
-      'MySQL',
-      'retriable',
-      'locked',
-      'MySQL: another process is migrating the schema',
-    );
 }
 
 /** The version of the last migration that finished; 0 where there is none. */

@@ -1,0 +1,7 @@
+-- What an alert has been sent for, so that of many hosts one sends it. Renewed while it lasts; a row that ran out is over.
+CREATE TABLE IF NOT EXISTS alert_episodes (
+  name        VARCHAR(64) CHARACTER SET ascii NOT NULL PRIMARY KEY,
+  -- Of the process that has sent it.
+  token       CHAR(32) CHARACTER SET ascii NOT NULL,
+  expires_at  DATETIME(6) NOT NULL
+) ENGINE=InnoDB;

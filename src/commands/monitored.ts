@@ -1,0 +1,50 @@
+import type { Connections } from '../core/connect.js';
+import type { RunEvent } from '../core/run.js';
+import type { MonitorSettings, Settings } from '../core/settings.js';
+import type { HealthAddress } from '../monitor/health.js';
+import type { OpenRun } from './context.js';
+import { explain } from './failure.js';
+
+type Open = OpenRun & { readonly settings: Settings };
+
+/** To be called when everything is connected; what it returns, before that is closed. */
+type Connected = (on: Connections) => () => Promise<void>;
+
+/** Opens what watches the run from outside, where anything is to, and closes it, whatever happens. Who only looks is not watched. */
+export async function withMonitor<T>(
+  open: Open,
+  request: { readOnly?: boolean; healthAddress?: HealthAddress | undefined },
+  work: (watched: Open, connected: Connected) => Promise<T>,
+): Promise<T> {
+  const { run, terminal, settings } = open;
+  const { readOnly = false, healthAddress } = request;
+  const watch = settings.monitor ?? NOTHING;
+  if (readOnly || !(healthAddress || isAnythingOf(watch))) return work(open, () => noEnd);
+  const { openMonitor } = await import('../monitor/monitor.js');
+  const monitor = await openMonitor(watch, healthAddress, run);
+  if (monitor.line) terminal.copyTo(monitor.line);
+  if (monitor.healthUrl !== undefined)
+    terminal.log({ level: 'info', message: `health is told at ${monitor.healthUrl}` });
+  const report = (event: RunEvent): void => {
+    run.report(event);
+    monitor.report(event);
+  };
+  try {
+    return await work({ ...open, run: { ...run, report } }, (on) => monitor.connected(on));
+  } catch (error) {
+    // Said on the terminal when all is closed; by then nobody takes lines any more.
+    if (monitor.line)
+      terminal.copyOnly({ level: 'error', message: explain(error, false).join(' ') });
+    throw error;
+  } finally {
+    await monitor.close();
+  }
+}
+
+const NOTHING: MonitorSettings = { alertFailureRate: 1 };
+
+function isAnythingOf({ metricsNamespace, logGroup, alertTopic }: MonitorSettings): boolean {
+  return [metricsNamespace, logGroup, alertTopic].some((name) => name !== undefined);
+}
+
+const noEnd = (): Promise<void> => Promise.resolve();

@@ -1,0 +1,41 @@
+import { kindOfFailure, readAwsFailure } from '../../core/aws/failure.js';
+
+/** Monitoring waits for nobody: what is late is sent with the next. In milliseconds. */
+const TIMEOUT_MS = 5_000;
+
+/** How clients of this folder are made: region and credentials come from the SDK's own chain where they are not given. */
+export function clientOptions(region: string | undefined) {
+  return {
+    // What fails is sent with the next.
+    maxAttempts: 1,
+    ...(region !== undefined && { region }),
+    requestHandler: { connectionTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, logger: SILENT },
+  };
+}
+
+const nothing = (): void => undefined;
+/** Its default writes to the terminal. */
+const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+/**
+ * Why a request failed, in words for an operator.
+ *
+ * @param action as IAM names it, such as `cloudwatch:PutMetricData`
+ */
+export function explainFailure(error: unknown, service: string, action: string): string {
+  const failure = readAwsFailure(error, service);
+  if (!failure) return `${action}: ${error instanceof Error ? error.message : String(error)}`;
+  const { code, message } = failure;
+  switch (kindOfFailure(failure)) {
+    case 'access':
+      return `${service} denied ${action} (${code}): grant it`;
+    case 'credentials':
+      return `${service} refused the credentials (${code}) for ${action}`;
+    case 'clock':
+      return `${service} refused ${action}, since this machine's clock is off (${code}): set it (NTP)`;
+    case 'tls':
+    case 'retriable':
+    case 'request':
+      return `${action}: ${message}`;
+  }
+}

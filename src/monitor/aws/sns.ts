@@ -1,0 +1,28 @@
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import { clientOptions, explainFailure } from './client.js';
+
+/** Longest subject, by SNS's own limit. */
+const LONGEST_SUBJECT = 100;
+
+/**
+ * Publishes one message to a topic.
+ *
+ * @param topic its ARN, which names its region
+ * @throws Error in words for an operator
+ */
+export async function publish(topic: string, subject: string, text: string): Promise<void> {
+  const client = new SNSClient(clientOptions(topic.split(':')[3]));
+  try {
+    await client.send(
+      new PublishCommand({
+        TopicArn: topic,
+        Subject: subject.slice(0, LONGEST_SUBJECT),
+        Message: text,
+      }),
+    );
+  } catch (error) {
+    throw new Error(explainFailure(error, 'SNS', 'sns:Publish'), { cause: error });
+  } finally {
+    client.destroy();
+  }
+}

@@ -1,0 +1,37 @@
+import type { Connections } from '../core/connect.js';
+import { countBatches } from '../core/tracking/counters.js';
+import type { MetricName } from './metrics.js';
+import type { Part } from './part.js';
+
+const EVERY_MS = 60_000;
+
+/** Counts, once a minute, what is left to be done and what stands as failed. */
+export function watchBacklog(
+  levels: readonly { set(name: MetricName, value: number): void }[],
+): Part {
+  const count = async ({ database }: Connections) => {
+    const { messages } = await countBatches(database);
+    for (const level of levels) {
+      level.set('Backlog', messages.pending + messages.inProgress);
+      level.set('MessagesStandingFailed', messages.failed);
+    }
+  };
+  return {
+    connected: (on) => {
+      let counting: Promise<void> | undefined;
+      const next = () => {
+        // While MySQL is down the run itself says so.
+        counting ??= count(on)
+          .catch(() => undefined)
+          .finally(() => (counting = undefined));
+      };
+      const timer = setInterval(next, EVERY_MS).unref();
+      next();
+      return async () => {
+        clearInterval(timer);
+        await counting;
+      };
+    },
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,84 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { usage } from '../core/errors.js';
+import type { PrometheusMetrics } from './prometheus.js';
+import type { Vitals } from './vitals.js';
+
+/** Where health is told. */
+export interface HealthAddress {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+export interface Health {
+  readonly address: AddressInfo;
+  close(): Promise<void>;
+}
+
+/** What `/ready` tells: only `ready` is a reason to send anybody here. */
+export type Readiness = 'connecting' | 'ready' | 'stopping';
+
+/**
+ * Answers `/live`, `/ready` and `/metrics`, for load balancers, service managers and Prometheus.
+ *
+ * @throws MigrateError `usage` where the port is taken or not allowed
+ */
+export async function openHealth(
+  { host, port }: HealthAddress,
+  metrics: PrometheusMetrics,
+  vitals: Vitals,
+  readiness: () => Readiness,
+): Promise<Health> {
+  const server = createServer((request, response) => {
+    const { method = '', url = '' } = request;
+    if (method !== 'GET' && method !== 'HEAD') {
+      answer(response, 405, `${method} is not answered here; GET is`);
+      return;
+    }
+    switch (url.replace(/\?.*/, '')) {
+      case '/live': {
+        if (vitals.alive()) answer(response, 200, 'alive');
+        else answer(response, 503, `no sign of life for ${Math.floor(vitals.silentMs / 1000)} s`);
+        return;
+      }
+      case '/ready':
+        answer(response, readiness() === 'ready' ? 200 : 503, readiness());
+        return;
+      case '/metrics':
+        void metrics.text().then((text) => {
+          response.writeHead(200, { 'content-type': metrics.contentType }).end(text);
+        });
+        return;
+      default:
+        answer(response, 404, 'there is /live, /ready and /metrics');
+    }
+  });
+  await listening(server, host, port);
+  return {
+    address: server.address() as AddressInfo,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answer(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+}
+
+function listening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', ({ code, message }: NodeJS.ErrnoException) => {
+      reject(
+        usage(
+          `--health-port: ${host}:${port} can't be listened on (${code ?? message})`,
+          'Give another port, or end what listens there.',
+        ),
+      );
+    });
+    server.listen(port, host, () => resolve());
+  });
+}

@@ -1,0 +1,88 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { freePorts } from '../../sandbox/ports.js';
+import { sandboxCredentials } from '../objects/s3.js';
+import { runBinary, startBinary, type Running } from '../support/binary.js';
+import type { Project } from '../support/project.js';
+import { ids } from '../support/tracking.js';
+import { until } from '../support/until.js';
+import { extractNow, indexed } from '../verify/support.js';
+
+beforeEach(sandboxCredentials);
+
+interface Watched extends Running {
+  /** What is answered there; undefined where nobody listens. */
+  readonly ask: (path: string) => Promise<{ status: number; text: string } | undefined>;
+}
+
+/** `process --watch`, asked for its health. */
+async function watching({ cwd, env }: Project): Promise<Watched> {
+  const [port] = (await freePorts(1)) as [number];
+  const args = ['process', '--watch', '--health-port', String(port)];
+  const running = startBinary(args, { cwd, env });
+  onTestFinished(() => void running.child.kill('SIGKILL'));
+  const ask = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
+    return answer && { status: answer.status, text: await answer.text() };
+  };
+  return { ...running, ask };
+}
+
+async function extracted(): Promise<Project> {
+  const { project } = await indexed({ ids: ids(40) });
+  await extractNow(project);
+  return project;
+}
+
+test('tells load balancers, service managers and Prometheus how it is', async () => {
+  const { ask, child, ended } = await watching(await extracted());
+  await until(async () => (await ask('/ready'))?.status === 200, 'readiness');
+  expect(await ask('/live')).toEqual({ status: 200, text: 'alive\n' });
+  const metrics = async () => (await ask('/metrics'))?.text ?? '';
+  await until(
+    async () => (await metrics()).includes('es_migrate_messages_completed_total 40\n'),
+    'all messages',
+  );
+  const shown = await metrics();
+  expect(shown).toContain('es_migrate_batches_completed_total 2\n');
+  expect(shown).toContain('es_migrate_batch_duration_seconds_count 2\n');
+  expect(shown).toMatch(/es_migrate_source_latency_seconds_bucket\{le="0.05"\} \d+\n/);
+  expect(shown).toContain('process_resident_memory_bytes');
+  expect((await ask('/'))?.status).toBe(404);
+  child.kill('SIGTERM');
+  expect((await ended).code).toBe(143);
+  expect(await ask('/live')).toBeUndefined();
+});
+
+test('is not ready while it connects, and alive', async () => {
+  const project = await extracted();
+  // Takes connections, and never answers.
+  const silent = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void silent.close());
+  await until(() => silent.listening);
+  const { port } = silent.address() as AddressInfo;
+  await project.configure({
+    source: { related: {} },
+    tracking: { url: `mysql://nobody@127.0.0.1:${port}/none` },
+  });
+  const { ask } = await watching(project);
+  await until(async () => (await ask('/live')) !== undefined, 'an answer');
+  expect(await ask('/live')).toEqual({ status: 200, text: 'alive\n' });
+  expect(await ask('/ready')).toEqual({ status: 503, text: 'connecting\n' });
+});
+
+test('a port that is taken, or none, is refused before anything is touched', async () => {
+  const { cwd, env } = await extracted();
+  const taken = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void taken.close());
+  await until(() => taken.listening);
+  const { port } = taken.address() as AddressInfo;
+  const first = await runBinary(['process', '--health-port', String(port)], { cwd, env });
+  expect(first.code).toBe(2);
+  expect(first.stderr).toContain(`127.0.0.1:${port} can't be listened on (EADDRINUSE)`);
+  const second = await runBinary(['process', '--health-port', '70000'], { cwd, env });
+  expect(second.code).toBe(2);
+  expect(second.stderr).toContain('Give a port such as 9464');
+  const third = await runBinary(['status', '--json'], { cwd, env });
+  expect(JSON.parse(third.stdout)).toMatchObject({ messages: { pending: 40, completed: 0 } });
+});
