@@ -238,7 +238,8 @@ describe('a configuration that cannot work is told in one line', () => {
     expect(few).toMatchObject({
       kind: 'usage',
       message: expect.stringMatching(/^MySQL refused: CREATE command denied/) as string,
-      advice: 'Grant the user all privileges on this one database.',
+      advice:
+        'Grant the user what deploy/grants.sql lists, or all privileges on this one database.',
     });
     expect(await tables()).toEqual([]);
   });

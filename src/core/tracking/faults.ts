@@ -38,6 +38,8 @@ const RETRIABLE = new Set([
 /** 1290 read-only option, 1792/1836 read-only mode, 1927 killed, 4031 idle: names differ between versions. */
 const RETRIABLE_NUMBERS = new Set([1040, 1053, 1205, 1213, 1290, 1317, 1836, 1927, 3024, 4031]);
 
+const GRANT =
+  'Grant the user what deploy/grants.sql lists, or all privileges on this one database.';
 const PERMISSION: Readonly<Record<string, string>> = {
   ER_ACCESS_DENIED_ERROR:
     'Check the user in tracking.url and ES_MIGRATE_TRACKING_PASSWORD; a user that requires TLS needs tracking.tls.',
@@ -45,8 +47,9 @@ const PERMISSION: Readonly<Record<string, string>> = {
   // Said of a database that does not exist, too, unless the user could have made it.
   ER_DBACCESS_DENIED_ERROR:
     'Create the database if it is missing, and grant the user all privileges on it.',
-  ER_TABLEACCESS_DENIED_ERROR: 'Grant the user all privileges on this one database.',
-  ER_SPECIFIC_ACCESS_DENIED_ERROR: 'Grant the user all privileges on this one database.',
+  ER_TABLEACCESS_DENIED_ERROR: GRANT,
+  ER_COLUMNACCESS_DENIED_ERROR: GRANT,
+  ER_SPECIFIC_ACCESS_DENIED_ERROR: GRANT,
   ER_BAD_DB_ERROR: 'Create the database, or correct the name in tracking.url.',
   ER_HOST_NOT_PRIVILEGED: 'Allow this host to connect as the user in tracking.url.',
   ER_HOST_IS_BLOCKED: 'Run FLUSH HOSTS on the server, after finding out why connections failed.',
