@@ -8,7 +8,8 @@ from cfnlint.decode import cfn_yaml
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 
-# What `aws cloudformation package` puts in the place of a folder.
+# What `aws cloudformation package` puts in the place of the bundle's folder.
+BUNDLE = "../../dist/lambda/"
 UPLOADED = "s3://uploaded/lambda.zip"
 
 
@@ -23,7 +24,9 @@ def expand(path):
     template = json.loads(json.dumps(cfn_yaml.load(path)))
     if template.get("Transform") != "AWS::Serverless-2016-10-31":
         return template
-    template["Globals"]["Function"]["CodeUri"] = UPLOADED
+    for resource in template["Resources"].values():
+        if resource["Properties"].get("CodeUri") == BUNDLE:
+            resource["Properties"]["CodeUri"] = UPLOADED
     return transform(template, {}, NoManagedPolicies())
 
 
