@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { FOLDERS_TO_COME } from './known.js';
-import { check, deployed, textOf, tools, type JsonObject } from './templates.js';
+import { deployed, templateOf, textOf, tools, type JsonObject } from './templates.js';
 
 const run = promisify(execFile);
 
@@ -39,8 +39,8 @@ describe('the user data', () => {
   let script: string;
 
   beforeAll(async () => {
-    const [checked] = await check([await textOf('ec2-autoscaling', 'template.yaml')]);
-    const data = checked?.template?.Resources['WorkerTemplate']?.Properties['LaunchTemplateData'];
+    const { Resources } = await templateOf('ec2-autoscaling');
+    const data = Resources['WorkerTemplate']?.Properties['LaunchTemplateData'];
     const { UserData } = data as { readonly UserData: JsonObject };
     const { 'Fn::Sub': text } = UserData['Fn::Base64'] as { readonly 'Fn::Sub': string };
     script = text.replaceAll(/\$\{([\w:]+)\}/g, (_all, name: string) => name.replaceAll(':', ''));
