@@ -125,7 +125,7 @@ export async function withConnections<P>(
     const { needs, readOnly = false, prefix = 'claim', sends = false } = request;
     if (needs.source) await sayWhatHoldsBack(open);
     const wants = { ...needs, queue: sends || (needs.queue ?? false), readOnly, prefix };
-    return withMonitor(open, request, async (watched, connected) => {
+    return withMonitor(context, open, request, async (watched, connected) => {
       const on = await connect(open.settings, wants, watched.run);
       const disconnecting = connected(on);
       try {

@@ -2,8 +2,9 @@ import type { Connections } from '../core/connect.js';
 import type { RunEvent } from '../core/run.js';
 import type { MonitorSettings, Settings } from '../core/settings.js';
 import type { HealthAddress } from '../monitor/health.js';
-import type { OpenRun } from './context.js';
+import type { CommandContext, OpenRun } from './context.js';
 import { explain } from './failure.js';
+import type { ServiceManager } from './service-manager.js';
 
 type Open = OpenRun & { readonly settings: Settings };
 
@@ -12,33 +13,52 @@ type Connected = (on: Connections) => () => Promise<void>;
 
 /** Opens what watches the run from outside, where anything is to, and closes it, whatever happens. Who only looks is not watched. */
 export async function withMonitor<T>(
+  context: CommandContext,
   open: Open,
   request: { readOnly?: boolean; healthAddress?: HealthAddress | undefined },
   work: (watched: Open, connected: Connected) => Promise<T>,
 ): Promise<T> {
   const { run, terminal, settings } = open;
   const { readOnly = false, healthAddress } = request;
-  const watch = settings.monitor ?? NOTHING;
-  if (readOnly || !(healthAddress || isAnythingOf(watch))) return work(open, () => noEnd);
+  const { monitor: watch = NOTHING } = settings;
+  const isManaged = Boolean(context.env['NOTIFY_SOCKET']);
+  if (readOnly || !(healthAddress || isManaged || isAnythingOf(watch)))
+    return work(open, () => noEnd);
   const { openMonitor } = await import('../monitor/monitor.js');
   const monitor = await openMonitor(watch, healthAddress, run);
   if (monitor.line) terminal.copyTo(monitor.line);
   if (monitor.healthUrl !== undefined)
     terminal.log({ level: 'info', message: `health is told at ${monitor.healthUrl}` });
+  const manager = isManaged ? await openManager(context, open, monitor.alive) : undefined;
   const report = (event: RunEvent): void => {
     run.report(event);
     monitor.report(event);
+    manager?.report(event);
   };
   try {
-    return await work({ ...open, run: { ...run, report } }, (on) => monitor.connected(on));
+    return await work({ ...open, run: { ...run, report } }, (on) => {
+      const disconnecting = monitor.connected(on);
+      manager?.ready();
+      return async () => {
+        await Promise.all([disconnecting(), manager?.stopping()]);
+      };
+    });
   } catch (error) {
     // Said on the terminal when all is closed; by then nobody takes lines any more.
-    if (monitor.line)
-      terminal.copyOnly({ level: 'error', message: explain(error, false).join(' ') });
+    terminal.copyOnly({ level: 'error', message: explain(error, false).join(' ') });
     throw error;
   } finally {
     await monitor.close();
   }
+}
+
+async function openManager(
+  { stop }: CommandContext,
+  { terminal }: OpenRun,
+  alive: () => boolean,
+): Promise<ServiceManager> {
+  const { openServiceManager } = await import('./service-manager.js');
+  return openServiceManager({ alive, stop: stop.signal, log: terminal.log });
 }
 
 const NOTHING: MonitorSettings = { alertFailureRate: 1 };

@@ -16,7 +16,7 @@ export interface Progress {
 
 type Out = (text: string) => void;
 
-interface Stage {
+export interface Stage {
   event: ProgressEvent;
   readonly startedAt: number;
   /** What had been done when it was first heard of: no part of the rate. */
@@ -113,7 +113,8 @@ export function progressBars(stream: NodeJS.WriteStream, out: Out): Progress {
 
 const FORMAT = '{stage} {bar} {percentage} %  {text}';
 
-class Stages {
+/** What is known of each stage. */
+export class Stages {
   limit: ImposedLimit | undefined;
   readonly #stages = new Map<string, Stage>();
 
@@ -131,7 +132,8 @@ class Stages {
   }
 }
 
-function figures(stage: Stage, limit: ImposedLimit | undefined): string {
+/** Where a stage stands, its rate and the time left, in words. */
+export function figures(stage: Stage, limit: ImposedLimit | undefined): string {
   const { done, total, failed } = stage.event;
   const rate = rateOf(stage);
   const left = rate > 0 && total > done ? `, about ${spoken((total - done) / rate)} left` : '';
