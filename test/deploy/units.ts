@@ -11,6 +11,9 @@ const BINARY = fileURLToPath(new URL('../../bin/es-migrate.js', import.meta.url)
 /** What the tests about systemd need on the machine. */
 export const SYSTEMD = program('systemd-analyze', 'systemd', ['systemd']);
 
+/** By which systemd-run waits for what it has started. */
+export const DBUS = program('dbus-daemon', 'D-Bus', ['dbus']);
+
 export const SERVICES = [
   'es-migrate-extract.service',
   'es-migrate-process.service',
