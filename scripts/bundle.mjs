@@ -1,0 +1,76 @@
+// Makes dist/lambda: each function as one file, and beside them what they read at run time. `--config FILE` puts the
+// operator's configuration there, too; `--into FOLDER` makes it elsewhere. Zipped, the folder is what Lambda takes.
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { leaveOut } from './left-out.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const FUNCTIONS = ['extract', 'process', 'retry'];
+
+/** CommonJS packages ask for Node's own modules by it. */
+const BANNER =
+  "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);";
+
+const { config, into } = readArguments();
+const name = config === undefined ? undefined : nameOf(config);
+const folder = emptyFolder(into);
+for (const one of FUNCTIONS) await bundle(one);
+cpSync(join(root, 'migrations'), join(folder, 'migrations'), { recursive: true });
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const own = { name: 'es-migrate-lambda', version, private: true, type: 'module' };
+writeFileSync(join(folder, 'package.json'), `${JSON.stringify(own, undefined, 2)}\n`);
+if (name) copyFileSync(config, join(folder, name));
+
+function readArguments() {
+  try {
+    return parseArgs({ options: { config: { type: 'string' }, into: { type: 'string' } } }).values;
+  } catch (error) {
+    return refuse(`${error.message}: npm run bundle -- [--config FILE] [--into FOLDER]`);
+  }
+}
+
+/** The functions look for it by this name. */
+function nameOf(file) {
+  if (!existsSync(file)) return refuse(`--config: there is no file ${file}`);
+  return extname(file) === '.json' ? 'es-migrate.json' : 'es-migrate.yaml';
+}
+
+/** Nothing from before: a configuration that was put there for one bundle must not end up in the next one, or in a package. */
+function emptyFolder(given) {
+  if (given !== undefined && existsSync(given) && readdirSync(given).length > 0)
+    return refuse(`--into: ${given} is not empty`);
+  const path = given ?? join(root, 'dist', 'lambda');
+  if (given === undefined) rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+/** Names are kept, so that a stack trace says where; a map would be larger than what it maps. */
+function bundle(one) {
+  return build({
+    entryPoints: [join(root, 'dist', 'src', 'lambda', `${one}.js`)],
+    outfile: join(folder, `${one}.mjs`),
+    ...{ bundle: true, format: 'esm', platform: 'node', target: 'node20' },
+    ...{ mainFields: ['module', 'main'], minify: true, keepNames: true, legalComments: 'external' },
+    banner: { js: BANNER },
+    plugins: [leaveOut(one)],
+    logLevel: 'warning',
+  });
+}
+
+function refuse(problem) {
+  console.error(`es-migrate: ${problem}`);
+  return process.exit(2);
+}
