@@ -19,6 +19,8 @@ export interface TcpProxy {
   cut(): void;
   /** Connections stay, new ones are accepted, and nothing passes any more in either direction. */
   stall(): void;
+  /** As a router forgets connections nobody used for long: they stay, and nothing passes on them; new ones are well. */
+  forget(): void;
   /** What was held goes on its way. */
   resume(): void;
   /** The port is closed, and every connection reset. */
@@ -94,6 +96,7 @@ export async function startTcpProxy(upstream: { host: string; port: number }): P
       stalled = true;
       pairs.forEach(pause);
     },
+    forget: () => pairs.forEach(pause),
     resume: () => {
       stalled = false;
       for (const { client, server: onward } of pairs) {

@@ -1,0 +1,149 @@
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { startSqsSource } from '../../sandbox/lambda/sqs-source.js';
+import { change, query } from '../end-to-end/landed.js';
+import { sandboxCredentials } from '../objects/s3.js';
+import { NO_MESSAGES } from '../queue/queues.js';
+import { batches, finished, queued, type Queued } from '../queue/support.js';
+import { startTcpProxy } from '../support/proxies/tcp-proxy.js';
+import { sandbox } from '../support/sandbox.js';
+import { ids } from '../support/tracking.js';
+import { until } from '../support/until.js';
+import { verifyNow } from '../verify/support.js';
+import {
+  bundled,
+  deployed,
+  eventOf,
+  logOf,
+  returned,
+  type Deployed,
+  type Deployment,
+} from './deployed.js';
+
+// The three functions as they are uploaded, run by what runs them in Lambda.
+
+let deployment: Deployment;
+beforeAll(async () => {
+  deployment = await bundled();
+});
+afterAll(() => deployment.remove());
+beforeEach(sandboxCredentials);
+
+const RANGE = { from: '2024-10-01', to: '2024-10-01' };
+
+/** Messages extracted, and in the queue. */
+async function extracted(count: number): Promise<Queued & { functions: Deployed }> {
+  const made = await queued({ ids: ids(count) });
+  const functions = await deployed(deployment, made.project);
+  returned(await functions.extract.invoke(RANGE));
+  return { ...made, functions };
+}
+
+test('the bundles carry messages from a schedule to S3', async () => {
+  const { project, queue, functions } = await extracted(45);
+  const { endpoint, region } = sandbox().sqs;
+  const client = new SQSClient({ endpoint, region });
+  onTestFinished(() => client.destroy());
+  const options = { client, queueUrl: queue.url, batchSize: 2, maximumConcurrency: 2 };
+  const source = startSqsSource(functions.process, options);
+  await until(finished(project), 'everything is carried');
+  await source.stop();
+  expect(await queue.counts()).toEqual(NO_MESSAGES);
+  expect(returned(await functions.retry.invoke({}))).toEqual({
+    ...{ requeued: 0, failed: 0, remaining: 0, reset: 0 },
+  });
+  expect(await verifyNow(project, { level: 'content' })).toMatchObject({ ok: true, checked: 45 });
+  expect(functions.process.containers.length).toBeLessThanOrEqual(2);
+});
+
+describe('frozen between two invocations, it goes on', () => {
+  test('after the server has closed its connections', async () => {
+    const { project, queue, functions } = await extracted(5);
+    returned(await functions.process.invoke({ Records: [] }));
+    expect(await killAll(project.database)).toBeGreaterThan(0);
+    const messages = await queue.drain();
+    expect(returned(await functions.process.invoke(eventOf(messages)))).toEqual(ALL_DONE);
+    expect(functions.process.containers).toHaveLength(1);
+    expect(await troubles(functions)).toEqual([]);
+  });
+
+  test('after what lies between has forgotten its connections', async () => {
+    const { project, queue } = await queued({ ids: ids(5) });
+    const proxy = await startTcpProxy(sandbox().mysql);
+    onTestFinished(() => proxy.close());
+    await project.configure({
+      ...{ batchSize: 10, source: { related: {} } },
+      queue: { url: queue.url, region: queue.region },
+      tracking: { url: project.database.url.replace(/:\d+\//, `:${proxy.port}/`) },
+    });
+    const functions = await deployed(deployment, project);
+    returned(await functions.extract.invoke(RANGE));
+    returned(await functions.process.invoke({ Records: [] }));
+    proxy.forget();
+    await query(project, `SELECT SLEEP(${IDLE_S})`);
+    const messages = await queue.drain();
+    expect(returned(await functions.process.invoke(eventOf(messages)))).toEqual(ALL_DONE);
+    expect(await batches(project)).toMatchObject([{ status: 'completed' }]);
+    expect(functions.process.containers).toHaveLength(1);
+    expect(await troubles(functions)).toEqual([]);
+  });
+});
+
+test('one that is not done at its deadline is ended, and its batch carried by the next', async () => {
+  const { project, queue, functions } = await extracted(5);
+  const short = await deployed(deployment, project, 21_000);
+  const messages = await queue.drain();
+  await change(
+    project,
+    `CREATE TRIGGER slow BEFORE UPDATE ON batch_progress FOR EACH ROW
+       IF NEW.status = 'completed' THEN DO SLEEP(600); END IF`,
+  );
+  const invoked = short.process.invoke(eventOf(messages));
+  // Whoever is stopped stops no work in time.
+  await until(async () => (await batches(project))[0]?.status === 'in_progress', 'it is claimed');
+  process.kill(short.process.busy[0]?.pid ?? 0, 'SIGSTOP');
+  expect(await invoked).toEqual({
+    kind: 'timed-out',
+    message: 'Task timed out after 21.00 seconds',
+  });
+  await killAll(project.database);
+  await change(project, 'DROP TRIGGER slow');
+  await change(project, 'UPDATE batch_progress SET lease_expires_at = NOW(6) - INTERVAL 1 SECOND');
+  expect(returned(await functions.process.invoke(eventOf(messages, 2)))).toEqual(ALL_DONE);
+  expect(await batches(project)).toMatchObject([{ status: 'completed', claims: 2 }]);
+});
+
+test.each(['extract', 'process', 'retry'] as const)(
+  'a misconfigured %s fails, and says why in one line',
+  async (name) => {
+    const { project, queue } = await queued({ ids: ids(5) });
+    await project.configure({ batchSize: 0, queue: { url: queue.url, region: queue.region } });
+    const functions = await deployed(deployment, project);
+    await queue.put('{}');
+    const outcome = await functions[name].invoke(eventOf(await queue.drain()));
+    expect(outcome).toMatchObject({ kind: 'threw' });
+    expect(await logOf(functions[name])).toMatchObject([
+      { level: 'error', message: expect.stringContaining('batchSize') as string },
+    ]);
+  },
+);
+
+const ALL_DONE = { batchItemFailures: [] };
+/** Longer than a connection counts as good without being asked. */
+const IDLE_S = 6;
+
+/** Warnings and errors of a function's log. */
+async function troubles({ process }: Deployed): Promise<unknown[]> {
+  return (await logOf(process)).filter(({ level }) => level === 'warn' || level === 'error');
+}
+
+/** Ends all connections to a database, as a server does with those that were idle for too long; how many those were. */
+async function killAll(database: Queued['project']['database']): Promise<number> {
+  const project = { database } as Queued['project'];
+  const rows = await query<never>(
+    project,
+    `SELECT id FROM information_schema.processlist WHERE db = '${database.database}' AND id <> CONNECTION_ID()`,
+  );
+  for (const { id } of rows as unknown as { id: number }[]) await change(project, `KILL ${id}`);
+  return rows.length;
+}
