@@ -3,7 +3,7 @@ import { createCertificates } from '../../sandbox/certificates.js';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test, vi } from 'vitest';
 import type { TrackingSettings } from '../../src/core/settings.js';
 import { Database } from '../../src/core/tracking/database.js';
 import { migrateSchema, readMigrations } from '../../src/core/tracking/schema.js';
@@ -174,6 +174,30 @@ describe('sessions', () => {
       expect(await waiting).toBeInstanceOf(Error);
     } finally {
       await proxy.close();
+    }
+  });
+
+  test('one that was idle and that a router has forgotten is replaced, not waited for', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const proxy = await startTcpProxy(at);
+    const through = trackingSettings(at, { host: '127.0.0.1', port: proxy.port });
+    const complaints: unknown[] = [];
+    const report = (event: unknown) => complaints.push(event);
+    // Less than the shortest time that is waited for a statement.
+    const other = new Database(through, { retryForMs: 1_000, report }, 1);
+    try {
+      const connection = 'SELECT CONNECTION_ID() AS id';
+      const [first] = await other.rows(connection);
+      vi.setSystemTime(Date.now() + 60_000);
+      expect(await other.rows(connection)).toEqual([first]);
+      proxy.forget();
+      vi.setSystemTime(Date.now() + 60_000);
+      expect(await other.rows(connection)).not.toEqual([first]);
+      expect(complaints).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+      await proxy.close();
+      await other.close();
     }
   });
 

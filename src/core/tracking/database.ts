@@ -18,6 +18,10 @@ import { mysqlError } from './faults.js';
  */
 const LONGEST_STATEMENT_MS = 60_000;
 const SHORTEST_STATEMENT_MS = 5_000;
+/** A connection that was not used for so long is asked whether it is still there, in milliseconds. */
+const IDLE_MS = 5_000;
+/** Longest wait for its answer, in milliseconds. */
+const PING_MS = 2_000;
 /** How long connections may take to say good-bye, in milliseconds. */
 const CLOSING_MS = 1_000;
 
@@ -120,12 +124,7 @@ export class Database implements Statements {
   }
 
   async #connected<T>(work: (on: Statements) => Promise<T>, timeoutMs: number): Promise<T> {
-    let connection: PoolConnection;
-    try {
-      connection = await this.#pool.getConnection();
-    } catch (error) {
-      throw mysqlError(error);
-    }
+    const connection = await this.#take();
     try {
       const on = statementsOn(connection, timeoutMs);
       await prepare(connection, on);
@@ -136,6 +135,22 @@ export class Database implements Statements {
       if (isBroken(error)) cut(connection);
       else connection.release();
       throw mysqlError(error);
+    } finally {
+      usedAt.set(connection.connection, Date.now());
+    }
+  }
+
+  /**
+   * A connection that answers. Of one that was idle servers and routers may have let go without a word; a statement on it
+   * would wait as long as for a server that hangs, and a function that was frozen in between has no such time.
+   */
+  async #take(): Promise<PoolConnection> {
+    for (;;) {
+      const connection = await this.#pool.getConnection().catch((error: unknown) => {
+        throw mysqlError(error);
+      });
+      if (await isThere(connection)) return connection;
+      cut(connection);
     }
   }
 }
@@ -179,6 +194,18 @@ async function answeredWithin<T>(timeoutMs: number, query: Promise<T>): Promise<
 function cut(connection: PoolConnection): void {
   connection.destroy();
   (connection.connection as unknown as { stream: Socket }).stream.destroy();
+}
+
+/** When a connection was last used, by the wall clock: any other may stand still while a process is frozen. */
+const usedAt = new WeakMap<object, number>();
+
+async function isThere(connection: PoolConnection): Promise<boolean> {
+  const used = usedAt.get(connection.connection);
+  if (used === undefined || Math.abs(Date.now() - used) < IDLE_MS) return true;
+  return answeredWithin(PING_MS, connection.ping()).then(
+    () => true,
+    () => false,
+  );
 }
 
 const prepared = new WeakSet();
