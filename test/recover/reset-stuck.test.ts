@@ -35,6 +35,7 @@ afterAll(() => tracking.drop());
 
 const reset = (olderThanMs = 0, dryRun = false) =>
   resetStuck(quietRun(), on, { olderThanMs, dryRun });
+const stopped = quietRun(undefined, AbortSignal.abort(new Error('stopped by the test')));
 const everything = async () => [
   await batchRows(database),
   await messageRows(database),
@@ -137,4 +138,15 @@ test('a heartbeat and a reset at the same moment: one of them wins, and the othe
     expect(await completeBatch(database, batch, outcomesOf(batch))).toBe(!wasReset);
   }
   expect(await contradictions(database)).toEqual([]);
+});
+
+test('told to stop, it leaves what is stuck as it is', async () => {
+  const { store } = await beginExtraction(database);
+  await store(ids(10));
+  const batch = await claimed(database, 'dead:1');
+  await expireLease(database, 'batch_progress', batch.lease.token, 120);
+  const before = await everything();
+  const outcome = await resetStuck(stopped, on, { olderThanMs: 0, dryRun: false });
+  expect(outcome).toEqual({ batches: [], extractions: [] });
+  expect(await everything()).toEqual(before);
 });

@@ -267,3 +267,12 @@ describe('errors', () => {
     expect(messages).toMatchObject([{ messageId: 'a0', code: 'no_source', attempt: 2 }]);
   });
 });
+
+test('told to stop, it puts nothing more back', async () => {
+  await processed();
+  const before = await everything();
+  const options = { jobId: undefined, errorCode: undefined, force: false, dryRun: false };
+  const stop = AbortSignal.abort(new Error('stopped by the test'));
+  expect(await retry(quietRun(undefined, stop), on, options)).toMatchObject({ requeued: 0 });
+  expect(await everything()).toEqual(before);
+});

@@ -24,7 +24,7 @@ export class Requeue {
     const { settings, database } = this.#on;
     const exceptJobs = await foreignJobs(database, settings.source.index);
     const scope = { force: false, maxAttempts: settings.maxAttempts, exceptJobs };
-    const requeued = await requeueFailed(database, scope, settings.batchSize);
+    const requeued = await requeueFailed(database, scope, settings.batchSize, this.#run.stop);
     this.requeued += requeued;
     if (requeued === 0) return;
     measured(this.#run.report, { kind: 'requeued', messages: requeued });

@@ -5,7 +5,7 @@ import type { ResetStuckOptions, ResetStuckOutcome } from './types.js';
 
 /**
  * Makes batches and extractions whose lease has run out claimable again. `process` and `extract` take them over
- * by themselves; this is the same by hand. A live lease is never touched.
+ * by themselves; this is the same by hand. A live lease is never touched. Told to stop, it leaves the others as they are.
  */
 export async function resetStuck(
   run: Run,
@@ -15,6 +15,8 @@ export async function resetStuck(
   const seconds = olderThanMs / 1000;
   const listed = await listStuck(database, seconds);
   if (dryRun) return listed;
+  const keepIf = <T>(items: readonly T[], test: (item: T) => Promise<boolean>) =>
+    keptUntil(run.stop, items, test);
   // Whatever came back to life since it was listed is left alone, and not reported.
   const reset = {
     batches: await keepIf(listed.batches, ({ batchId }) => resetBatch(database, batchId, seconds)),
@@ -26,8 +28,15 @@ export async function resetStuck(
   return reset;
 }
 
-async function keepIf<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<T[]> {
+async function keptUntil<T>(
+  stop: AbortSignal,
+  items: readonly T[],
+  test: (item: T) => Promise<boolean>,
+): Promise<T[]> {
   const kept: T[] = [];
-  for (const item of items) if (await test(item)) kept.push(item);
+  for (const item of items) {
+    if (stop.aborted) break;
+    if (await test(item)) kept.push(item);
+  }
   return kept;
 }

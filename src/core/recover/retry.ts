@@ -18,7 +18,9 @@ export async function retry(
   const scope = { jobId, errorCode, force, maxAttempts: settings.maxAttempts };
   const { eligible } = await countFailed(database, scope);
   const counted = eligible.reduce((sum, { messages }) => sum + messages, 0);
-  const requeued = dryRun ? counted : await requeueFailed(database, scope, settings.batchSize);
+  const requeued = dryRun
+    ? counted
+    : await requeueFailed(database, scope, settings.batchSize, run.stop);
   if (!dryRun) {
     if (requeued > 0) measured(run.report, { kind: 'requeued', messages: requeued });
     await unlessStopped(run, () => queue?.outbox.flush(run.stop));

@@ -21,17 +21,19 @@ const BATCHES_AT_ONCE = 50;
  * Puts failed messages back to pending, in new batches of up to `batchSize`, both batches' counters exact.
  * Batches that lose their last message go.
  *
+ * @param stop aborted, no more are put back
  * @returns how many messages were put back
  */
 export async function requeueFailed(
   database: Database,
   scope: RequeueScope,
   batchSize: number,
+  stop?: AbortSignal,
 ): Promise<number> {
   let requeued = 0;
   for (const jobId of await jobsWithFailures(database, scope)) {
     let after = 0;
-    for (;;) {
+    while (!stop?.aborted) {
       const step = await database.transaction((on) =>
         requeueSome(on, scope, jobId, after, batchSize),
       );
