@@ -1,4 +1,5 @@
 import { explain } from '../commands/failure.js';
+import type { Scrubber } from '../commands/terminal/scrub.js';
 import { createRun } from '../commands/create-run.js';
 import { loadSettings } from '../config/load.js';
 import { secretsOf } from '../config/secrets.js';
@@ -41,7 +42,7 @@ export class Container {
 
   /**
    * @param endMs the run is told to stop when no more than that is left
-   * @throws what ended the invocation, told in the log in words for an operator
+   * @throws Told what ended the invocation, told in the log in words for an operator
    */
   async invoke<T>(
     context: Context,
@@ -68,14 +69,14 @@ export class Container {
     } catch (error) {
       this.#tell(error);
       this.close();
-      throw error;
+      throw new Told(error, log.scrubber);
     } finally {
       clearTimeout(timer);
     }
   }
 
   /**
-   * Sends messages anew, over a connection to the queue alone, for the event source to delete those it has handed us.
+   * Sends messages anew, over a connection to the queue alone, and deletes those that were handed to us.
    *
    * @returns those that are left: nobody can read them, or the queue can't be reached, which is told
    */
@@ -152,6 +153,29 @@ export class Container {
     for (const message of warnings) log.write({ level: 'warn', message });
     // Past it a batch is sent anew with a delay: a function that waits is paid for, and ended in the middle of it.
     return { ...settings, retryForMs: Math.min(settings.retryForMs, RETRY_FOR_MS) };
+  }
+}
+
+/**
+ * What ended an invocation, for Lambda: it makes the invocation count as an error, and the runtime writes its words to the
+ * log and gives them to who has called. No stack, which is in the log where it helps, and no secret.
+ */
+export class Told extends Error {
+  /** A server was down, or time was up: the same will do later, without anybody seeing to it. */
+  readonly #willPass: boolean;
+
+  constructor(error: unknown, scrubber: Scrubber) {
+    const [message = ''] = explain(error, false);
+    super(scrubber.scrub(message));
+    if (error instanceof Error) this.name = error.name;
+    this.stack = `${this.name}: ${this.message}`;
+    this.#willPass = isMigrateError(error)
+      ? error.kind !== 'usage'
+      : isFault(error) && error.class === 'retriable';
+  }
+
+  static willPass(error: unknown): boolean {
+    return error instanceof Told && error.#willPass;
   }
 }
 

@@ -61,6 +61,8 @@ function eventOf(messages: readonly Message[], receives = 1): SqsEvent {
   };
 }
 
+const messageOf = (error: unknown): string => (error as Error).message;
+
 const RANGE = { from: '2024-10-01', to: '2024-10-01' };
 
 async function extracted(count = 25, settings = {}): Promise<Queued & { functions: Functions }> {
@@ -90,6 +92,14 @@ test('each line of the log is JSON, names its request, and shows no secret', asy
   const { project, queue, functions } = await extracted(25, settings);
   await functions.process(eventOf(await queue.drain()), context());
   const lines = functions.logged();
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      message: 'process',
+      batches: expect.arrayContaining(
+        [1, 2, 3].map((batchId) => ({ jobId: 1, batchId })),
+      ) as object,
+    }),
+  );
   expect(lines.every(({ requestId }) => requestId === REQUEST)).toBe(true);
   const metrics = lines.filter(({ _aws }) => _aws !== undefined);
   expect(metrics).toMatchObject([
@@ -154,8 +164,7 @@ test('while MySQL is down batches are sent anew, held back, and their messages a
   expect(await functions.process(eventOf(messages, 4), context())).toEqual({
     batchItemFailures: [],
   });
-  // Those that were handed to us are the event source's to delete.
-  expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 2, delayed: 2 });
+  expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 0, delayed: 2 });
   expect(functions.logged()).toContainEqual(
     expect.objectContaining({
       level: 'error',
@@ -164,13 +173,40 @@ test('while MySQL is down batches are sent anew, held back, and their messages a
   );
 });
 
-test('a misconfigured function says so in one line', async () => {
+test('where batch after batch breaks off, in one invocation after the other, none pays, and the function fails', async () => {
+  const { project, queue, functions } = await extracted(45);
+  await change(
+    project,
+    `CREATE TRIGGER bug BEFORE UPDATE ON batch_progress FOR EACH ROW
+     IF NEW.status = 'completed' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF`,
+  );
+  const messages = await queue.drain();
+  const ended = [];
+  for (const message of messages.slice(0, 4)) {
+    const { MessageId: itemIdentifier } = message;
+    const response = await functions.process(eventOf([message]), context()).catch(messageOf);
+    ended.push(typeof response === 'string' ? response : response.batchItemFailures.length);
+    if (typeof response !== 'string')
+      expect(response).toEqual({ batchItemFailures: [{ itemIdentifier }] });
+  }
+  const bug = expect.stringContaining('a bug') as string;
+  expect(ended).toEqual([1, 1, bug, bug]);
+  expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 3, delayed: 2 });
+  await change(project, 'DROP TRIGGER bug');
+  const last = eventOf(messages.slice(4));
+  expect(await functions.process(last, context())).toEqual({ batchItemFailures: [] });
+  expect((await batches(project)).filter(({ status }) => status === 'completed')).toHaveLength(1);
+});
+
+test('a misconfigured function says so in one line, and fails', async () => {
   const { project, queue } = await extracted(5);
   const messages = await queue.drain();
   await project.configure({ batchSize: 0, queue: { url: queue.url, region: queue.region } });
   const functions = await functionsOf(project);
-  const { batchItemFailures } = await functions.process(eventOf(messages), context());
-  expect(batchItemFailures).toHaveLength(1);
+  const failing = functions.process(eventOf(messages), context());
+  expect(await failing.catch(messageOf)).toContain('batchSize');
+  // It comes once more, when nobody has it any longer.
+  expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 1, delayed: 0 });
   expect(functions.logged()).toMatchObject([
     { level: 'error', message: expect.stringContaining('batchSize') as string },
   ]);

@@ -14,6 +14,7 @@ import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { foreignJobs, heldJobs } from '../tracking/jobs.js';
 import { completeBatch, type BatchObject, type MessageOutcome } from '../tracking/outcomes.js';
 import { carryBatch, type Workshop } from './batch.js';
+import { Breakage } from './breakage.js';
 import { MessageWriter } from './message-writer.js';
 import { KeyTaken, ObjectWriter } from './object-writer.js';
 import { Dispatch } from './dispatch.js';
@@ -82,21 +83,23 @@ export async function carryBatches(
 /**
  * Carries the batches that these messages name, which somebody has received for us.
  *
- * @returns beside what came of it, the messages that have to come once more, those that were not looked at, and what ended it
- *   before its time
+ * @param breakage kept for the next time, where there are many
+ * @returns beside what came of it, what the messages said whose batches were carried, the messages that have to come once more,
+ *   those that were not looked at, and what ended it before its time
  */
 export async function carryDeliveries(
   run: Run,
   on: Connections,
   options: CarryOptions,
   deliveries: readonly Delivery[],
+  breakage = new Breakage(),
 ): Promise<
   Pick<Carried, 'completed' | 'failed'> &
-    Pick<HandedInbox, 'kept' | 'waiting'> & { error: Error | undefined }
+    Pick<HandedInbox, 'done' | 'kept' | 'waiting'> & { error: Error | undefined }
 > {
   await prepareStaging(run);
   const inbox = new HandedInbox(deliveries);
-  const source = new QueueSource(run, on, wantedQueue(on), inbox, options, nothingElse);
+  const source = new QueueSource(run, on, wantedQueue(on), inbox, options, nothingElse, breakage);
   const tally = new Tally(run, options.expected);
   let error: Error | undefined;
   try {
@@ -105,7 +108,8 @@ export async function carryDeliveries(
     error = thrown as Error;
   }
   const { completed, failed } = tally;
-  return { completed, failed, kept: inbox.kept, waiting: inbox.waiting, error };
+  const { done, kept, waiting } = inbox;
+  return { completed, failed, done, kept, waiting, error };
 }
 
 async function carryFrom(

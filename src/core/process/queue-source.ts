@@ -12,6 +12,7 @@ import { claimNamedBatch, type ClaimedBatch } from '../tracking/claims.js';
 import { foreignJobs } from '../tracking/jobs.js';
 import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
+import { Breakage } from './breakage.js';
 import { RunLimits } from './run-limits.js';
 import type { CarryOptions, ProcessOutcome } from './types.js';
 
@@ -19,6 +20,8 @@ import type { CarryOptions, ProcessOutcome } from './types.js';
 const UNAVAILABLE_DELAY_S = 60;
 /** The same where nobody knows what is wrong with it. */
 const BROKEN_DELAY_S = 30;
+/** The same where it is not the batches: longer, for somebody has to see to it first. */
+const GENERAL_DELAY_S = 60;
 /** SQS's longest delay, in seconds. */
 const LONGEST_DELAY_S = 900;
 /**
@@ -31,8 +34,6 @@ const VISIBILITY_S = 60;
 const BEHIND_LEASE_S = 5;
 /** Where the queue itself sets no limit to receipts. */
 const MOST_TRIES = 5;
-/** So many batches in a row break off with errors nobody foresaw before the run does. */
-const MOST_BROKEN = 3;
 
 /**
  * Batches from a queue. A message only says that there may be something to do: whose a batch is, and whether it is done,
@@ -41,7 +42,8 @@ const MOST_BROKEN = 3;
  * The queue counts receipts, and takes what is received too often for poison. So a batch that has to come again for no
  * fault of its own (a server is down, somebody else holds it) is sent anew, and the message that was received goes. A
  * batch whose tries all ended without a word, or in an error nobody foresaw, is not tried a last time: its messages
- * are marked as failed, and the message is buried.
+ * are marked as failed, and the message is buried. Where batch after batch breaks off, none of them is to blame: the run
+ * ends, and what broke off last is sent anew, too.
  */
 export class QueueSource implements BatchSource {
   readonly #run: Run;
@@ -56,8 +58,7 @@ export class QueueSource implements BatchSource {
   readonly #received = new Map<ClaimedBatch, Received>();
   /** Received, and not seen to yet. */
   readonly #inHand = new Set<Delivery>();
-  /** Batches that broke off with errors nobody foresaw, since one was carried. */
-  readonly #broken = new Set<number>();
+  readonly #breakage: Breakage;
   /** Aborted when the run is to stop, or one of us has failed. */
   readonly #ending = new AbortController();
   readonly #signal: AbortSignal;
@@ -65,7 +66,10 @@ export class QueueSource implements BatchSource {
   #extending: Promise<void> | undefined;
   ended: ProcessOutcome['ended'] = 'nothing-left';
 
-  /** @param whenIdle called, with `watch`, whenever no message came */
+  /**
+   * @param whenIdle called, with `watch`, whenever no message came
+   * @param breakage of the runs before, where these were short
+   */
   constructor(
     run: Run,
     on: Connections,
@@ -73,6 +77,7 @@ export class QueueSource implements BatchSource {
     inbox: Inbox,
     options: CarryOptions,
     whenIdle: () => Promise<void>,
+    breakage = new Breakage(),
   ) {
     const { leaseSeconds } = on.settings;
     this.#run = run;
@@ -82,6 +87,7 @@ export class QueueSource implements BatchSource {
     this.#limits = new RunLimits(run, options);
     this.#watch = options.watch;
     this.#whenIdle = whenIdle;
+    this.#breakage = breakage;
     this.#visibilitySeconds = Math.min(VISIBILITY_S, 2 * leaseSeconds);
     this.#maxTries = from.maxReceives ?? MOST_TRIES;
     this.#signal = anySignal(run.stop, this.#ending.signal);
@@ -144,7 +150,8 @@ export class QueueSource implements BatchSource {
     const { delivery, message } = received;
     switch (how.kind) {
       case 'carried':
-        this.#broken.clear();
+        this.#breakage.carried();
+        this.#inbox.carried(message);
         return this.#tell(received, (queue) => queue.delete(delivery));
       case 'stopped':
         return this.#again(received, this.#run.stop.aborted ? 0 : UNAVAILABLE_DELAY_S);
@@ -155,10 +162,8 @@ export class QueueSource implements BatchSource {
           await this.#again(received, UNAVAILABLE_DELAY_S);
           throw how.error;
         }
-        await this.#leave(received, how.error);
-        // One after the other: it is not the batches that are poison.
-        this.#broken.add(message.batchId);
-        if (this.#broken.size >= MOST_BROKEN) throw how.error;
+        await this.#brokeOff(received, how.error);
+        if (this.#breakage.isGeneral) throw how.error;
     }
   }
 
@@ -193,7 +198,7 @@ export class QueueSource implements BatchSource {
     const received = { delivery, message: withTries(message, delivery) };
     const claim = await this.#claimNamed(received).catch(async (error: unknown) => {
       if (isMigrateError(error) || isFault(error)) await this.#again(received, UNAVAILABLE_DELAY_S);
-      else await this.#leave(received, error);
+      else await this.#brokeOff(received, error);
       throw error;
     });
     switch (claim?.kind) {
@@ -248,7 +253,14 @@ export class QueueSource implements BatchSource {
     });
   }
 
-  /** Nobody foresaw what is wrong: it comes again, and the queue counts. */
+  /** Nobody foresaw what is wrong: where it seems to be the batch, the queue counts its tries. */
+  async #brokeOff(received: Received, error: unknown): Promise<void> {
+    this.#breakage.broke(received.message.batchId);
+    if (this.#breakage.isGeneral) await this.#again(received, GENERAL_DELAY_S);
+    else await this.#leave(received, error);
+  }
+
+  /** It comes again, by its own message. */
   async #leave(received: Received, error: unknown): Promise<undefined> {
     const { batchId, jobId } = received.message;
     const why = error instanceof Error ? error.message : String(error);

@@ -1,3 +1,4 @@
+import type { BatchMessage } from './message.js';
 import type { Delivery, Queue } from './queue.js';
 
 /** Where messages come in. */
@@ -6,6 +7,8 @@ export interface Inbox {
   receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined>;
   /** Told of a message that was neither deleted nor sent anew: it has to come once more. */
   keep(delivery: Delivery): void;
+  /** Told of a message whose batch was carried. */
+  carried(message: BatchMessage): void;
 }
 
 /** Messages that are waited for. */
@@ -23,12 +26,17 @@ export class PolledInbox implements Inbox {
   keep(): void {
     // Nobody deletes what we don't.
   }
+
+  carried(): void {
+    // Who waits for messages does so for ever: what was carried stands in the tracking database.
+  }
 }
 
 /** Messages that somebody has received for us, who deletes all that are not named as kept. */
 export class HandedInbox implements Inbox {
   readonly #waiting: Delivery[];
   readonly #kept = new Set<Delivery>();
+  readonly #carried: BatchMessage[] = [];
 
   constructor(deliveries: readonly Delivery[]) {
     this.#waiting = [...deliveries];
@@ -37,6 +45,11 @@ export class HandedInbox implements Inbox {
   /** Those that must not be deleted: they come once more. */
   get kept(): readonly Delivery[] {
     return [...this.#kept];
+  }
+
+  /** What those said whose batches were carried. */
+  get done(): readonly BatchMessage[] {
+    return [...this.#carried];
   }
 
   /** Those that were not taken. */
@@ -50,5 +63,9 @@ export class HandedInbox implements Inbox {
 
   keep(delivery: Delivery): void {
     this.#kept.add(delivery);
+  }
+
+  carried(message: BatchMessage): void {
+    this.#carried.push(message);
   }
 }

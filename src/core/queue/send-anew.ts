@@ -2,8 +2,8 @@ import { parseBody, type BatchMessage } from './message.js';
 import type { Delivery, Queue } from './queue.js';
 
 /**
- * Sends messages anew that were not looked at, for whoever then deletes those that were received: the queue counts receipts, and
- * would take them for poison.
+ * Sends messages anew that were not looked at, and deletes those that were received: the queue counts receipts, and would
+ * take them for poison.
  *
  * @param delaySeconds 0 to 900
  * @returns those that nobody can read, which are left
@@ -15,13 +15,20 @@ export async function sendAnew(
   signal: AbortSignal,
 ): Promise<readonly Delivery[]> {
   const left: Delivery[] = [];
+  const sent: Delivery[] = [];
   const messages: BatchMessage[] = [];
   for (const delivery of deliveries) {
     const message = parseBody(delivery.body);
-    if ('wrong' in message) left.push(delivery);
-    else messages.push(withTries(message, delivery));
+    if ('wrong' in message) {
+      left.push(delivery);
+      continue;
+    }
+    messages.push(withTries(message, delivery));
+    sent.push(delivery);
   }
   await queue.send(messages, delaySeconds, signal);
+  // What is not deleted comes once more, and does nothing then.
+  await Promise.allSettled(sent.map((delivery) => queue.delete(delivery)));
   return left;
 }
 
