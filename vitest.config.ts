@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // What takes longer than a few minutes has a command of its own: vitest.soak.config.ts.
-    exclude: ['test/soak/**'],
+    // What takes longer than a few minutes has a command of its own: vitest.soak.config.ts, vitest.aws.config.ts.
+    exclude: ['test/soak/**', 'test/aws/**'],
     // One set of real servers for the whole run; see test/support/sandbox.ts.
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',

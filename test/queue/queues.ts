@@ -25,7 +25,10 @@ export interface FreshQueue {
 }
 
 /** A queue of this test's own in the sandbox, with a dead-letter queue. */
-export async function freshQueue({ maxReceives = 5 } = {}): Promise<FreshQueue> {
+export async function freshQueue({
+  maxReceives = 5,
+  visibilitySeconds = 30,
+} = {}): Promise<FreshQueue> {
   const { endpoint, region, accessKeyId, secretAccessKey } = sandbox().sqs;
   const client = new SQSClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey } });
   onTestFinished(() => client.destroy());
@@ -37,7 +40,10 @@ export async function freshQueue({ maxReceives = 5 } = {}): Promise<FreshQueue> 
   const deadLettersUrl = await create(`${name}-dead`);
   const arn = `arn:aws:sqs:${region}:000000000000:${name}-dead`;
   const policy = { deadLetterTargetArn: arn, maxReceiveCount: maxReceives };
-  const url = await create(name, { RedrivePolicy: JSON.stringify(policy) });
+  const url = await create(name, {
+    RedrivePolicy: JSON.stringify(policy),
+    VisibilityTimeout: String(visibilitySeconds),
+  });
   return {
     url,
     region,
