@@ -40,6 +40,16 @@ export class Container {
     this.#needs = needs;
   }
 
+  /** Whether there is time to begin anything that may take `endMs` to end. Where there is none, the log says so. */
+  hasTime(context: Context, endMs: number): boolean {
+    const leftMs = context.getRemainingTimeInMillis();
+    if (leftMs > endMs) return true;
+    this.#log.begin(context);
+    const message = `nothing is begun with ${Math.floor(leftMs / 1000)} s left: give the function a timeout of well over ${endMs / 1000} s`;
+    this.#log.write({ level: 'warn', message });
+    return false;
+  }
+
   /**
    * @param endMs the run is told to stop when no more than that is left
    * @throws Told what ended the invocation, told in the log in words for an operator
@@ -90,7 +100,8 @@ export class Container {
     try {
       settings = await this.#load();
     } catch {
-      // What is wrong with them is told where they are needed first.
+      // What is wrong with them is told where they are needed first; corrected, they count from then on.
+      this.#settings = undefined;
       return deliveries;
     }
     const { queue, retryForMs } = settings;

@@ -15,8 +15,7 @@ const END_MS = 30_000;
  * another one is at work, it leaves.
  */
 export function extract(event: ExtractEvent, context: Context): Promise<ExtractOutcome> {
-  if (context.getRemainingTimeInMillis() <= END_MS)
-    return Promise.resolve({ kind: 'stopped', jobs: [] });
+  if (!container.hasTime(context, END_MS)) return Promise.resolve({ kind: 'stopped', jobs: [] });
   return container.invoke(context, END_MS, async ({ run, on, log }) => {
     const { from, to } = event;
     const range = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };

@@ -29,7 +29,7 @@ export async function process(event: SqsEvent, context: Context): Promise<SqsRes
     receives: Number(attributes.ApproximateReceiveCount),
   }));
   // Nothing new is begun that could not be ended: not even connections.
-  if (context.getRemainingTimeInMillis() <= END_MS)
+  if (!container.hasTime(context, END_MS))
     return comeAgain(await container.sendAnew(context, deliveries, 0));
   let kept: readonly Delivery[] = [];
   let waiting: readonly Delivery[] = deliveries;

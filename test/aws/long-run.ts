@@ -64,7 +64,7 @@ export async function longRun(
 ): Promise<LongRun> {
   const queue = await freshQueue({ maxReceives: 5, visibilitySeconds: VISIBILITY_S });
   const project = await projectOf(sample, queue);
-  const functions = await deployed(deployment, project, TIMEOUT_MS);
+  const functions = await deployed(deployment, project, { process: TIMEOUT_MS });
   const all = [functions.extract, functions.process, functions.retry];
   const random = seededRandom(seed);
   const client = sqsClient();

@@ -35,18 +35,19 @@ export interface Deployed {
   readonly retry: LambdaFunction;
 }
 
-export const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
-/** The three functions with a project's configuration, until `stop`. */
+/** The three functions with a project's configuration, until `stop`; their timeouts in milliseconds. */
 export async function deploy(
   { runtime, folder }: Deployment,
   { cwd, env }: Project,
-  timeoutMs = TIMEOUT_MS,
+  timeouts: Partial<Record<keyof Deployed, number>> = {},
 ): Promise<Deployed & { stop(): Promise<void> }> {
   await cp(folder, cwd, { recursive: true });
   const one = (name: keyof Deployed) =>
     new LambdaFunction(runtime, {
-      ...{ name, handler: `${name}.${name}`, taskRoot: cwd, timeoutMs },
+      ...{ name, handler: `${name}.${name}`, taskRoot: cwd },
+      timeoutMs: timeouts[name] ?? TIMEOUT_MS,
       env: { ...env, AWS_EC2_METADATA_DISABLED: 'true' },
     });
   const functions = { extract: one('extract'), process: one('process'), retry: one('retry') };
@@ -60,9 +61,9 @@ export async function deploy(
 export async function deployed(
   deployment: Deployment,
   project: Project,
-  timeoutMs?: number,
+  timeouts?: Partial<Record<keyof Deployed, number>>,
 ): Promise<Deployed> {
-  const functions = await deploy(deployment, project, timeoutMs);
+  const functions = await deploy(deployment, project, timeouts);
   onTestFinished(() => functions.stop());
   return functions;
 }

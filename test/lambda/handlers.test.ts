@@ -228,6 +228,9 @@ describe('extract', () => {
     const { project, queue } = await queued({ ids: ids(25) });
     const functions = await functionsOf(project);
     expect(await functions.extract(RANGE, context(10_000))).toEqual({ kind: 'stopped', jobs: [] });
+    expect(functions.logged()).toMatchObject([
+      { level: 'warn', message: expect.stringContaining('a timeout of well over 30 s') as string },
+    ]);
     expect(await functions.extract(RANGE, context())).toMatchObject({ kind: 'done' });
     expect(batchesOf(await queue.drain())).toEqual([1, 2, 3]);
   });

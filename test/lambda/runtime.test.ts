@@ -91,7 +91,7 @@ describe('frozen between two invocations, it goes on', () => {
 
 test('one that is not done at its deadline is ended, and its batch carried by the next', async () => {
   const { project, queue, functions } = await extracted(5);
-  const short = await deployed(deployment, project, 21_000);
+  const short = await deployed(deployment, project, { process: 21_000 });
   const messages = await queue.drain();
   await change(
     project,
