@@ -41,7 +41,8 @@ export class LambdaContainer {
   #hasEnded = false;
   #peakBytes = 0;
   #invocations = 0;
-  #log = '';
+  /** Once its process is gone. */
+  #log: string | undefined;
   /** From the start of its process until it asked for its first event, in milliseconds; undefined where it never did. */
   initMs: number | undefined;
 
@@ -101,7 +102,7 @@ export class LambdaContainer {
 
   /** Everything that was written to its log. */
   async log(): Promise<string> {
-    return this.#hasEnded && this.#log !== '' ? this.#log : this.#process.log();
+    return this.#log ?? this.#process.log();
   }
 
   /** Works on one event: the caller waits for the end before it hands over the next. */
@@ -135,7 +136,7 @@ export class LambdaContainer {
   }
 
   async stop(): Promise<void> {
-    if (this.#log === '') this.#log = await this.#process.log().catch(() => '');
+    this.#log ??= await this.#process.log();
     await this.#process.stop();
     this.#hasEnded = true;
     this.#api.close();

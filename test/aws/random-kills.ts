@@ -11,18 +11,24 @@ export interface Kills {
   stop(): Promise<void>;
 }
 
-/** Kills one of those that work on something about every second, wherever it is. */
-export function randomKills(functions: readonly LambdaFunction[], random: Random): Kills {
+/**
+ * About every second strikes one of as many places as there may be containers, and kills whoever works there, wherever it is.
+ * A function that works alone is so no more in danger than among others, or it would never get to its end.
+ */
+export function randomKills(
+  functions: readonly LambdaFunction[],
+  places: number,
+  random: Random,
+): Kills {
   let count = 0;
   const stop = new AbortController();
   const go = async () => {
     for (;;) {
       await sleep(random.between(SHORTEST, LONGEST), undefined, { signal: stop.signal });
-      const [first, ...others] = functions.flatMap(({ busy }) => busy);
-      if (!first) continue;
-      const victim = random.oneOf([first, ...others]);
+      const victim = functions.flatMap(({ busy }) => busy)[random.between(0, places - 1)];
+      if (!victim?.isAlive) continue;
       // Hardly ever while it starts: on a slow machine nobody would get any further.
-      if (!victim.isAlive || (victim.initMs === undefined && random.between(1, 10) > 1)) continue;
+      if (victim.initMs === undefined && random.between(1, 10) > 1) continue;
       victim.kill();
       count += 1;
     }

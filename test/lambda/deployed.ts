@@ -20,6 +20,9 @@ export interface Deployment {
   remove(): Promise<void>;
 }
 
+/** For `beforeAll`: where the runtime has to be built first it takes minutes, in milliseconds. */
+export const BUILD_TIMEOUT_MS = 900_000;
+
 /** Bundles the functions as `npm run bundle` does; for `beforeAll`. */
 export async function bundled(): Promise<Deployment> {
   const report = (line: string) => process.stderr.write(`${line}\n`);

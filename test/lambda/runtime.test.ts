@@ -11,6 +11,7 @@ import { ids } from '../support/tracking.js';
 import { until } from '../support/until.js';
 import { verifyNow } from '../verify/support.js';
 import {
+  BUILD_TIMEOUT_MS,
   bundled,
   deployed,
   eventOf,
@@ -25,7 +26,7 @@ import {
 let deployment: Deployment;
 beforeAll(async () => {
   deployment = await bundled();
-});
+}, BUILD_TIMEOUT_MS);
 afterAll(() => deployment.remove());
 beforeEach(sandboxCredentials);
 

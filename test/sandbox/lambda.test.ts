@@ -6,6 +6,7 @@ import { batchFailures } from '../../sandbox/lambda/batch-failures.js';
 import type { Outcome } from '../../sandbox/lambda/container.js';
 import { LambdaFunction } from '../../sandbox/lambda/function.js';
 import { prepareLambdaRuntime, type LambdaRuntime } from '../../sandbox/lambda/prepare.js';
+import { BUILD_TIMEOUT_MS } from '../lambda/deployed.js';
 
 const HANDLERS = `
 export const echo = async (event, context) => ({
@@ -23,7 +24,7 @@ beforeAll(async () => {
   taskRoot = await mkdtemp(join(tmpdir(), 'es-migrate-test-'));
   await writeFile(join(taskRoot, 'some.mjs'), HANDLERS);
   await writeFile(join(taskRoot, 'broken.mjs'), "throw new Error('not to be loaded')");
-});
+}, BUILD_TIMEOUT_MS);
 afterAll(() => rm(taskRoot, { recursive: true }));
 
 function functionOf(handler: string, timeoutMs = 60_000): LambdaFunction {
