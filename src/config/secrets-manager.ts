@@ -4,7 +4,7 @@ import { MigrateError, usage } from '../core/errors.js';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Names the secret that holds further variables; it is no variable of the configuration itself. */
-const SECRET = 'ES_MIGRATE_SECRET_ARN';
+export const SECRET_VARIABLE = 'ES_MIGRATE_SECRET_ARN';
 const TIMEOUT_MS = 10_000;
 
 /**
@@ -15,7 +15,7 @@ const TIMEOUT_MS = 10_000;
  * @throws MigrateError `usage` where the secret may not be read, or is something else; `unavailable`
  */
 export async function withSecrets(env: Environment): Promise<Environment> {
-  const { [SECRET]: arn, ...rest } = env;
+  const { [SECRET_VARIABLE]: arn, ...rest } = env;
   if (arn === undefined || arn === '') return rest;
   const given = Object.entries(rest).filter(([, value]) => value !== undefined && value !== '');
   return { ...parse(await read(arn), arn), ...Object.fromEntries(given) };
@@ -44,7 +44,7 @@ function explained(error: unknown, arn: string): unknown {
   if (!failure) return error;
   const { code, message } = failure;
   if (code === 'ResourceNotFoundException')
-    return usage(`${SECRET}: there is no secret ${arn}`, 'Create it, or correct its ARN.');
+    return usage(`${SECRET_VARIABLE}: there is no secret ${arn}`, 'Create it, or correct its ARN.');
   switch (kindOfFailure(failure)) {
     case 'access':
       return usage(
@@ -59,7 +59,10 @@ function explained(error: unknown, arn: string): unknown {
     case 'clock':
     case 'tls':
     case 'request':
-      return usage(`Secrets Manager did not give ${arn}: ${message}`, `Correct ${SECRET}.`);
+      return usage(
+        `Secrets Manager did not give ${arn}: ${message}`,
+        `Correct ${SECRET_VARIABLE}.`,
+      );
   }
 }
 
@@ -86,7 +89,7 @@ function isVariables(value: unknown): value is Record<string, string> {
     !Array.isArray(value) &&
     Object.entries(value).every(
       ([name, text]) =>
-        name.startsWith('ES_MIGRATE_') && name !== SECRET && typeof text === 'string',
+        name.startsWith('ES_MIGRATE_') && name !== SECRET_VARIABLE && typeof text === 'string',
     )
   );
 }
