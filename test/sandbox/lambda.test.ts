@@ -6,6 +6,7 @@ import { batchFailures } from '../../sandbox/lambda/batch-failures.js';
 import type { Outcome } from '../../sandbox/lambda/container.js';
 import { LambdaFunction } from '../../sandbox/lambda/function.js';
 import { prepareLambdaRuntime, type LambdaRuntime } from '../../sandbox/lambda/prepare.js';
+import { until } from '../support/until.js';
 import { BUILD_TIMEOUT_MS } from '../lambda/deployed.js';
 
 const HANDLERS = `
@@ -52,7 +53,7 @@ describe('a function under the real runtime', () => {
     await Promise.all([one.invoke(1), one.invoke(2)]);
     expect(one.containers).toHaveLength(2);
     for (const { pid } of one.containers)
-      expect(await readFile(`/proc/${pid}/status`, 'utf8')).toMatch(/^State:\s+T/m);
+      await until(async () => /^State:\s+T/m.test(await readFile(`/proc/${pid}/status`, 'utf8')));
   });
 
   test('may throw, and goes on', async () => {
