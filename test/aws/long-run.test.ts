@@ -1,16 +1,14 @@
 import { randomInt } from 'node:crypto';
-import { appendFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { loadSmall, type Sample } from '../killed/samples.js';
 import { bundled, type Deployment } from '../lambda/deployed.js';
 import { sandboxCredentials } from '../objects/s3.js';
 import { longRun } from './long-run.js';
+import { summarise } from './summary.js';
 
 const MESSAGES = 10_000;
 /** Repeats a run's kills, as far as the machine lets it. */
 const SEED = Number(process.env['ES_MIGRATE_TEST_SEED'] ?? randomInt(1, 1_000_000));
-/** Gets the summary as a line of JSON. */
-const SUMMARY = process.env['ES_MIGRATE_TEST_SUMMARY'];
 
 let sample: Sample;
 let deployment: Deployment;
@@ -20,34 +18,38 @@ beforeAll(async () => {
 afterAll(() => deployment.remove());
 beforeEach(sandboxCredentials);
 
-test('schedule, queue and functions carry every message once, killed about every second', async () => {
-  console.log(`seed ${SEED}`);
-  const result = await longRun(sample, deployment, SEED);
-  const { whole, verified, deadLetters, complaints, poisoned, ...figures } = result;
-  const summary = JSON.stringify({
-    ...{ messages: MESSAGES, seed: SEED, ...figures },
-    ...{ batches: whole.batches, poisoned, deadLetters: deadLetters.length },
-  });
-  console.log(summary);
-  if (SUMMARY !== undefined) await appendFile(SUMMARY, `${summary}\n`);
-  expect(whole.wrong).toEqual([]);
-  expect(verified).toMatchObject({ checked: MESSAGES, missing: 0, mismatched: 0, ok: true });
-  expect(result.left).toBe(0);
-  expect(result.handOvers.stolen).toBe(0);
-  expect(complaints).toEqual([]);
-  // What a batch that kills comes to, and that others share its fate seldom.
-  expect(poisoned).toContain(7);
-  // Each of its messages has four tries, and `retry` sends one whenever its lease has run out before it is seen again.
-  expect(result.poisonKills).toBeGreaterThanOrEqual(4);
-  expect(deadLetters.length).toBeGreaterThanOrEqual(poisoned.length);
-  expect(reasonsOf(deadLetters)).toContainEqual(
-    expect.stringMatching(/^batch 7 was tried 4 times/),
-  );
-  expect(result.putBack).toBe(25 * poisoned.length);
-  // Or it was no trial.
-  expect(result.kills).toBeGreaterThan(20);
-  expect(result.redeliveries).toBeGreaterThan(20);
-});
+test.each([
+  ['that are granted everything', 'all'],
+  ['that are granted the least', 'least'],
+] as const)(
+  'schedule, queue and functions %s carry every message once, killed about every second',
+  async (_, grants) => {
+    console.log(`seed ${SEED}`);
+    const result = await longRun(sample, deployment, SEED, grants);
+    const { whole, verified, deadLetters, complaints, poisoned, ...figures } = result;
+    await summarise({
+      ...{ by: 'functions', grants, messages: MESSAGES, seed: SEED, ...figures },
+      ...{ batches: whole.batches, poisoned, deadLetters: deadLetters.length },
+    });
+    expect(whole.wrong).toEqual([]);
+    expect(verified).toMatchObject({ checked: MESSAGES, missing: 0, mismatched: 0, ok: true });
+    expect(result.left).toBe(0);
+    expect(result.handOvers.stolen).toBe(0);
+    expect(complaints).toEqual([]);
+    // What a batch that kills comes to, and that others share its fate seldom.
+    expect(poisoned).toContain(7);
+    // Each of its messages has four tries, and `retry` sends one whenever its lease has run out before it is seen again.
+    expect(result.poisonKills).toBeGreaterThanOrEqual(4);
+    expect(deadLetters.length).toBeGreaterThanOrEqual(poisoned.length);
+    expect(reasonsOf(deadLetters)).toContainEqual(
+      expect.stringMatching(/^batch 7 was tried 4 times/),
+    );
+    expect(result.putBack).toBe(25 * poisoned.length);
+    // Or it was no trial.
+    expect(result.kills).toBeGreaterThan(20);
+    expect(result.redeliveries).toBeGreaterThan(20);
+  },
+);
 
 function reasonsOf(deadLetters: Awaited<ReturnType<typeof longRun>>['deadLetters']) {
   return deadLetters.map(({ MessageAttributes }) => MessageAttributes?.['reason']?.StringValue);

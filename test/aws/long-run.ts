@@ -11,11 +11,12 @@ import type { Sample } from '../killed/samples.js';
 import { deployed, logOf, type Deployment } from '../lambda/deployed.js';
 import { freshQueue, type FreshQueue } from '../queue/queues.js';
 import { runBinary } from '../support/binary.js';
-import { auditLeases, handOvers, type HandOvers } from '../support/lease-audit.js';
-import { makeProject, type Project } from '../support/project.js';
+import { handOvers, type HandOvers } from '../support/lease-audit.js';
+import type { Project } from '../support/project.js';
 import { sandbox } from '../support/sandbox.js';
 import { compareAll, type Whole } from '../support/whole.js';
 import { poison, type Poison } from './poison.js';
+import { projectOf } from './granted.js';
 import { randomKills, type Kills } from './random-kills.js';
 import { scheduled, type Schedule } from './schedule.js';
 
@@ -63,9 +64,10 @@ export async function longRun(
   sample: Sample,
   deployment: Deployment,
   seed: number,
+  grants: 'all' | 'least',
 ): Promise<LongRun> {
   const queue = await freshQueue({ maxReceives: 5, visibilitySeconds: VISIBILITY_S });
-  const project = await projectOf(sample, queue);
+  const project = await projectOf(sample, { ...SETTINGS, queue: ofQueue(queue) }, grants);
   const functions = await deployed(deployment, project, { process: TIMEOUT_MS });
   const all = [functions.extract, functions.process, functions.retry];
   const random = seededRandom(seed);
@@ -124,15 +126,7 @@ export async function longRun(
   };
 }
 
-async function projectOf(sample: Sample, queue: FreshQueue): Promise<Project> {
-  const { url, region } = queue;
-  const settings = { ...SETTINGS, queue: { url, region } };
-  const project = await makeProject({ indices: sample.indices, settings });
-  const migrated = await runBinary(['db', 'migrate'], project);
-  if (migrated.code !== 0) throw new Error(migrated.stderr);
-  await auditLeases(project);
-  return project;
-}
+const ofQueue = ({ url, region }: FreshQueue) => ({ url, region });
 
 function sqsClient(): SQSClient {
   const { endpoint, region, accessKeyId, secretAccessKey } = sandbox().sqs;

@@ -8,7 +8,7 @@ import { addMessages, createIndex } from '../extract/messages.js';
 import { runBinary } from '../support/binary.js';
 import { makeProject } from '../support/project.js';
 import { freshIndexPrefix } from '../support/sandbox.js';
-import { deployed } from './accounts.js';
+import { deployed } from './deployed-file.js';
 import { guardedAws, type GuardedAws } from './guarded-aws.js';
 
 interface Statement {

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Message } from '@aws-sdk/client-sqs';
 import { onTestFinished } from 'vitest';
 import type { Outcome } from '../../sandbox/lambda/container.js';
 import { LambdaFunction } from '../../sandbox/lambda/function.js';
@@ -75,18 +74,6 @@ export async function deployed(
 export function returned(outcome: Outcome): unknown {
   if (outcome.kind !== 'returned') throw new Error(JSON.stringify(outcome));
   return JSON.parse(outcome.body);
-}
-
-/** An event as the event source makes it. */
-export function eventOf(messages: readonly Message[], receives = 1) {
-  return {
-    Records: messages.map(({ MessageId = '', ReceiptHandle = '', Body = '' }) => ({
-      messageId: MessageId,
-      receiptHandle: ReceiptHandle,
-      body: Body,
-      attributes: { ApproximateReceiveCount: String(receives) },
-    })),
-  };
 }
 
 /** Our own lines of a function's log, from all its containers; those of the runtime are left out. */

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Message } from '@aws-sdk/client-sqs';
-import type { Context, SqsEvent } from '../../src/lambda/event.js';
+import type { Context } from '../../src/lambda/event.js';
 import type * as Handlers from '../../src/lambda/index.js';
 import { change, query } from '../end-to-end/landed.js';
 import { sandboxCredentials } from '../objects/s3.js';
@@ -9,6 +8,7 @@ import { batchesOf, NO_MESSAGES } from '../queue/queues.js';
 import type { Project } from '../support/project.js';
 import { ids } from '../support/tracking.js';
 import { verifyNow } from '../verify/support.js';
+import { eventOf } from './events.js';
 
 beforeEach(sandboxCredentials);
 
@@ -46,18 +46,6 @@ function context(leftMs = 120_000): Context {
     awsRequestId: REQUEST,
     functionName: 'es-migrate-test',
     getRemainingTimeInMillis: () => Math.max(0, end - performance.now()),
-  };
-}
-
-/** An event as the event source makes it. */
-function eventOf(messages: readonly Message[], receives = 1): SqsEvent {
-  return {
-    Records: messages.map(({ MessageId = '', ReceiptHandle = '', Body = '' }) => ({
-      messageId: MessageId,
-      receiptHandle: ReceiptHandle,
-      body: Body,
-      attributes: { ApproximateReceiveCount: String(receives) },
-    })),
   };
 }
 

@@ -14,12 +14,12 @@ import {
   BUILD_TIMEOUT_MS,
   bundled,
   deployed,
-  eventOf,
   logOf,
   returned,
   type Deployed,
   type Deployment,
 } from './deployed.js';
+import { eventOf } from './events.js';
 
 // The three functions as they are uploaded, run by what runs them in Lambda.
 

@@ -4,6 +4,7 @@ import type { Connections, QueueConnection } from '../connect.js';
 import { HandedInbox, PolledInbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
 import { QueueSource } from './queue-source.js';
+import { isMigrateError } from '../errors.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
 import { measured, type Measure, type Run } from '../run.js';
@@ -204,11 +205,17 @@ async function workOn(
       warnLost(run, batch, why.message);
       return { kind: 'lost' };
     }
-    return stops.some(({ aborted }) => aborted) ? { kind: 'stopped' } : { kind: 'threw', error };
+    const isStopped = stops.some(({ aborted }) => aborted) || isImpatience(run, error);
+    return isStopped ? { kind: 'stopped' } : { kind: 'threw', error };
   } finally {
     heartbeat.drop(batch.lease);
     unlink();
   }
+}
+
+/** Who is to stop waits for a server only seconds: that it did not answer so soon doesn't mean that it is down. */
+function isImpatience({ stop }: Run, error: unknown): boolean {
+  return stop.aborted && isMigrateError(error) && error.kind === 'unavailable';
 }
 
 function openWriter(
