@@ -98,7 +98,7 @@ export async function withSettings<T>(
  * The same with connections, which are closed whatever happens.
  *
  * @param request what the command needs, its flags that are configuration, whether it may only look,
- *   whether the target's prefix has to be ours already, whether it sends batches to the queue where one is configured, and
+ *   whether the target's prefix has to be ours already, whether it works (and is watched where that is configured), whether it sends batches to the queue where one is configured, and
  *   where its health is told
  * @param prepare reads the command's other flags, so that what is wrong with them is told before anybody is connected to
  */
@@ -110,6 +110,7 @@ export async function withConnections<P>(
     readOnly?: boolean;
     prefix?: 'claim' | 'require';
     sends?: boolean;
+    works?: boolean;
     healthAddress?: HealthAddress | undefined;
   },
   prepare: (settings: Settings) => Promise<P> | P,

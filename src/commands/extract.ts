@@ -12,6 +12,7 @@ export async function extract(flags: RangeFlags, context: CommandContext): Promi
       needs: { source: true, target: false },
       flags,
       readOnly: flags.dryRun ?? false,
+      works: !(flags.dryRun ?? false),
       sends: !flags.dryRun,
     },
     (settings) => extractOptions(flags, settings),

@@ -11,18 +11,21 @@ type Open = OpenRun & { readonly settings: Settings };
 /** To be called when everything is connected; what it returns, before that is closed. */
 type Connected = (on: Connections) => () => Promise<void>;
 
-/** Opens what watches the run from outside, where anything is to, and closes it, whatever happens. Who only looks is not watched. */
+/**
+ * Opens what watches the run from outside, where anything is to, and closes it, whatever happens. Watched are the commands that
+ * work for long, and not those that only look.
+ */
 export async function withMonitor<T>(
   context: CommandContext,
   open: Open,
-  request: { readOnly?: boolean; healthAddress?: HealthAddress | undefined },
+  request: { works?: boolean; healthAddress?: HealthAddress | undefined },
   work: (watched: Open, connected: Connected) => Promise<T>,
 ): Promise<T> {
   const { run, terminal, settings } = open;
-  const { readOnly = false, healthAddress } = request;
+  const { works = false, healthAddress } = request;
   const { monitor: watch = NOTHING } = settings;
   const isManaged = Boolean(context.env['NOTIFY_SOCKET']);
-  if (readOnly || !(healthAddress || isManaged || isAnythingOf(watch)))
+  if (!works || !(healthAddress || isManaged || isAnythingOf(watch)))
     return work(open, () => noEnd);
   const { openMonitor } = await import('../monitor/monitor.js');
   const monitor = await openMonitor(watch, healthAddress, run);

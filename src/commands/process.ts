@@ -18,6 +18,7 @@ export async function process(flags: ProcessFlags, context: CommandContext): Pro
       needs: { source: true, target: true, queue: flags.queue ?? false },
       flags,
       healthAddress: flags.healthPort,
+      works: true,
     },
     async (settings) => ({
       options: processOptions(flags, settings),

@@ -18,7 +18,7 @@ export async function resetStuck(
   const options = { olderThanMs: flags.olderThan, dryRun: flags.dryRun ?? false };
   return withConnections(
     context,
-    { needs: { source: false, target: false }, sends: !options.dryRun },
+    { needs: { source: false, target: false }, sends: !options.dryRun, works: !options.dryRun },
     () => options,
     async ({ run, on }) => {
       const core = await import('../core/index.js');

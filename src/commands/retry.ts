@@ -17,7 +17,7 @@ export async function retry(flags: RetryFlags, context: CommandContext): Promise
   const options = { jobId: job, errorCode: error, force, dryRun };
   return withConnections(
     context,
-    { needs: { source: false, target: false }, sends: !dryRun },
+    { needs: { source: false, target: false }, sends: !dryRun, works: !dryRun },
     () => options,
     async ({ run, on }) => {
       const core = await import('../core/index.js');

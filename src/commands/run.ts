@@ -27,6 +27,7 @@ export async function run(
       needs: { source: true, target: true },
       flags,
       readOnly: flags.dryRun ?? false,
+      works: !(flags.dryRun ?? false),
       healthAddress: flags.healthPort,
     },
     async (settings) => ({

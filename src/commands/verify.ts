@@ -10,7 +10,7 @@ import { verifyVerdict } from './verify-verdict.js';
 export async function verify(flags: VerifyOnlyFlags, context: CommandContext): Promise<Verdict> {
   return withConnections(
     context,
-    { needs: { source: true, target: true }, prefix: 'require' },
+    { needs: { source: true, target: true }, prefix: 'require', works: true },
     () => verifyOptions(flags, context.cwd),
     async ({ run, on, terminal }, options) => {
       const core = await import('../core/index.js');

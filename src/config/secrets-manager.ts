@@ -1,4 +1,5 @@
 import { kindOfFailure, readAwsFailure } from '../core/aws/failure.js';
+import { SILENT } from '../core/aws/silent.js';
 import { MigrateError, usage } from '../core/errors.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,7 +28,12 @@ async function read(SecretId: string): Promise<string> {
   const region = /^arn:[^:]*:secretsmanager:([^:]+):/.exec(SecretId)?.[1];
   const client = new SecretsManagerClient({
     ...(region !== undefined && { region }),
-    requestHandler: { connectionTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS },
+    requestHandler: {
+      connectionTimeout: TIMEOUT_MS,
+      requestTimeout: TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+      logger: SILENT,
+    },
   });
   try {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }));
@@ -40,9 +46,16 @@ async function read(SecretId: string): Promise<string> {
 }
 
 function explained(error: unknown, arn: string): unknown {
+  if (error instanceof Error && error.message.startsWith('Region is missing'))
+    return usage(`no region is known for ${SECRET_VARIABLE}`, 'Give an ARN, or set AWS_REGION.');
   const failure = readAwsFailure(error, 'Secrets Manager');
   if (!failure) return error;
   const { code, message } = failure;
+  if (code.endsWith('ProviderError'))
+    return usage(
+      `no AWS credentials were found to read ${arn}`,
+      'Set AWS_PROFILE, or run where a role is attached.',
+    );
   if (code === 'ResourceNotFoundException')
     return usage(`${SECRET_VARIABLE}: there is no secret ${arn}`, 'Create it, or correct its ARN.');
   switch (kindOfFailure(failure)) {

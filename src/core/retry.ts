@@ -47,7 +47,12 @@ export async function retrying<T>(
       await turn();
       waited += performance.now() - from;
     }
-    return attempt(left());
+    try {
+      return await attempt(left());
+    } catch (error) {
+      if (isFault(error)) measured(policy.report, { kind: 'fault', server: error.server });
+      throw error;
+    }
   };
   const spent = () => performance.now() - startedAt - waited;
   const left = () => Math.max(0, patience(policy) - spent());
@@ -64,7 +69,6 @@ export async function retrying<T>(
       signal,
       shouldRetry: async ({ error, attemptNumber }) => {
         if (!worthRepeating(error)) return false;
-        measured(policy.report, { kind: 'fault', server: error.server });
         if (left() <= (error.retryAfterMs ?? 0)) return false;
         policy.report({
           type: 'log',

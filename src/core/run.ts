@@ -59,6 +59,8 @@ export type Measure =
       /** Bytes of its objects. */
       readonly bytes: number;
     }
+  /** A batch was given up: so many of its messages failed with this code. */
+  | { readonly kind: 'given-up'; readonly messages: number; readonly code: string }
   /** A batch was given back. */
   | { readonly kind: 'returned' }
   /** Failed messages were put back to pending. */
@@ -67,7 +69,7 @@ export type Measure =
   | { readonly kind: 'answer'; readonly ms: number }
   /** Elasticsearch refused a request, since it has too much to do. */
   | { readonly kind: 'refused' }
-  /** A request failed in a way that is worth trying again. */
+  /** A request failed. */
   | { readonly kind: 'fault'; readonly server: Server }
   /** A run that waits for work has looked for some, and found none. */
   | { readonly kind: 'idle' };

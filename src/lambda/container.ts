@@ -34,6 +34,8 @@ export class Container {
   readonly #log = new LambdaLog();
   readonly #meter = new Meter();
   #settings: Promise<Settings> | undefined;
+  /** Of the metrics, as it was last configured. */
+  #namespace: string | undefined;
   #connections: Promise<Connections> | undefined;
 
   constructor(needs: Needs) {
@@ -70,18 +72,14 @@ export class Container {
     try {
       const on = await inTime((this.#connections ??= this.#connect()), stop.signal);
       const run = createRun(stop.signal, this.#report);
-      try {
-        return await work({ run, on, log, meter });
-      } finally {
-        const namespace = on.settings.monitor?.metricsNamespace;
-        if (namespace !== undefined) writeMetrics(log, namespace, meter.take());
-      }
+      return await work({ run, on, log, meter });
     } catch (error) {
       this.#tell(error);
       this.close();
       throw new Told(error, log.scrubber);
     } finally {
       clearTimeout(timer);
+      if (this.#namespace !== undefined) writeMetrics(log, this.#namespace, meter.take());
     }
   }
 
@@ -96,24 +94,28 @@ export class Container {
     delaySeconds: number,
   ): Promise<readonly Delivery[]> {
     if (deliveries.length === 0) return deliveries;
-    let settings: Settings;
-    try {
-      settings = await this.#load();
-    } catch {
-      // What is wrong with them is told where they are needed first; corrected, they count from then on.
-      this.#settings = undefined;
-      return deliveries;
-    }
-    const { queue, retryForMs } = settings;
+    const queue = await this.#queue();
     if (!queue) return deliveries;
     try {
       const { openSqs } = await import('../core/queue/sqs.js');
-      const open = openSqs(queue, { retryForMs, report: this.#report });
+      const open = openSqs(queue, { retryForMs: RETRY_FOR_MS, report: this.#report });
       const patience = AbortSignal.timeout(Math.floor(context.getRemainingTimeInMillis() / 2));
       return await sendAnew(open, deliveries, delaySeconds, patience).finally(() => open.close());
     } catch (error) {
       this.#tell(error);
       return deliveries;
+    }
+  }
+
+  async #queue(): Promise<Settings['queue']> {
+    try {
+      return (await this.#load()).queue;
+    } catch {
+      // What is wrong is told where settings are needed first. The queue is no secret: where it stands in the environment, it
+      // is known even where nobody gives us the others.
+      this.#settings = undefined;
+      const url = process.env['ES_MIGRATE_QUEUE_URL'];
+      return url === undefined ? undefined : { url };
     }
   }
 
@@ -162,6 +164,7 @@ export class Container {
       env['AWS_SESSION_TOKEN'] ?? '',
     ]);
     for (const message of warnings) log.write({ level: 'warn', message });
+    this.#namespace = settings.monitor?.metricsNamespace;
     // Past it a batch is sent anew with a delay: a function that waits is paid for, and ended in the middle of it.
     return { ...settings, retryForMs: Math.min(settings.retryForMs, RETRY_FOR_MS) };
   }

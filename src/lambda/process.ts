@@ -9,7 +9,7 @@ const container = new Container({ source: true, target: true, queue: true });
 /** What is in flight then may end or is given back, in milliseconds: its grace of 10 s, and what giving back takes. */
 const END_MS = 20_000;
 
-/** While a server is down, batches come again after so long, in seconds. */
+/** While a server is down, or there is no time, batches come again after so long, in seconds. */
 const UNAVAILABLE_DELAY_S = 60;
 
 /** Over all invocations of a container: an event may have fewer batches than it takes to tell. */
@@ -30,7 +30,7 @@ export async function process(event: SqsEvent, context: Context): Promise<SqsRes
   }));
   // Nothing new is begun that could not be ended: not even connections.
   if (!container.hasTime(context, END_MS))
-    return comeAgain(await container.sendAnew(context, deliveries, 0));
+    return comeAgain(await container.sendAnew(context, deliveries, UNAVAILABLE_DELAY_S));
   let kept: readonly Delivery[] = [];
   let waiting: readonly Delivery[] = deliveries;
   let delaySeconds = 0;

@@ -9,8 +9,9 @@ const EVERY_MS = 60_000;
 export function watchBacklog(
   levels: readonly { set(name: MetricName, value: number): void }[],
 ): Part {
-  const count = async ({ database }: Connections) => {
-    const { messages } = await countBatches(database);
+  // By the connection for leases: it has little patience, and nobody is to wait for this.
+  const count = async ({ leases }: Connections) => {
+    const { messages } = await countBatches(leases);
     for (const level of levels) {
       level.set('Backlog', messages.pending + messages.inProgress);
       level.set('MessagesStandingFailed', messages.failed);
@@ -29,6 +30,9 @@ export function watchBacklog(
       next();
       return async () => {
         clearInterval(timer);
+        await counting;
+        // What the run has left behind.
+        next();
         await counting;
       };
     },

@@ -26,16 +26,28 @@ export function alertOnFailures({ threshold, host, report, publish }: FailureAle
   const token = randomBytes(16).toString('hex');
   let on: Connections | undefined;
   let working = Promise.resolve();
-  const tell = async (rate: FailureRate) => {
-    const { subject, text } = words(rate, threshold, ownerOf(host), on);
-    report({ type: 'log', level: 'error', message: `${subject}: ${codesOf(rate)}` });
-    if (!(await isOurs(on, token))) return;
+  /** Not published yet. */
+  let unsent: { readonly subject: string; readonly text: string } | undefined;
+  const send = async () => {
+    if (!unsent) return;
     try {
-      await publish(subject, text);
+      await publish(unsent.subject, unsent.text);
+      unsent = undefined;
       complaint.worked();
     } catch (error) {
       complaint.failed(error);
     }
+  };
+  const tell = async (rate: FailureRate) => {
+    const said = words(rate, threshold, ownerOf(host), on);
+    report({ type: 'log', level: 'error', message: `${said.subject}: ${codesOf(rate)}` });
+    if (!(await isOurs(on, token))) return;
+    unsent = said;
+    await send();
+  };
+  const renew = async () => {
+    if (watch.isEpisode) await isOurs(on, token);
+    await send();
   };
   const watch = new FailureRateWatch({
     threshold,
@@ -43,9 +55,7 @@ export function alertOnFailures({ threshold, host, report, publish }: FailureAle
     onBegin: (rate) => void (working = working.then(() => tell(rate))),
     onEnd: () => report({ type: 'log', level: 'info', message: 'fewer messages fail again' }),
   });
-  const timer = setInterval(() => {
-    if (watch.isEpisode) working = working.then(() => isOurs(on, token)).then(() => undefined);
-  }, RENEW_MS).unref();
+  const timer = setInterval(() => void (working = working.then(renew)), RENEW_MS).unref();
   return {
     report: watch.report,
     connected: (connections) => {
@@ -58,7 +68,7 @@ export function alertOnFailures({ threshold, host, report, publish }: FailureAle
     },
     close: async () => {
       clearInterval(timer);
-      await working;
+      await (working = working.then(send));
     },
   };
 }
@@ -86,7 +96,7 @@ function words(
     'To look closer:  es-migrate errors --limit 20',
     'To see progress: es-migrate status',
     '',
-    'The run goes on. Another alert follows only after fewer than half as many have failed.',
+    'Another alert follows only after the share has fallen below half of the threshold.',
   ];
   return { subject, text: text.join('\n') };
 }

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../core/run.js';
+import type { Measure, RunEvent } from '../core/run.js';
 
 /** Failures of the last so many milliseconds make the rate. */
 const WINDOW_MS = 10 * 60_000;
@@ -46,8 +46,9 @@ export class FailureRateWatch {
   }
 
   readonly report = (event: RunEvent): void => {
-    if (event.type !== 'measured' || event.measure.kind !== 'batch') return;
-    const { completed, failed } = event.measure;
+    const outcome = event.type === 'measured' ? outcomeOf(event.measure) : undefined;
+    if (!outcome) return;
+    const { completed, failed } = outcome;
     this.#forget();
     // After a long silence it is another one.
     if (this.#moments.length === 0) this.#end();
@@ -108,6 +109,14 @@ export class FailureRateWatch {
     return { messages, failed, share: messages === 0 ? 0 : failed / messages, codes };
   }
 }
+
+function outcomeOf(measure: Measure): Pick<Batch, 'completed' | 'failed'> | undefined {
+  if (measure.kind === 'batch') return measure;
+  if (measure.kind !== 'given-up') return undefined;
+  return { completed: 0, failed: { [measure.code]: measure.messages } };
+}
+
+type Batch = Extract<Measure, { kind: 'batch' }>;
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);

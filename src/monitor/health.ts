@@ -46,9 +46,10 @@ export async function openHealth(
         answer(response, readiness() === 'ready' ? 200 : 503, readiness());
         return;
       case '/metrics':
-        void metrics.text().then((text) => {
-          response.writeHead(200, { 'content-type': metrics.contentType }).end(text);
-        });
+        void metrics.text().then(
+          (text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
+          (error: unknown) => answer(response, 500, String(error)),
+        );
         return;
       default:
         answer(response, 404, 'there is /live, /ready and /metrics');
@@ -79,6 +80,10 @@ function listening(server: Server, host: string, port: number): Promise<void> {
         ),
       );
     });
-    server.listen(port, host, () => resolve());
+    server.listen(port, host, () => {
+      // Whatever happens to it from now on, the run goes on.
+      server.on('error', () => undefined);
+      resolve();
+    });
   });
 }

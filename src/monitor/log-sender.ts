@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Report } from '../core/run.js';
 import type { CloudWatchLogs, LogLine } from './aws/cloudwatch-logs.js';
 import { Complaint } from './complaint.js';
@@ -8,6 +9,8 @@ const EVERY_MS = 5_000;
 const MOST_WAITING = 10_000;
 /** How long the last lines are waited for, in milliseconds. */
 const CLOSING_MS = 10_000;
+/** Between two attempts then. */
+const AGAIN_MS = 1_000;
 
 /** Sends a run's log lines to CloudWatch Logs, every few seconds and at its end. */
 export function sendLines(to: CloudWatchLogs, report: Report): Part {
@@ -20,15 +23,20 @@ export function sendLines(to: CloudWatchLogs, report: Report): Part {
       while (waiting.length > 0 && performance.now() < until) {
         const sent = await to.put(waiting);
         waiting = waiting.slice(sent);
+        complaint.worked();
       }
-      complaint.worked();
     } catch (error) {
       complaint.failed(error);
     }
   };
   const next = (until: number) => (sending = sending.then(() => sendAll(until)));
   const timer = setInterval(() => void next(Infinity), EVERY_MS).unref();
-  const add = (text: string) => waiting.push({ at: Date.now(), text });
+  let lastAt = 0;
+  const add = (text: string) => {
+    // Where the clock is set back, they still have to stand in order.
+    lastAt = Math.max(lastAt, Date.now());
+    waiting.push({ at: lastAt, text });
+  };
   return {
     line: (line) => {
       if (dropped > 0 && waiting.length < MOST_WAITING) {
@@ -42,7 +50,12 @@ export function sendLines(to: CloudWatchLogs, report: Report): Part {
     },
     close: async () => {
       clearInterval(timer);
-      await next(performance.now() + CLOSING_MS);
+      const until = performance.now() + CLOSING_MS;
+      await next(until);
+      while (waiting.length > 0 && performance.now() < until) {
+        await sleep(AGAIN_MS);
+        await next(until);
+      }
       to.close();
     },
   };

@@ -17,11 +17,13 @@ export class Meter {
   readonly #sums = new Map<MetricName, number>();
   readonly #levels = new Map<MetricName, number>();
   #takenAt: number;
+  #takenBefore: number;
 
   /** @param now milliseconds of a steady clock */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#takenAt = now();
+    this.#takenBefore = this.#takenAt;
   }
 
   readonly report = (event: RunEvent): void => {
@@ -41,6 +43,7 @@ export class Meter {
   /** What came together since the last time; what did not happen is left out. */
   take(): Reading[] {
     const seconds = Math.max(1, this.#now() - this.#takenAt) / 1000;
+    this.#takenBefore = this.#takenAt;
     this.#takenAt = this.#now();
     const completed = this.#sums.get('MessagesCompleted');
     if (completed !== undefined) this.set('MessagesPerSecond', completed / seconds);
@@ -54,6 +57,7 @@ export class Meter {
 
   /** Takes back what could not be delivered; levels are past by now. */
   putBack(readings: readonly Reading[]): void {
+    this.#takenAt = this.#takenBefore;
     for (const { name, values } of readings) {
       for (const [value, times] of values) {
         if (METRICS[name].kind !== 'level') this.#add({ name, value }, times);

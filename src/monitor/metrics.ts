@@ -20,7 +20,7 @@ export const METRICS = {
   MessagesPerSecond: {
     kind: 'level',
     unit: 'Count/Second',
-    help: 'Messages completed a second, of one process.',
+    help: 'Messages completed a second, of one command.',
   },
   MessagesStandingFailed: {
     kind: 'level',
@@ -74,6 +74,8 @@ export function samplesOf(measure: Measure): readonly Sample[] {
       return [{ name: 'WindowsFailed', value: 1 }];
     case 'batch':
       return samplesOfBatch(measure);
+    case 'given-up':
+      return [{ name: 'MessagesFailed', value: measure.messages, code: measure.code }];
     case 'returned':
       return [{ name: 'BatchesReturned', value: 1 }];
     case 'requeued':

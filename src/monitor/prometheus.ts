@@ -28,9 +28,6 @@ export class PrometheusMetrics {
           name,
           new Histogram({ name: `${named(name)}_seconds`, help, buckets: BUCKETS, registers }),
         );
-      } else if (name !== 'MessagesPerSecond') {
-        // Prometheus makes rates itself.
-        this.#levels.set(name, new Gauge({ name: named(name), help, registers }));
       }
     }
   }
@@ -43,8 +40,13 @@ export class PrometheusMetrics {
     }
   };
 
+  /** Not there before it is said for the first time: a gauge would begin at 0. */
   set(name: MetricName, value: number): void {
-    this.#levels.get(name)?.set(value);
+    const { help } = METRICS[name];
+    const registers = [this.#registry];
+    const level = this.#levels.get(name) ?? new Gauge({ name: named(name), help, registers });
+    this.#levels.set(name, level);
+    level.set(value);
   }
 
   get contentType(): string {

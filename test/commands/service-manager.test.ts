@@ -82,10 +82,10 @@ async function workersOf(running: Running, count: number): Promise<number[]> {
 it('a command that ends by itself says so; one that cannot connect never was ready', async () => {
   const project = await makeProject({ indices: 'nothing-' });
   const env = { ...project.env, NOTIFY_SOCKET: socket.path };
-  expect((await runBinary(['status'], { ...project, env })).code).toBe(0);
+  expect((await runBinary(['retry'], { ...project, env })).code).toBe(0);
   expect(socket.words()).toEqual([...READY, ...STOPPING]);
   await project.configure({ tracking: { url: 'mysql://nobody@127.0.0.1:9/none' }, retryFor: '0s' });
-  expect((await runBinary(['status'], { ...project, env })).code).toBe(5);
+  expect((await runBinary(['retry'], { ...project, env })).code).toBe(5);
   expect(socket.words()).toHaveLength(4);
 });
 

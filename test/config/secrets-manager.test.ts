@@ -1,10 +1,12 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { createServer, type AddressInfo } from 'node:net';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { isMigrateError } from '../../src/core/errors.js';
 import { withSecrets } from '../../src/config/secrets-manager.js';
 import { awsEnvironment, freshSecret } from '../monitor/aws.js';
 import { runBinary } from '../support/binary.js';
 import { sandbox } from '../support/sandbox.js';
 import { ids } from '../support/tracking.js';
+import { until } from '../support/until.js';
 import { indexed } from '../verify/support.js';
 
 beforeEach(() => {
@@ -48,7 +50,12 @@ test('a secret that is not there is named', async () => {
 });
 
 test('a server that does not answer is no mistake of the user’s', async () => {
-  vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', 'http://127.0.0.1:1');
+  const silent = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void silent.close());
+  await until(() => silent.listening);
+  const { port } = silent.address() as AddressInfo;
+  vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', `http://127.0.0.1:${port}`);
+  vi.stubEnv('AWS_MAX_ATTEMPTS', '1');
   const error = await failureOf('some-secret');
   expect(isMigrateError(error) && error.kind).toBe('unavailable');
 });

@@ -8,6 +8,7 @@ const busy = (retryAfterMs?: number) =>
   new Fault('S3', 'retriable', 'SlowDown', 'S3 answered 503: SlowDown', { retryAfterMs });
 const refused = () => new Fault('S3', 'request', 'InvalidArgument', 'S3 answered 400');
 const never = new AbortController().signal;
+const logged = (events: readonly RunEvent[]) => events.filter((event) => event.type === 'log');
 
 /** Runs to its end on fake time; what came of it, and when each attempt was made. */
 async function run<T>(
@@ -77,7 +78,7 @@ describe('retrying', () => {
     const outcome = await run(failing(1, () => error));
     expect(outcome.error).toBe(error);
     expect(outcome.at).toEqual([0]);
-    expect(outcome.events).toEqual([]);
+    expect(logged(outcome.events)).toEqual([]);
   });
 
   test('a fault its caller answers otherwise is thrown at once', async () => {
@@ -161,14 +162,19 @@ describe('retrying', () => {
 
   test('the first failure is a warning, the others are details', async () => {
     const { events } = await run(failing(3, busy));
-    expect(events.map((event) => event.type === 'log' && event.level)).toEqual([
-      'warn',
-      'debug',
-      'debug',
-    ]);
-    expect(events[0]).toMatchObject({
+    const lines = logged(events);
+    expect(lines.map(({ level }) => level)).toEqual(['warn', 'debug', 'debug']);
+    expect(lines[0]).toMatchObject({
       message: 'S3 answered 503: SlowDown; trying again for up to 60 s',
     });
+  });
+
+  test('each failure is measured, also the last one', async () => {
+    const { events } = await run(failing(Infinity, busy), { retryForMs: 0 });
+    const measured = { kind: 'fault', server: 'S3' };
+    expect(events.filter(({ type }) => type === 'measured')).toEqual([
+      { type: 'measured', measure: measured },
+    ]);
   });
 
   test.each([

@@ -1,8 +1,10 @@
-import { beforeEach, expect, test } from 'vitest';
+import { createServer, type AddressInfo } from 'node:net';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { sandboxCredentials } from '../objects/s3.js';
 import { runBinary } from '../support/binary.js';
 import { sandbox } from '../support/sandbox.js';
 import { ids } from '../support/tracking.js';
+import { until } from '../support/until.js';
 import { extractNow, indexed, type Migrated } from '../verify/support.js';
 import { awsEnvironment, freshLogGroup, freshNamespace, freshTopic } from './aws.js';
 
@@ -41,7 +43,8 @@ test('metrics of a run stand in CloudWatch at its end', async () => {
   expect(await namespace.statistics('BatchDuration')).toMatchObject({ SampleCount: batches });
   expect((await namespace.statistics('SourceLatency'))?.SampleCount).toBeGreaterThan(batches);
   expect((await namespace.statistics('UploadedBytes'))?.Sum).toBeGreaterThan(100 * COUNT);
-  expect(await namespace.statistics('Backlog')).toBeDefined();
+  expect(await namespace.statistics('Backlog')).toMatchObject({ Sum: 0 });
+  expect(await namespace.statistics('MessagesStandingFailed')).toMatchObject({ Sum: 3 });
 });
 
 test('those of worker processes, too', async () => {
@@ -105,26 +108,49 @@ test('few failures are no alert', async () => {
   expect(await topic.published()).toEqual([]);
 });
 
-test('where nothing of it can be reached the run goes on, and says so once', async () => {
-  const made = await withMonitor(
-    {
-      metricsNamespace: 'es-migrate',
-      logGroup: '/es-migrate',
-      alertTopic: 'arn:aws:sns:us-east-1:123456789012:alerts',
-    },
-    { gone: 60 },
-  );
-  const { cwd, env } = made.project;
-  const nowhere = Object.fromEntries(
-    Object.entries(awsEnvironment()).map(([name, value]) => [
-      name,
-      name.startsWith('AWS_ENDPOINT') ? 'http://127.0.0.1:1' : value,
-    ]),
-  );
-  const { code, stderr } = await runBinary(['process'], { cwd, env: { ...env, ...nowhere } });
-  expect(code).toBe(3);
-  for (const what of ['metrics are not sent', 'log lines are not sent', 'the alert is not sent'])
-    expect(stderr.split(what), stderr).toHaveLength(2);
+/** Takes connections, and never answers. */
+async function silence(): Promise<string> {
+  const silent = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void silent.close());
+  await until(() => silent.listening);
+  return `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+}
+
+test.each([
+  ['refuses connections', () => Promise.resolve('http://127.0.0.1:1')],
+  ['takes connections and says nothing', silence],
+])(
+  'where what %s is all there is the run goes on to its end, and says so once',
+  async (_, open) => {
+    const made = await withMonitor(
+      {
+        metricsNamespace: 'es-migrate',
+        logGroup: '/es-migrate',
+        alertTopic: 'arn:aws:sns:us-east-1:123456789012:alerts',
+      },
+      { gone: 60 },
+    );
+    const { cwd, env } = made.project;
+    const url = await open();
+    const nowhere = Object.fromEntries(
+      Object.entries(awsEnvironment()).map(([name, value]) => [
+        name,
+        name.startsWith('AWS_ENDPOINT') ? url : value,
+      ]),
+    );
+    const { code, stderr } = await runBinary(['process'], { cwd, env: { ...env, ...nowhere } });
+    expect(code).toBe(3);
+    for (const what of ['metrics are not sent', 'log lines are not sent', 'the alert is not sent'])
+      expect(stderr.split(what), stderr).toHaveLength(2);
+  },
+);
+
+test('who only looks is not watched', async () => {
+  const group = await freshLogGroup();
+  const { project } = await withMonitor({ logGroup: group.name });
+  const env = { ...project.env, ...awsEnvironment() };
+  expect((await runBinary(['status'], { cwd: project.cwd, env })).code).toBe(0);
+  expect(await group.streams()).toEqual([]);
 });
 
 test('a log group that is not there is named', async () => {

@@ -117,6 +117,22 @@ test('after a long silence it is another episode', () => {
   expect(ended()).toBe(1);
 });
 
+test('messages of a batch that was given up failed, too', () => {
+  const { report, begun } = failures();
+  report(batch(100));
+  report({ kind: 'given-up', messages: 50, code: 'poisoned' });
+  expect(begun).toMatchObject([{ messages: 150, failed: 50, codes: [['poisoned', 50]] }]);
+});
+
+test('what is delivered late is no higher rate', () => {
+  const { made, report, taken, pass } = meter();
+  report(batch(600));
+  pass(MINUTE);
+  made.putBack(made.take());
+  pass(MINUTE);
+  expect(taken('MessagesPerSecond').values).toEqual(new Map([[5, 1]]));
+});
+
 test('of few messages the rate counts only at the end', () => {
   const { watch, report, begun } = failures();
   report(batch(10, { missing: 10 }));

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SILENT } from '../aws/silent.js';
 import { usage } from '../errors.js';
 import type { S3TargetSettings } from '../settings.js';
 import { oneLine } from './file-faults.js';
@@ -52,14 +53,10 @@ export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Cli
       socketTimeout: idleTimeoutMs,
       httpAgent: new HttpAgent(sockets),
       httpsAgent: new HttpsAgent({ ...sockets, ...tls }),
-      // Its default writes to the terminal.
-      logger: silent,
+      logger: SILENT,
     },
   });
 }
-
-const nothing = (): void => undefined;
-const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 async function readCa(path: string): Promise<Buffer> {
   try {

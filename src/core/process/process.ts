@@ -59,7 +59,6 @@ export async function processBatches(
   const { messages } = await countBatches(database, { exceptJobs });
   const expected = messages.pending + messages.inProgress;
   const carried = await carry(run, on, { ...options, expected }, async () => {
-    measured(run.report, { kind: 'idle' });
     if (options.retryFailed) await requeue.ifDue();
     await dispatch?.ifDue();
   });

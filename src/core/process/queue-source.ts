@@ -6,7 +6,7 @@ import { parseBody, type BatchMessage } from '../queue/message.js';
 import type { Inbox } from '../queue/inbox.js';
 import { withTries } from '../queue/send-anew.js';
 import type { Delivery } from '../queue/queue.js';
-import { ownerOf, type Run } from '../run.js';
+import { measured, ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { claimNamedBatch, type ClaimedBatch } from '../tracking/claims.js';
 import { foreignJobs } from '../tracking/jobs.js';
@@ -138,6 +138,7 @@ export class QueueSource implements BatchSource {
       this.#limits.uncount();
       if (delivery || this.#isEnding()) continue;
       if (!this.#watch) return undefined;
+      measured(this.#run.report, { kind: 'idle' });
       await this.#whenIdle();
     }
   }
@@ -235,6 +236,7 @@ export class QueueSource implements BatchSource {
       return { kind: failed, secondsLeft: this.#on.settings.leaseSeconds } as const;
     if (failed === 'finished' || failed === 'missing') return { kind: failed } as const;
     reached('batch-poisoned');
+    measured(this.#run.report, { kind: 'given-up', messages: failed, code: 'poisoned' });
     const said = `${detail}; its ${failed} messages are failed`;
     this.#report('error', said, { jobId, batchId });
     await this.#refuse(delivery, said);

@@ -1,6 +1,6 @@
 import type { Connections } from '../connect.js';
 import { sleep } from '../retry.js';
-import { ownerOf, type Run } from '../run.js';
+import { measured, ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { claimBatch, type ClaimedBatch } from '../tracking/claims.js';
 import { hasPending } from '../tracking/counters.js';
@@ -58,6 +58,7 @@ export class WorkQueue implements BatchSource {
         continue;
       }
       if (!this.#watch) return undefined;
+      measured(this.#run.report, { kind: 'idle' });
       await sleep(POLL_MS, this.#run.stop).catch(() => undefined);
       await this.lookAround();
       await this.#requeue();

@@ -11,6 +11,10 @@ export interface Inbox {
   carried(message: BatchMessage): void;
 }
 
+/** How long a message is waited for, in milliseconds. */
+const WAIT_MS = 20_000;
+const NEVER = new AbortController().signal;
+
 /** Messages that are waited for. */
 export class PolledInbox implements Inbox {
   readonly #queue: Queue;
@@ -19,8 +23,17 @@ export class PolledInbox implements Inbox {
     this.#queue = queue;
   }
 
-  receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined> {
-    return this.#queue.receive(visibilitySeconds, signal);
+  async receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined> {
+    const end = performance.now() + WAIT_MS;
+    const isEnding = () => signal.aborted;
+    while (!isEnding() && performance.now() < end) {
+      // Never cut off: the queue would not know, and hide the next message from everybody for nothing.
+      const delivery = await this.#queue.receive(visibilitySeconds, NEVER);
+      if (!delivery) continue;
+      if (!isEnding()) return delivery;
+      await this.#queue.extend(delivery, 0).catch(() => undefined);
+    }
+    return undefined;
   }
 
   keep(): void {
@@ -28,7 +41,7 @@ export class PolledInbox implements Inbox {
   }
 
   carried(): void {
-    // Who waits for messages does so for ever: what was carried stands in the tracking database.
+    // What was carried stands in the tracking database.
   }
 }
 

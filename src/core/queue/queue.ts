@@ -31,7 +31,7 @@ export interface Queue {
   state(signal: AbortSignal): Promise<QueueState>;
   /** Sends all of them; resolves when the queue has taken each. `delaySeconds`: 0 to 900. */
   send(messages: readonly BatchMessage[], delaySeconds: number, signal: AbortSignal): Promise<void>;
-  /** One message, waited for up to 20 s; undefined where none came. */
+  /** One message, waited for some seconds; undefined where none came. */
   receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined>;
   /** Keeps a message from being received by others for so long from now on: 0 to 43,200 s. */
   extend(delivery: Delivery, visibilitySeconds: number): Promise<void>;

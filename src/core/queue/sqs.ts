@@ -10,6 +10,7 @@ import {
   SendMessageBatchCommand,
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
+import { SILENT } from '../aws/silent.js';
 import { Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import type { QueueSettings } from '../settings.js';
@@ -19,8 +20,11 @@ import { sqsFault } from './sqs-faults.js';
 
 /** Messages of one request, by SQS's own limit. */
 const AT_ONCE = 10;
-/** How long SQS waits for the first message, in seconds: its longest, so that an empty queue costs least. */
-const LONG_POLL_S = 20;
+/**
+ * How long SQS waits for the first message, in seconds. Not its longest: a poll is waited for where the run is to stop, since
+ * one that is cut off may still be handed a message.
+ */
+const LONG_POLL_S = 5;
 const CONNECT_TIMEOUT_MS = 10_000;
 const LONGEST_VISIBILITY_S = 43_200;
 /** Where the queue does not say how long it keeps messages. */
@@ -32,7 +36,7 @@ const ATTRIBUTES = [
   'ApproximateNumberOfMessagesNotVisible',
   'ApproximateNumberOfMessagesDelayed',
 ] as const;
-/** Longer than a long poll: until then silence is an answer on its way. */
+/** Longer than a poll: until then silence is an answer on its way. */
 const IDLE_TIMEOUT_MS = 25_000 + LONG_POLL_S * 1000;
 /** Most characters of a reason on a buried message; SQS takes 256 KB for all attributes together. */
 const LONGEST_REASON = 1_000;
@@ -63,7 +67,6 @@ class SqsQueue implements Queue {
         socketTimeout: IDLE_TIMEOUT_MS,
         httpAgent: new HttpAgent(sockets),
         httpsAgent: new HttpsAgent(sockets),
-        // Its default writes to the terminal.
         logger: SILENT,
       },
     });
@@ -249,6 +252,3 @@ function regionOf(url: string): string | undefined {
 
 /** For what is to be finished even where the run is to stop: it is short. */
 const NEVER = new AbortController().signal;
-
-const nothing = (): void => undefined;
-const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };

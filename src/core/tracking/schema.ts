@@ -24,7 +24,7 @@ interface BegunMigration {
 }
 
 /** Shorter than a statement may take (database.ts). */
-const LOCK_WAIT_SECONDS = 55;
+const LOCK_WAIT_SECONDS = 30;
 
 /**
  * Brings the schema to this binary's version, one process at a time (GET_LOCK); does nothing where it is there.
@@ -42,9 +42,13 @@ export async function migrateSchema(database: Database): Promise<MigrationOutcom
     apply(on, migrations),
   );
   if (outcome) return outcome;
-  throw new MigrateError('busy', 'another process has been migrating the schema for a minute', {
-    advice: 'Run the same command again once es-migrate db migrate has ended.',
-  });
+  throw new MigrateError(
+    'busy',
+    'another process has been migrating the schema for half a minute',
+    {
+      advice: 'Run the same command again once es-migrate db migrate has ended.',
+    },
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 import { kindOfFailure, readAwsFailure } from '../../core/aws/failure.js';
+import { SILENT } from '../../core/aws/silent.js';
 
 /** Monitoring waits for nobody: what is late is sent with the next. In milliseconds. */
 const TIMEOUT_MS = 5_000;
@@ -9,13 +10,15 @@ export function clientOptions(region: string | undefined) {
     // What fails is sent with the next.
     maxAttempts: 1,
     ...(region !== undefined && { region }),
-    requestHandler: { connectionTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, logger: SILENT },
+    requestHandler: {
+      connectionTimeout: TIMEOUT_MS,
+      requestTimeout: TIMEOUT_MS,
+      // Else it would only be logged.
+      throwOnRequestTimeout: true,
+      logger: SILENT,
+    },
   };
 }
-
-const nothing = (): void => undefined;
-/** Its default writes to the terminal. */
-const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /**
  * Why a request failed, in words for an operator.

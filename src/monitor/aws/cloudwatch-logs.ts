@@ -15,6 +15,8 @@ export interface LogLine {
 const MOST_LINES = 10_000;
 const MOST_BYTES = 1_000_000;
 const BYTES_PER_LINE = 26;
+/** From the first line to the last. */
+const LONGEST_SPAN_MS = 24 * 3_600_000;
 /** A longer line is cut, in bytes. */
 const LONGEST_LINE = 200_000;
 
@@ -33,7 +35,7 @@ export class CloudWatchLogs {
   }
 
   /**
-   * Writes as many of the lines, oldest first, as one request may have.
+   * Writes as many of the lines, none older than the one before it, as one request may have.
    *
    * @returns how many
    * @throws Error in words for an operator
@@ -41,7 +43,9 @@ export class CloudWatchLogs {
   async put(lines: readonly LogLine[]): Promise<number> {
     const logEvents: { timestamp: number; message: string }[] = [];
     let bytes = 0;
+    const first = lines[0]?.at ?? 0;
     for (const { at, text } of lines.slice(0, MOST_LINES)) {
+      if (at - first >= LONGEST_SPAN_MS) break;
       const message = cut(text);
       bytes += Buffer.byteLength(message) + BYTES_PER_LINE;
       if (bytes > MOST_BYTES) break;
