@@ -15,7 +15,12 @@ function open(url: string, retryForMs = 10_000): { source: Source; events: RunEv
   const source = openSource(
     settings({ urls: [url] }),
     { sourceRequestsPerSecond: 0, sourceLoad: 0, sourceLatencyTargetMs: 0, maxInFlightBytes: 0 },
-    { retryForMs, report: (event) => events.push(event) },
+    {
+      retryForMs,
+      report: (event) => {
+        if (event.type === 'log') events.push(event);
+      },
+    },
   );
   onTestFinished(() => source.close());
   return { source, events };

@@ -212,7 +212,9 @@ describe('an upload to S3', () => {
     const faults: string[] = [];
     const policy: RetryPolicy = {
       retryForMs: 30_000,
-      report: (event) => faults.push(event.type === 'log' ? event.message : ''),
+      report: (event) => {
+        if (event.type === 'log') faults.push(event.message);
+      },
     };
     const put = () => target.put('messages/a.json', content, never);
     const { url } = await retrying(policy, put, { signal: never });
