@@ -67,16 +67,10 @@ export async function withRun<T>(
 
 /** Reads the settings; what they warn about is said in `withSettings`. */
 async function load(context: CommandContext, needs: Needs, flags: ConfigFlags) {
-  const [{ loadSettings }, { secretsOf }, { withSecrets }] = await Promise.all([
-    import('../config/load.js'),
-    import('../config/secrets.js'),
-    import('../config/secrets-manager.js'),
-  ]);
-  const { cwd, globals, scrubber } = context;
-  const env = await withSecrets(context.env);
-  const loaded = loadSettings({ cwd, env, flags, configPath: globals.config, needs });
-  const ofAws = [env.AWS_SECRET_ACCESS_KEY ?? '', env.AWS_SESSION_TOKEN ?? ''];
-  scrubber.learn([...secretsOf(loaded.settings), ...ofAws]);
+  const { readSettings } = await import('../config/read-settings.js');
+  const { cwd, env, globals, scrubber } = context;
+  const loaded = await readSettings({ cwd, env, flags, configPath: globals.config, needs });
+  scrubber.learn(loaded.secrets);
   return loaded;
 }
 

@@ -1,9 +1,7 @@
 import { explain } from '../commands/failure.js';
 import type { Scrubber } from '../commands/terminal/scrub.js';
 import { createRun } from '../commands/create-run.js';
-import { loadSettings } from '../config/load.js';
-import { secretsOf } from '../config/secrets.js';
-import { withSecrets } from '../config/secrets-manager.js';
+import { readSettings } from '../config/read-settings.js';
 import type { Needs } from '../config/settle.js';
 import { connect, type Connections } from '../core/connect.js';
 import { isMigrateError, MigrateError } from '../core/errors.js';
@@ -152,17 +150,12 @@ export class Container {
 
   async #read(): Promise<Settings> {
     const log = this.#log;
-    const env = await withSecrets(process.env);
-    const cwd = env['LAMBDA_TASK_ROOT'] ?? process.cwd();
-    const needs = this.#needs;
-    const { settings, warnings } = loadSettings({
-      ...{ cwd, env, flags: {}, configPath: undefined, needs },
+    const { env } = process;
+    const { settings, warnings, secrets } = await readSettings({
+      ...{ cwd: env['LAMBDA_TASK_ROOT'] ?? process.cwd(), env, flags: {} },
+      ...{ configPath: undefined, needs: this.#needs },
     });
-    log.scrubber.learn([
-      ...secretsOf(settings),
-      env['AWS_SECRET_ACCESS_KEY'] ?? '',
-      env['AWS_SESSION_TOKEN'] ?? '',
-    ]);
+    log.scrubber.learn(secrets);
     for (const message of warnings) log.write({ level: 'warn', message });
     this.#namespace = settings.monitor?.metricsNamespace;
     // Past it a batch is sent anew with a delay: a function that waits is paid for, and ended in the middle of it.

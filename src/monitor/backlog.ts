@@ -6,16 +6,12 @@ import type { Part } from './part.js';
 const EVERY_MS = 60_000;
 
 /** Counts, once a minute, what is left to be done and what stands as failed. */
-export function watchBacklog(
-  levels: readonly { set(name: MetricName, value: number): void }[],
-): Part {
+export function watchBacklog(level: (name: MetricName, value: number) => void): Part {
   // By the connection for leases: it has little patience, and nobody is to wait for this.
   const count = async ({ leases }: Connections) => {
     const { messages } = await countBatches(leases);
-    for (const level of levels) {
-      level.set('Backlog', messages.pending + messages.inProgress);
-      level.set('MessagesStandingFailed', messages.failed);
-    }
+    level('Backlog', messages.pending + messages.inProgress);
+    level('MessagesStandingFailed', messages.failed);
   };
   return {
     connected: (on) => {

@@ -29,6 +29,7 @@ export function sendMetrics(meter: Meter, to: CloudWatchMetrics, report: Report)
   const timer = setInterval(() => void next(), EVERY_MS).unref();
   return {
     report: meter.report,
+    level: (name, value) => meter.set(name, value),
     close: async () => {
       clearInterval(timer);
       // There is no next time: one that is refused for asking too much is tried once more.

@@ -31,57 +31,18 @@ export async function openMonitor(
   run: Run,
 ): Promise<Monitor> {
   const vitals = new Vitals();
-  const parts: Part[] = [];
-  const levels: { set: (name: 'Backlog' | 'MessagesStandingFailed', value: number) => void }[] = [];
   let isConnected = false;
-  let healthUrl: string | undefined;
-  if (healthAddress) {
-    const readiness = (): Readiness =>
-      run.stop.aborted ? 'stopping' : isConnected ? 'ready' : 'connecting';
-    const [{ openHealth }, { PrometheusMetrics }] = await Promise.all([
-      import('./health.js'),
-      import('./prometheus.js'),
-    ]);
-    const metrics = new PrometheusMetrics();
-    const health = await openHealth(healthAddress, metrics, vitals, readiness);
-    const { address, port, family } = health.address;
-    healthUrl = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
-    levels.push(metrics);
-    parts.push({ report: metrics.report, close: () => health.close() });
-  }
-  if (settings.metricsNamespace !== undefined) {
-    const [{ CloudWatchMetrics }, { Meter }, { sendMetrics }] = await Promise.all([
-      import('./aws/cloudwatch.js'),
-      import('./meter.js'),
-      import('./metric-sender.js'),
-    ]);
-    const meter = new Meter();
-    levels.push(meter);
-    const cloudWatch = new CloudWatchMetrics(settings.metricsNamespace, settings.region);
-    parts.push(sendMetrics(meter, cloudWatch, run.report));
-  }
-  if (settings.logGroup !== undefined) {
-    const [{ CloudWatchLogs }, { sendLines }] = await Promise.all([
-      import('./aws/cloudwatch-logs.js'),
-      import('./log-sender.js'),
-    ]);
-    const logs = new CloudWatchLogs(settings.logGroup, streamOf(run), settings.region);
-    parts.push(sendLines(logs, run.report));
-  }
-  const { alertTopic, alertFailureRate: threshold } = settings;
-  if (alertTopic !== undefined) {
-    const [{ publish }, { alertOnFailures }] = await Promise.all([
-      import('./aws/sns.js'),
-      import('./failure-alert.js'),
-    ]);
-    const toTopic = (subject: string, text: string) => publish(alertTopic, subject, text);
-    const { host, report } = run;
-    parts.push(alertOnFailures({ threshold, host, report, publish: toTopic }));
-  }
-  if (levels.length > 0) {
-    const { watchBacklog } = await import('./backlog.js');
-    parts.push(watchBacklog(levels));
-  }
+  const readiness = (): Readiness =>
+    run.stop.aborted ? 'stopping' : isConnected ? 'ready' : 'connecting';
+  const health = healthAddress && (await healthPart(healthAddress, vitals, readiness));
+  const opened = [
+    health,
+    await metricsPart(settings, run),
+    await logPart(settings, run),
+    await alertPart(settings, run),
+  ].filter((part) => part !== undefined);
+  const backlog = await backlogPart(opened);
+  const parts: readonly Part[] = backlog ? [...opened, backlog] : opened;
   const takesLines = parts.filter(({ line }) => line);
   return {
     report: (event) => {
@@ -94,7 +55,7 @@ export async function openMonitor(
         : (line) => {
             for (const part of takesLines) part.line?.(line);
           },
-    healthUrl,
+    healthUrl: health?.url,
     alive: () => vitals.alive(),
     connected: (on) => {
       isConnected = true;
@@ -110,6 +71,71 @@ export async function openMonitor(
       for (const part of takesLines) await part.close();
     },
   };
+}
+
+async function healthPart(
+  at: HealthAddress,
+  vitals: Vitals,
+  readiness: () => Readiness,
+): Promise<Part & { readonly url: string }> {
+  const [{ openHealth }, { PrometheusMetrics }] = await Promise.all([
+    import('./health.js'),
+    import('./prometheus.js'),
+  ]);
+  const metrics = new PrometheusMetrics();
+  const health = await openHealth(at, metrics, vitals, readiness);
+  const { address, port, family } = health.address;
+  return {
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    report: metrics.report,
+    level: (name, value) => metrics.set(name, value),
+    close: () => health.close(),
+  };
+}
+
+async function metricsPart(
+  { metricsNamespace, region }: MonitorSettings,
+  { report }: Run,
+): Promise<Part | undefined> {
+  if (metricsNamespace === undefined) return undefined;
+  const [{ CloudWatchMetrics }, { Meter }, { sendMetrics }] = await Promise.all([
+    import('./aws/cloudwatch.js'),
+    import('./meter.js'),
+    import('./metric-sender.js'),
+  ]);
+  return sendMetrics(new Meter(), new CloudWatchMetrics(metricsNamespace, region), report);
+}
+
+async function logPart({ logGroup, region }: MonitorSettings, run: Run): Promise<Part | undefined> {
+  if (logGroup === undefined) return undefined;
+  const [{ CloudWatchLogs }, { sendLines }] = await Promise.all([
+    import('./aws/cloudwatch-logs.js'),
+    import('./log-sender.js'),
+  ]);
+  return sendLines(new CloudWatchLogs(logGroup, streamOf(run), region), run.report);
+}
+
+async function alertPart(
+  { alertTopic, alertFailureRate: threshold }: MonitorSettings,
+  { host, report }: Run,
+): Promise<Part | undefined> {
+  if (alertTopic === undefined) return undefined;
+  const [{ publish }, { alertOnFailures }] = await Promise.all([
+    import('./aws/sns.js'),
+    import('./failure-alert.js'),
+  ]);
+  const toTopic = (subject: string, text: string) => publish(alertTopic, subject, text);
+  return alertOnFailures({ threshold, host, report, publish: toTopic });
+}
+
+/** Where anybody wants to know what is left to be done. */
+async function backlogPart(parts: readonly Part[]): Promise<Part | undefined> {
+  const levels = parts.flatMap(({ level }) => level ?? []);
+  if (levels.length === 0) return undefined;
+  const { watchBacklog } = await import('./backlog.js');
+  return watchBacklog((name, value) => {
+    for (const level of levels) level(name, value);
+  });
 }
 
 /** Names a run's own stream of log lines; `:` is not allowed there. */

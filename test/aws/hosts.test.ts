@@ -19,7 +19,7 @@ const SEED = Number(process.env['ES_MIGRATE_TEST_SEED'] ?? randomInt(1, 1_000_00
 /** Slow enough that hosts are drained while they work. */
 const SETTINGS = {
   ...{ batchSize: 25, concurrency: 4, leaseSeconds: 60, startDate: '2024-10-01' },
-  limits: { sourceRequestsPerSecond: 60, sourceLoad: 0 },
+  limits: { sourceRequestsPerSecond: 25, sourceLoad: 0 },
 };
 
 let sample: Sample;

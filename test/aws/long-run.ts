@@ -22,8 +22,8 @@ import { scheduled, type Schedule } from './schedule.js';
 
 /** Of `process`: longer than the 20 s that it keeps for its end, and what it takes to connect on a busy machine. */
 const TIMEOUT_MS = 35_000;
-/** AWS takes no event source whose queue hides messages for less than its function may take. */
-const VISIBILITY_S = TIMEOUT_MS / 1000;
+/** As the template has it: six times the function's timeout. */
+const VISIBILITY_S = (6 * TIMEOUT_MS) / 1000;
 const SETTINGS = { batchSize: 25, concurrency: 2, leaseSeconds: 5, startDate: '2024-10-01' };
 const CONCURRENCY = 8;
 const DOUBLED = 0.05;

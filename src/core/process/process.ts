@@ -98,8 +98,9 @@ export async function carryDeliveries(
     Pick<HandedInbox, 'done' | 'kept' | 'waiting'> & { error: Error | undefined }
 > {
   await prepareStaging(run);
-  const inbox = new HandedInbox(deliveries);
-  const source = new QueueSource(run, on, wantedQueue(on), inbox, options, nothingElse, breakage);
+  const from = wantedQueue(on);
+  const inbox = new HandedInbox(deliveries, from.queue);
+  const source = new QueueSource(run, on, from, inbox, options, nothingElse, breakage);
   const tally = new Tally(run, options.expected);
   let error: Error | undefined;
   try {

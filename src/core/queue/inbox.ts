@@ -47,12 +47,14 @@ export class PolledInbox implements Inbox {
 
 /** Messages that somebody has received for us, who deletes all that are not named as kept. */
 export class HandedInbox implements Inbox {
+  readonly #queue: Queue;
   readonly #waiting: Delivery[];
   readonly #kept = new Set<Delivery>();
   readonly #carried: BatchMessage[] = [];
 
-  constructor(deliveries: readonly Delivery[]) {
+  constructor(deliveries: readonly Delivery[], queue: Queue) {
     this.#waiting = [...deliveries];
+    this.#queue = queue;
   }
 
   /** Those that must not be deleted: they come once more. */
@@ -70,8 +72,12 @@ export class HandedInbox implements Inbox {
     return [...this.#waiting];
   }
 
-  receive(): Promise<Delivery | undefined> {
-    return Promise.resolve(this.#waiting.shift());
+  /** From here on it is kept from others for as long as ours are: what is killed with it must not be hidden for hours. */
+  async receive(visibilitySeconds: number): Promise<Delivery | undefined> {
+    const delivery = this.#waiting.shift();
+    // Where that fails it only comes later; and what it was about fails, too.
+    if (delivery) await this.#queue.extend(delivery, visibilitySeconds).catch(() => undefined);
+    return delivery;
   }
 
   keep(delivery: Delivery): void {
