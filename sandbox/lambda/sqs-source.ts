@@ -5,7 +5,6 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { batchFailures } from './batch-failures.js';
-import type { LambdaContainer } from './container.js';
 import type { LambdaFunction } from './function.js';
 
 export interface SqsSourceOptions {
@@ -17,13 +16,9 @@ export interface SqsSourceOptions {
   readonly maximumConcurrency: number;
   /** Whether these messages are to be handed out twice, as a queue that delivers at least once may do. */
   readonly isDoubled?: (messages: readonly Message[]) => boolean;
-  /** Told of each event that is handed to a container. */
-  readonly handed?: (messages: readonly Message[], container: LambdaContainer) => void;
 }
 
 export interface SqsSource {
-  /** Events handed out so far. */
-  readonly invocations: number;
   /** Messages that were received, or handed out, once more. */
   readonly redeliveries: number;
   /** Takes no more messages; resolves when all invocations have ended. */
@@ -35,9 +30,8 @@ const POLL_S = 1;
 
 /** An SQS event source mapping with `ReportBatchItemFailures`, of a standard queue. */
 export function startSqsSource(to: LambdaFunction, options: SqsSourceOptions): SqsSource {
-  const { client, queueUrl: QueueUrl, isDoubled = () => false, handed } = options;
+  const { client, queueUrl: QueueUrl, isDoubled = () => false } = options;
   const doubles: Message[][] = [];
-  let invocations = 0;
   let redeliveries = 0;
   let isStopped = false;
 
@@ -65,11 +59,8 @@ export function startSqsSource(to: LambdaFunction, options: SqsSourceOptions): S
     while (!isStopped) {
       const messages = await receive();
       if (messages.length === 0) continue;
-      invocations += 1;
       const records = messages.map((message) => recordOf(message, QueueUrl));
-      const outcome = await to.invoke({ Records: records }, (container) =>
-        handed?.(messages, container),
-      );
+      const outcome = await to.invoke({ Records: records });
       const kept = batchFailures(
         outcome,
         records.map(({ messageId }) => messageId),
@@ -88,9 +79,6 @@ export function startSqsSource(to: LambdaFunction, options: SqsSourceOptions): S
   // Told where it is waited for.
   working.catch(() => (isStopped = true));
   return {
-    get invocations() {
-      return invocations;
-    },
     get redeliveries() {
       return redeliveries;
     },

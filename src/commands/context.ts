@@ -92,8 +92,8 @@ export async function withSettings<T>(
  * The same with connections, which are closed whatever happens.
  *
  * @param request what the command needs, its flags that are configuration, whether it may only look,
- *   whether the target's prefix has to be ours already, whether it works (and is watched where that is configured), whether it sends batches to the queue where one is configured, and
- *   where its health is told
+ *   whether the target's prefix has to be ours already, whether it sends batches to the queue where one is configured, whether
+ *   it works (and is watched where that is configured), and where its health is told
  * @param prepare reads the command's other flags, so that what is wrong with them is told before anybody is connected to
  */
 export async function withConnections<P>(

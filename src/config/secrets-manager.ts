@@ -1,5 +1,5 @@
 import { kindOfFailure, readAwsFailure } from '../core/aws/failure.js';
-import { SILENT } from '../core/aws/silent.js';
+import { impatient } from '../core/aws/request-handler.js';
 import { MigrateError, usage } from '../core/errors.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,12 +28,7 @@ async function read(SecretId: string): Promise<string> {
   const region = /^arn:[^:]*:secretsmanager:([^:]+):/.exec(SecretId)?.[1];
   const client = new SecretsManagerClient({
     ...(region !== undefined && { region }),
-    requestHandler: {
-      connectionTimeout: TIMEOUT_MS,
-      requestTimeout: TIMEOUT_MS,
-      throwOnRequestTimeout: true,
-      logger: SILENT,
-    },
+    requestHandler: impatient(TIMEOUT_MS),
   });
   try {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }));

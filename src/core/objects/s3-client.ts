@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { S3Client } from '@aws-sdk/client-s3';
-import { SILENT } from '../aws/silent.js';
+import { SILENT } from '../aws/request-handler.js';
 import { usage } from '../errors.js';
 import type { S3TargetSettings } from '../settings.js';
 import { oneLine } from './file-faults.js';

@@ -10,7 +10,7 @@ import {
   SendMessageBatchCommand,
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
-import { SILENT } from '../aws/silent.js';
+import { SILENT } from '../aws/request-handler.js';
 import { Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import type { QueueSettings } from '../settings.js';

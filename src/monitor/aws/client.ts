@@ -1,5 +1,5 @@
 import { kindOfFailure, readAwsFailure } from '../../core/aws/failure.js';
-import { SILENT } from '../../core/aws/silent.js';
+import { impatient } from '../../core/aws/request-handler.js';
 
 /** Monitoring waits for nobody: what is late is sent with the next. In milliseconds. */
 const TIMEOUT_MS = 5_000;
@@ -10,13 +10,7 @@ export function clientOptions(region: string | undefined) {
     // What fails is sent with the next.
     maxAttempts: 1,
     ...(region !== undefined && { region }),
-    requestHandler: {
-      connectionTimeout: TIMEOUT_MS,
-      requestTimeout: TIMEOUT_MS,
-      // Else it would only be logged.
-      throwOnRequestTimeout: true,
-      logger: SILENT,
-    },
+    requestHandler: impatient(TIMEOUT_MS),
   };
 }
 
