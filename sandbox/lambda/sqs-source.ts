@@ -21,6 +21,8 @@ export interface SqsSourceOptions {
 export interface SqsSource {
   /** Messages that were received, or handed out, once more. */
   readonly redeliveries: number;
+  /** Rejects where the queue can't be read any more; resolves once it was stopped. */
+  readonly ended: Promise<unknown>;
   /** Takes no more messages; resolves when all invocations have ended. */
   stop(): Promise<void>;
 }
@@ -76,12 +78,13 @@ export function startSqsSource(to: LambdaFunction, options: SqsSourceOptions): S
   };
 
   const working = Promise.all(Array.from({ length: options.maximumConcurrency }, work));
-  // Told where it is waited for.
+  // Told who waits for its end.
   working.catch(() => (isStopped = true));
   return {
     get redeliveries() {
       return redeliveries;
     },
+    ended: working,
     stop: async () => {
       isStopped = true;
       await working;

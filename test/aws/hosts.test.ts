@@ -58,11 +58,12 @@ test.each([
     ]);
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     const drains = drained.flatMap(({ codes }) => codes).length;
+    const working = drained.reduce((sum, host) => sum + host.working, 0);
     const verified = await runBinary(['verify', '--level', 'content', '--json'], project);
     const { takeovers, stolen } = await handOvers(project);
     await summarise({
       ...{ by: 'two hosts', from, grants, messages: MESSAGES, seed: SEED, seconds },
-      ...{ drains, takeovers, stolen },
+      ...{ drains, working, takeovers, stolen },
     });
     expect(drained.map(({ left }) => left)).toEqual([0, 0]);
     expect({ takeovers, stolen }).toEqual({ takeovers: 0, stolen: 0 });
@@ -70,6 +71,6 @@ test.each([
     const whole = await compareAll(project, sample.expected, { layout: 'message' });
     expect(whole.wrong).toEqual([]);
     // Or it was no trial.
-    expect(drains).toBeGreaterThan(4);
+    expect(working).toBeGreaterThan(1);
   },
 );

@@ -13,6 +13,8 @@ const LONGEST = 10_000;
 export interface Drained {
   /** Exit codes, one for each time a host was drained. */
   readonly codes: readonly number[];
+  /** How many of these had a batch in hand when they were told. */
+  readonly working: number;
   /** Leases that a drained host had left behind, live. */
   readonly left: number;
 }
@@ -28,18 +30,20 @@ export async function host(
   isDone: () => Promise<boolean>,
 ): Promise<Drained> {
   const codes: number[] = [];
+  let working = 0;
   let left = 0;
   for (let done = false; !done;) {
     const running = startBinary(['process', '--watch', ...flags], project);
     onTestFinished(() => void running.child.kill('SIGKILL'));
     done = await worksFor(random.between(SHORTEST, LONGEST), running, isDone);
+    if ((await leasesOf(project, running)) > 0) working += 1;
     running.child.kill('SIGTERM');
     const { code, stderr } = await running.ended;
     if (code !== 143) throw new Error(`a drained host ended with ${code}: ${stderr}`);
     codes.push(code);
     left += await leasesOf(project, running);
   }
-  return { codes, left };
+  return { codes, working, left };
 }
 
 async function worksFor(

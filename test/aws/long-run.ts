@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SQSClient, type Message } from '@aws-sdk/client-sqs';
 import type { RowDataPacket } from 'mysql2/promise';
 import { onTestFinished } from 'vitest';
-import type { LambdaContainer } from '../../sandbox/lambda/container.js';
+import type { LambdaContainer, Outcome } from '../../sandbox/lambda/container.js';
 import type { LambdaFunction } from '../../sandbox/lambda/function.js';
 import { startSqsSource } from '../../sandbox/lambda/sqs-source.js';
 import { seededRandom } from '../../sandbox/sample/random.js';
@@ -55,6 +55,8 @@ export interface LongRun {
   readonly verified: Record<string, unknown>;
   /** What is left in the queue. */
   readonly left: number;
+  /** Of the schedules, those that neither returned nor were killed. */
+  readonly odd: readonly Outcome[];
   /** Errors in the functions' logs. */
   readonly complaints: readonly string[];
 }
@@ -86,12 +88,13 @@ export async function longRun(
   const kills = randomKills(all, CONCURRENCY + 2, random);
   const stop = () => stopAll(deadly, kills, schedules);
   onTestFinished(stop);
+  const parts = [source, deadly, kills, ...schedules];
 
-  await untilDone(project, queue);
+  await untilDone(project, queue, parts);
   const poisoned = await failedBatches(project);
   await deadly.stop();
   const { requeued: putBack } = await json(project, ['retry', '--error', 'poisoned', '--json']);
-  await untilDone(project, queue);
+  await untilDone(project, queue, parts);
   await stop();
   await source.stop();
   const seconds = Math.round((performance.now() - startedAt) / 1000);
@@ -122,6 +125,9 @@ export async function longRun(
     }),
     verified: await json(project, ['verify', '--level', 'content', '--json']),
     left: await inQueue(queue),
+    odd: schedules
+      .flatMap(({ outcomes }) => outcomes)
+      .filter(({ kind }) => kind !== 'returned' && kind !== 'died'),
     complaints: await complaintsOf(all),
   };
 }
@@ -145,8 +151,15 @@ async function stopAll(
   await Promise.all(schedules.map((schedule) => schedule.stop()));
 }
 
-/** No batch is left to do, and nothing in the queue. */
-async function untilDone(project: Project, queue: FreshQueue): Promise<void> {
+/** No batch is left to do, and nothing in the queue; where one of the parts fails, so does this. */
+async function untilDone(
+  project: Project,
+  queue: FreshQueue,
+  parts: readonly { readonly ended: Promise<unknown> }[],
+): Promise<void> {
+  const failing = Promise.all(parts.map(({ ended }) => ended));
+  // Looked at below, which may be never.
+  failing.catch(() => undefined);
   const end = performance.now() + GIVEN_UP_MS;
   const isDone = async () => {
     const [row] = await query<RowDataPacket & { extracted: number; open: number }>(
@@ -158,7 +171,7 @@ async function untilDone(project: Project, queue: FreshQueue): Promise<void> {
   };
   while (!(await isDone())) {
     if (performance.now() > end) throw new Error('not done in time');
-    await sleep(500);
+    await Promise.race([sleep(500), failing]);
   }
 }
 

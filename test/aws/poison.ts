@@ -7,6 +7,8 @@ import type { Project } from '../support/project.js';
 export interface Poison {
   /** Processes it has cost so far. */
   readonly kills: number;
+  /** Rejects where it went wrong. */
+  readonly ended: Promise<void>;
   /** From here on the batch is like any other. */
   stop(): Promise<void>;
 }
@@ -49,6 +51,7 @@ export async function poison(
     get kills() {
       return kills;
     },
+    ended: watching,
     stop: async () => {
       stop.abort();
       await watching;

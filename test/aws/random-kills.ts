@@ -8,6 +8,8 @@ const LONGEST = 1500;
 
 export interface Kills {
   readonly count: number;
+  /** Rejects where it went wrong. */
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -24,7 +26,9 @@ export function randomKills(
   const stop = new AbortController();
   const go = async () => {
     for (;;) {
-      await sleep(random.between(SHORTEST, LONGEST), undefined, { signal: stop.signal });
+      const pause = random.between(SHORTEST, LONGEST);
+      await sleep(pause, undefined, { signal: stop.signal }).catch(() => undefined);
+      if (stop.signal.aborted) return;
       const victim = functions.flatMap(({ busy }) => busy)[random.between(0, places - 1)];
       if (!victim?.isAlive) continue;
       // Hardly ever while it starts: on a slow machine nobody would get any further.
@@ -33,11 +37,13 @@ export function randomKills(
       count += 1;
     }
   };
-  const going = go().catch(() => undefined);
+  const going = go();
+  going.catch(() => stop.abort());
   return {
     get count() {
       return count;
     },
+    ended: going,
     stop: async () => {
       stop.abort();
       await going;

@@ -5,6 +5,8 @@ import type { LambdaFunction } from '../../sandbox/lambda/function.js';
 export interface Schedule {
   /** How each invocation ended, in order. */
   readonly outcomes: readonly Outcome[];
+  /** Rejects where it went wrong. */
+  readonly ended: Promise<void>;
   /** Resolves when the last one has ended. */
   stop(): Promise<void>;
 }
@@ -23,6 +25,7 @@ export function scheduled(one: LambdaFunction, everyMs: number): Schedule {
   going.catch(() => stop.abort());
   return {
     outcomes,
+    ended: going,
     stop: async () => {
       stop.abort();
       await going;

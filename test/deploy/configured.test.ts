@@ -3,13 +3,13 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { variables } from '../../src/config/environment.js';
 import { SECRET_VARIABLE } from '../../src/config/secrets-manager.js';
 import { METRICS } from '../../src/monitor/metrics.js';
+import { textOf } from './files.js';
 import { grantsOf, listOf, rolesOf, type Grant } from './iam.js';
 import { bodyOf, metricsRead, OWN } from './measured.js';
 import {
   objectsIn,
   resourcesOf,
   templateOf as readTemplate,
-  textOf,
   type Json,
   type JsonObject,
   type Template,
@@ -23,7 +23,7 @@ const templates = new Map<Name, Template>();
 const templateOf = (name: Name) => templates.get(name) as Template;
 
 beforeAll(async () => {
-  for (const name of NAMES) texts.set(name, await textOf(name, 'template.yaml'));
+  for (const name of NAMES) texts.set(name, await textOf(`${name}/template.yaml`));
   for (const name of NAMES) templates.set(name, await readTemplate(name));
 }, 600_000);
 

@@ -7,7 +7,8 @@ import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { program, provide } from '../../sandbox/prerequisites.js';
 import { until } from '../support/until.js';
 import { INSTANCE, startAutoScaling, type AutoScaling } from './auto-scaling.js';
-import { deployed, tools } from './templates.js';
+import { pathOf } from './files.js';
+import { tools } from './templates.js';
 
 /** On a worker there are a service manager and the AWS CLI; here the first is a script that writes down what it is told. */
 let folder: string;
@@ -44,7 +45,7 @@ const told = () => readFile(path, 'utf8').catch(() => '');
 
 /** Starts the script as its unit does. */
 function drain(variables: Readonly<Record<string, string>> = {}) {
-  const child = spawn(deployed('ec2-autoscaling', 'drain.sh'), {
+  const child = spawn(pathOf('ec2-autoscaling/drain.sh'), {
     env: {
       ...env,
       PATH: `${folder}${delimiter}${env['PATH'] ?? ''}`,

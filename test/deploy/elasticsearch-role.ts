@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { refusedBy } from '../faults/rules.js';
 import { startHttpProxy, type Seen } from '../support/proxies/http-proxy.js';
 import { sandbox } from '../support/sandbox.js';
-import { deployed } from './deployed-file.js';
+import { textOf } from './files.js';
 
 interface Role {
   readonly indices: readonly { readonly privileges: readonly string[] }[];
@@ -11,7 +11,7 @@ interface Role {
 
 /** The privileges of deploy/elasticsearch-role.json. */
 export async function privilegesOfRole(): Promise<readonly string[]> {
-  const { indices, cluster = [] } = JSON.parse(await deployed('elasticsearch-role.json')) as Role;
+  const { indices, cluster = [] } = JSON.parse(await textOf('elasticsearch-role.json')) as Role;
   return [...cluster, ...indices.flatMap(({ privileges }) => privileges)];
 }
 

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { templateOf, textOf, type JsonObject } from './templates.js';
+import { textOf } from './files.js';
+import { templateOf, type JsonObject } from './templates.js';
 
 /** What stands in the guides beside the templates. */
 describe.each(['lambda', 'ec2-autoscaling'] as const)('the example of %s', (name) => {
@@ -9,11 +10,11 @@ describe.each(['lambda', 'ec2-autoscaling'] as const)('the example of %s', (name
 
   beforeAll(async () => {
     ({ Parameters: parameters } = await templateOf(name));
-    const example = JSON.parse(await textOf(name, 'params.example.json')) as string[];
+    const example = JSON.parse(await textOf(`${name}/params.example.json`)) as string[];
     given = new Map(
       example.map((line) => [line.replace(/=.*/, ''), line.replace(/^[^=]+=/, '')] as const),
     );
-    guide = await textOf(name, 'README.md');
+    guide = await textOf(`${name}/README.md`);
   }, 600_000);
 
   test('gives every parameter that has no default, and none that does not exist', () => {
@@ -34,7 +35,7 @@ describe.each(['lambda', 'ec2-autoscaling'] as const)('the example of %s', (name
   });
 
   test('is explained with the parameters, outputs and alarms that there are', async () => {
-    const template = await textOf(name, 'template.yaml');
+    const template = await textOf(`${name}/template.yaml`);
     const named = guide.match(/`[A-Z][a-z]+[A-Za-z0-9]+`/g) ?? [];
     expect(named.length).toBeGreaterThan(8);
     const unknown = named

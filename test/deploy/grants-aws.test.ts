@@ -8,7 +8,7 @@ import { addMessages, createIndex } from '../extract/messages.js';
 import { runBinary } from '../support/binary.js';
 import { makeProject } from '../support/project.js';
 import { freshIndexPrefix } from '../support/sandbox.js';
-import { deployed } from './deployed-file.js';
+import { textOf } from './files.js';
 import { guardedAws, type GuardedAws } from './guarded-aws.js';
 
 interface Statement {
@@ -34,7 +34,7 @@ const listOf = (action: string | readonly string[]): readonly string[] => [actio
  * other services it is their actions that are tried.
  */
 async function policy({ region, accountId }: GuardedAws['at']): Promise<Policy> {
-  const text = await deployed('iam-policy.json', {
+  const text = await textOf('iam-policy.json', {
     BUCKET: 'bucket',
     PREFIX: 'some/prefix',
     ACCOUNT: accountId,

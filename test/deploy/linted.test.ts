@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseDocument, visit } from 'yaml';
 import { PLANTED } from './planted.js';
-import { check, textOf, type Finding } from './templates.js';
+import { textOf } from './files.js';
+import { check, type Finding } from './templates.js';
 
 /** Fetching the linter, and running it over some dozens of templates. */
 const TIMEOUT = 600_000;
@@ -13,7 +14,7 @@ describe.each(['lambda', 'ec2-autoscaling'] as const)('the template %s', (name) 
   let found: readonly (readonly Finding[])[];
 
   beforeAll(async () => {
-    text = await textOf(name, 'template.yaml');
+    text = await textOf(`${name}/template.yaml`);
     const [checked] = await check([text]);
     clean = checked?.findings ?? [];
     const texts = planted.map(({ from, to }) => text.replace(from, () => to));

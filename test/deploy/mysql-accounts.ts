@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
 import { onTestFinished } from 'vitest';
 import { sandbox } from '../support/sandbox.js';
-import { deployed } from './deployed-file.js';
+import { textOf } from './files.js';
 
 const PASSWORDS = { owner: 'of the owner', worker: 'of the worker' };
 
@@ -27,7 +27,7 @@ export async function leastAccounts(database: string): Promise<Accounts> {
     await connection.query(sql).finally(() => connection.end());
   };
   await run(
-    await deployed('grants.sql', {
+    await textOf('grants.sql', {
       "'replace this'": `'${PASSWORDS.owner}'`,
       "'replace this, too'": `'${PASSWORDS.worker}'`,
       "'es_migrate_owner'@": `'${names.owner}'@`,

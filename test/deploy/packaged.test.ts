@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { freshBucket } from '../support/sandbox.js';
-import { check, resourcesOf, textOf, tools } from './templates.js';
+import { textOf } from './files.js';
+import { check, resourcesOf, tools } from './templates.js';
 
 const run = promisify(execFile);
 
@@ -23,7 +24,7 @@ test('the AWS CLI uploads the bundle, once, for all three functions', async () =
   const [template, lambda] = [join(root, 'deploy', 'lambda'), join(root, 'dist', 'lambda')];
   await mkdir(template, { recursive: true });
   await mkdir(lambda, { recursive: true });
-  await writeFile(join(template, 'template.yaml'), await textOf('lambda', 'template.yaml'));
+  await writeFile(join(template, 'template.yaml'), await textOf('lambda/template.yaml'));
   for (const file of BUNDLE) await writeFile(join(lambda, file), `${file} of the bundle`);
   const output = join(root, 'packaged.yaml');
   await run(

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { prepareCfnLint } from '../../sandbox/cfn-lint/prepare.js';
+import { pathOf } from './files.js';
 
 const run = promisify(execFile);
-const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
 const EXPAND = fileURLToPath(new URL('expand.py', import.meta.url));
 
 /** Any part of a template; what is looked for is asked for where it stands. */
@@ -39,11 +39,6 @@ export interface Checked {
   /** Undefined where nothing could be made of it. */
   readonly template: Template | undefined;
 }
-
-/** Path of a file of deploy/. */
-export const deployed = (...parts: string[]) => join(DEPLOY, ...parts);
-
-export const textOf = (...parts: string[]) => readFile(deployed(...parts), 'utf8');
 
 /** Told once, and only where something is fetched. */
 const report = (line: string) => process.stderr.write(`${line}\n`);
@@ -99,7 +94,7 @@ export async function check(
 
 /** One of deploy's templates as CloudFormation gets it, unchecked. */
 export async function templateOf(name: string): Promise<Template> {
-  const [expanded] = await expand([deployed(name, 'template.yaml')]);
+  const [expanded] = await expand([pathOf(`${name}/template.yaml`)]);
   if (!expanded?.template) throw new Error(`${name}: ${expanded?.error ?? 'nothing was made'}`);
   return expanded.template;
 }

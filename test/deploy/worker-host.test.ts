@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { deployed, templateOf, textOf, tools, type JsonObject } from './templates.js';
+import { pathOf, textOf } from './files.js';
+import { templateOf, tools, type JsonObject } from './templates.js';
 
 const run = promisify(execFile);
 
@@ -64,7 +65,7 @@ describe('the user data', () => {
     const named = script.match(/(?<=\$deploy"?\/)[\w/.-]+/g) ?? [];
     expect(named.length).toBeGreaterThan(3);
     const here = named.map((path) => path.replace(/\/$/, ''));
-    expect(here.filter((path) => !existsSync(deployed(path)))).toEqual([]);
+    expect(here.filter((path) => !existsSync(pathOf(path)))).toEqual([]);
     expect(here).toContain('ec2-autoscaling/drain-es-migrate.service');
   });
 
@@ -81,17 +82,17 @@ describe('the user data', () => {
 
 describe('the unit that drains', () => {
   test('runs the script of the package, and again where that failed', async () => {
-    const unit = await textOf('ec2-autoscaling', 'drain-es-migrate.service');
+    const unit = await textOf('ec2-autoscaling/drain-es-migrate.service');
     const [, command = ''] = /^ExecStart=(.+)$/m.exec(unit) ?? [];
     expect(command.startsWith(INSTALLED)).toBe(true);
-    const script = deployed(command.slice(INSTALLED.length));
+    const script = pathOf(command.slice(INSTALLED.length));
     await access(script, constants.X_OK);
     expect(await complaints(script)).toBe('');
     expect(unit).toMatch(/^Restart=on-failure$/m);
   });
 
   test('has a name of its own: units named es-migrate-… run as es-migrate, which may not stop any', async () => {
-    const files = await readdir(deployed('ec2-autoscaling'));
+    const files = await readdir(pathOf('ec2-autoscaling'));
     const units = files.filter((file) => file.endsWith('.service'));
     expect(units).toHaveLength(1);
     expect(units.filter((unit) => unit.startsWith('es-migrate-'))).toEqual([]);
@@ -101,7 +102,7 @@ describe('the unit that drains', () => {
 describe('a secret as an environment file', () => {
   const written = async (secret: string) => {
     const path = join(await folder(), 'secrets.env');
-    const program = deployed('ec2-autoscaling', 'secrets-env.mjs');
+    const program = pathOf('ec2-autoscaling/secrets-env.mjs');
     const child = run(process.execPath, [program]);
     child.child.stdin?.end(secret);
     const { stdout } = await child;

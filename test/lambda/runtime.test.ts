@@ -1,7 +1,12 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { parse, stringify } from 'yaml';
 import { startSqsSource } from '../../sandbox/lambda/sqs-source.js';
+import { textOf } from '../deploy/files.js';
 import { change, query } from '../end-to-end/landed.js';
+import { awsEnvironment, freshSecret } from '../monitor/aws.js';
 import { sandboxCredentials } from '../objects/s3.js';
 import { NO_MESSAGES } from '../queue/queues.js';
 import { batches, finished, queued, type Queued } from '../queue/support.js';
@@ -55,6 +60,43 @@ test('the bundles carry messages from a schedule to S3', async () => {
   });
   expect(await verifyNow(project, { level: 'content' })).toMatchObject({ ok: true, checked: 45 });
   expect(functions.process.containers.length).toBeLessThanOrEqual(2);
+});
+
+test('by the variables the template sets, and a secret, they carry, and write nothing beside themselves', async () => {
+  const { project, queue } = await queued({ ids: ids(15) });
+  const file = join(project.cwd, 'es-migrate.yaml');
+  const { source, target, tracking, queue: where, ...rest } = await settingsIn(file);
+  const { url: sourceUrl, ...otherOfSource } = source;
+  const { url: targetUrl, layout, ...otherOfTarget } = target;
+  const { region } = where;
+  await writeFile(
+    file,
+    stringify({ ...rest, source: otherOfSource, target: otherOfTarget, queue: { region } }),
+  );
+  const { ES_MIGRATE_TRACKING_PASSWORD, ...credentials } = project.env;
+  const set: Record<string, string> = {
+    ES_MIGRATE_SOURCE_URL: String(sourceUrl),
+    ES_MIGRATE_TRACKING_URL: String(tracking['url']),
+    ES_MIGRATE_TRACKING_TLS_CA_FILE: sandbox().mysql.caFile,
+    ES_MIGRATE_TARGET_URL: String(targetUrl),
+    ES_MIGRATE_TARGET_LAYOUT: String(layout),
+    ES_MIGRATE_QUEUE_URL: queue.url,
+    ES_MIGRATE_SECRET_ARN: await freshSecret(JSON.stringify({ ES_MIGRATE_TRACKING_PASSWORD })),
+    ES_MIGRATE_MONITOR_METRICS_NAMESPACE: 'some-stack',
+  };
+  const ofTemplate = (await textOf('lambda/template.yaml')).match(/\bES_MIGRATE_\w+(?=:)/g) ?? [];
+  expect(Object.keys(set).sort()).toEqual([...ofTemplate].sort());
+  const env = { ...credentials, ...awsEnvironment(), ...set };
+  const functions = await deployed(deployment, { ...project, env });
+  const before = await readdir(project.cwd, { recursive: true });
+  returned(await functions.extract.invoke(RANGE));
+  expect(returned(await functions.process.invoke(eventOf(await queue.drain())))).toEqual(ALL_DONE);
+  expect(returned(await functions.retry.invoke({}))).toMatchObject({ remaining: 0 });
+  expect(await batches(project)).toMatchObject([{ status: 'completed' }, { status: 'completed' }]);
+  expect(await troubles(functions)).toEqual([]);
+  const sums = (await logOf(functions.process)).filter(({ _aws }) => _aws !== undefined);
+  expect(sums).toMatchObject([{ MessagesCompleted: 15 }]);
+  expect(await readdir(project.cwd, { recursive: true })).toEqual(before);
 });
 
 describe('frozen between two invocations, it goes on', () => {
@@ -137,6 +179,12 @@ test.each(['extract', 'process', 'retry'] as const)(
 const ALL_DONE = { batchItemFailures: [] };
 /** Longer than a connection counts as good without being asked. */
 const IDLE_S = 6;
+
+type Sections = Record<'source' | 'target' | 'tracking' | 'queue', Record<string, unknown>>;
+
+async function settingsIn(file: string): Promise<Sections> {
+  return parse(await readFile(file, 'utf8')) as Sections;
+}
 
 /** Warnings and errors of a function's log. */
 async function troubles({ process }: Deployed): Promise<unknown[]> {

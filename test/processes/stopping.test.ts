@@ -27,10 +27,14 @@ async function allGone(pids: readonly number[]): Promise<boolean> {
 }
 
 /** Three workers of a `process` that each hold a batch and are refused its messages until the gate opens. */
-async function threeAtWork(count: number, settings: Record<string, unknown> = {}) {
+async function threeAtWork(
+  count: number,
+  settings: Record<string, unknown> = {},
+  flags: readonly string[] = [],
+) {
   const { messages, project } = await extracted({ count, settings });
   const gate = await closedGate(project, settings);
-  const running = startBinary(PROCESS, project);
+  const running = startBinary([...PROCESS, ...flags], project);
   return { messages, project, gate, running, pids: await holders(project, 3) };
 }
 
@@ -176,6 +180,14 @@ describe('a process that is killed', () => {
     expect(stdout).toBe('');
     expect(stderr.match(/was killed by SIGKILL/g)).toHaveLength(3);
     expect(stderr).toMatch(/all 3 workers were ended from outside\n.*Run the same command again/);
+  });
+
+  it('all of them, with --watch: 5, so that a service is started again', async () => {
+    const { running, pids } = await threeAtWork(300, {}, ['--watch']);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    const { code, stderr } = await running.ended;
+    expect(code, stderr).toBe(5);
+    expect(stderr).toMatch(/all 3 workers were ended from outside/);
   });
 
   it('the command itself: its workers stop by themselves and release what they hold', async () => {

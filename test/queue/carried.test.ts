@@ -195,7 +195,9 @@ test('errors nobody foresaw, of one batch after the other, end the run', async (
   expect(await rejection(working)).toBe(bug);
   const claims = (await batches(project)).map((batch) => batch.claims);
   expect(claims.sort()).toEqual([0, 0, 0, 1, 1, 1]);
-  expect(await queue.counts()).toEqual({ waiting: 3, inFlight: 2, delayed: 1 });
+  expect(await queue.counts()).toEqual({ waiting: 3, inFlight: 0, delayed: 3 });
+  const tries = (await batches(project)).map((batch) => batch.tries);
+  expect(tries.sort()).toEqual([0, 0, 0, 0, 1, 1]);
 });
 
 test('what somebody left behind without a message is sent for', async () => {
@@ -260,53 +262,83 @@ test('killed between sending a message anew and deleting the old one, both are t
 });
 
 describe('poison', () => {
-  test('is given up before its last try, in the queue and in the tables', async () => {
-    const { project, queue } = await queued({ ids: ids(5), maxReceives: 3 });
+  /** Killed with its one batch in hand, which nobody holds then. */
+  async function killed(project: Project): Promise<void> {
+    const { code } = await runBinary(['process', '--queue', '--concurrency', '1'], {
+      cwd: project.cwd,
+      env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-claimed 1' },
+      preload: ['stop-at.mjs'],
+    });
+    expect(code).toBe(137);
+    await change(
+      project,
+      'UPDATE batch_progress SET lease_expires_at = NOW(6) - INTERVAL 1 SECOND',
+    );
+  }
+
+  test('is given up before its last try, in the queue and in the tables, whatever message it came by', async () => {
+    const { project, queue } = await queued({ ids: ids(5), maxReceives: 4 });
     await extractToQueue(project);
+    // Each has a message of its own, of which the first is lost.
+    await killed(project);
     await queue.drain();
-    // One try ended without a word.
-    const databaseId = await ownDatabase(project);
-    await queue.put(bodyOf(message(1, { databaseId, attempt: 2 })));
+    await killed(project);
+    expect(await batches(project)).toMatchObject([{ claims: 2, tries: 2 }]);
     const outcome = await workUntil(project, finished(project), {
       // Nobody foresaw it.
       messages: () => Promise.reject(new TypeError('undefined is not a function')),
     });
     expect(outcome).toMatchObject({ completed: 0, failedInAll: 5 });
     const dead = await queue.drain(queue.deadLettersUrl);
-    expect(dead).toMatchObject([
-      {
-        MessageAttributes: {
-          reason: { StringValue: expect.stringContaining('tried 2 times') as string },
-        },
-      },
-    ]);
+    const reason = { StringValue: expect.stringContaining('tried 3 times') as string };
+    expect(dead).toMatchObject([{ MessageAttributes: { reason } }]);
     const errors = await query<never>(
       project,
       'SELECT DISTINCT stage, code, attempt FROM message_errors',
     );
     expect(errors).toEqual([{ stage: 'batch', code: 'poisoned', attempt: 1 }]);
     expect(await batches(project)).toMatchObject([
-      { status: 'failed', claims: 1, isQueued: false },
+      { status: 'failed', claims: 3, isQueued: false },
     ]);
   });
 
-  test('is in the tables before it is in the dead-letter queue', async () => {
+  test('is not what was only received with it, as often as that may be', async () => {
     const { project, queue } = await queued({ ids: ids(5), maxReceives: 3 });
     await extractToQueue(project);
-    await queue.drain();
-    const databaseId = await ownDatabase(project);
-    await queue.put(bodyOf(message(1, { databaseId, attempt: 3 })));
+    for (let receives = 1; receives < 3; receives += 1) {
+      const [message] = await queue.drain();
+      await queue.release(message);
+    }
+    expect(await workUntil(project, finished(project))).toMatchObject({ completed: 5 });
+  });
+
+  test('is not what was given back', async () => {
+    const { project } = await queued({ ids: ids(5), maxReceives: 3 });
+    await extractToQueue(project);
+    await killed(project);
+    const down = new MigrateError('unavailable', 'Elasticsearch was down for 1 s');
+    const working = workUntil(project, never, { messages: () => Promise.reject(down) });
+    expect(await rejection(working)).toBe(down);
+    expect(await batches(project)).toMatchObject([{ status: 'pending', claims: 2, tries: 1 }]);
+  });
+
+  test('is in the tables before it is in the dead-letter queue', async () => {
+    const { project } = await queued({ ids: ids(5), maxReceives: 3 });
+    await extractToQueue(project);
+    await change(project, 'UPDATE batch_progress SET tries = 2');
     const options = { cwd: project.cwd, env: project.env };
-    const killed = await runBinary(['process', '--queue', '--concurrency', '1'], {
+    const died = await runBinary(['process', '--queue', '--concurrency', '1'], {
       ...options,
       env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-poisoned 1' },
       preload: ['stop-at.mjs'],
     });
-    expect(killed.code).toBe(137);
+    expect(died.code).toBe(137);
     expect(await batches(project)).toMatchObject([{ status: 'failed', claims: 0 }]);
     expect(await runBinary(['retry'], options)).toMatchObject({ code: 3 });
     expect(await batches(project)).toMatchObject([{ status: 'failed' }]);
     expect(await runBinary(['retry', '--error', 'poisoned'], options)).toMatchObject({ code: 0 });
     expect(await workUntil(project, finished(project))).toMatchObject({ completed: 5 });
+    // Another batch, with tries of its own.
+    expect(await batches(project)).toMatchObject([{ batch_id: 2, status: 'completed', tries: 1 }]);
   });
 });

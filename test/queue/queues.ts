@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  ChangeMessageVisibilityCommand,
   CreateQueueCommand,
   GetQueueAttributesCommand,
   ReceiveMessageCommand,
@@ -20,6 +21,8 @@ export interface FreshQueue {
   put(body: string): Promise<void>;
   /** Takes everything out of a queue that can be received now, by a client of our own. */
   drain(url?: string): Promise<Message[]>;
+  /** Gives back a message that `drain` took out. */
+  release(message: Message | undefined): Promise<void>;
   /** Messages that wait, are held back or are being worked on. */
   counts(url?: string): Promise<{ waiting: number; inFlight: number; delayed: number }>;
 }
@@ -65,6 +68,10 @@ export async function freshQueue({
         if (Messages.length === 0) return all;
         all.push(...Messages);
       }
+    },
+    release: async ({ ReceiptHandle } = {}) => {
+      const command = { QueueUrl: url, ReceiptHandle, VisibilityTimeout: 0 };
+      await client.send(new ChangeMessageVisibilityCommand(command));
     },
     counts: async (QueueUrl = url) => {
       const { Attributes } = await client.send(

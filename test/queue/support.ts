@@ -103,13 +103,14 @@ export interface QueuedBatch {
   readonly batch_id: number;
   readonly status: string;
   readonly claims: number;
+  readonly tries: number;
   readonly isQueued: boolean;
 }
 
 export async function batches(project: Project): Promise<QueuedBatch[]> {
   const rows = await query<never>(
     project,
-    'SELECT batch_id, status, claims, queued_at IS NOT NULL AS isQueued FROM batch_progress ORDER BY batch_id',
+    'SELECT batch_id, status, claims, tries, queued_at IS NOT NULL AS isQueued FROM batch_progress ORDER BY batch_id',
   );
   return (rows as unknown as (Omit<QueuedBatch, 'isQueued'> & { isQueued: number })[]).map(
     (row) => ({ ...row, isQueued: row.isQueued === 1 }),

@@ -94,7 +94,7 @@ class Crew {
     });
     await Promise.all(ends);
     if (this.#failure) throw this.#failure.error;
-    return this.#sum();
+    return this.#sum(options);
   }
 
   /** The first failure counts; the others finish or release what they have in flight. */
@@ -174,7 +174,7 @@ class Crew {
     this.#run.report({ type: 'log', level, message });
   }
 
-  #sum(): Carried {
+  #sum({ watch }: CarryOptions): Carried {
     const ends = this.#members.map(({ ended }) => ended);
     const lost = ends.filter((ended) => ended === 'lost').length;
     const { done, failed } = this.#done();
@@ -182,9 +182,14 @@ class Crew {
     const order = ['nothing-left', 'max-runtime', 'max-batches'] as const;
     const ended = this.#run.stop.aborted ? 'stopped' : order.find((one) => ends.includes(one));
     if (ended === undefined) {
-      throw new MigrateError('busy', `all ${ends.length} workers were ended from outside`, {
-        advice: `Run the same command again: it goes on where they stopped, and takes over what they held once their leases have run out, within ${this.#settings.leaseSeconds} s. Where memory is short, give fewer --processes.`,
-      });
+      // Who watches would have waited for these leases: a service that ends with `busy` is not started again.
+      throw new MigrateError(
+        watch ? 'unavailable' : 'busy',
+        `all ${ends.length} workers were ended from outside`,
+        {
+          advice: `Run the same command again: it goes on where they stopped, and takes over what they held once their leases have run out, within ${this.#settings.leaseSeconds} s. Where memory is short, give fewer --processes.`,
+        },
+      );
     }
     return { completed: done - failed, failed, ended, lost };
   }

@@ -243,9 +243,9 @@ function openWriter(
 
 async function release(run: Run, { leases }: Connections, batch: ClaimedBatch): Promise<void> {
   try {
-    await releaseBatch(leases, batch);
+    const isReleased = await releaseBatch(leases, batch);
     reached('batch-released');
-    measured(run.report, { kind: 'returned' });
+    if (isReleased) measured(run.report, { kind: 'returned' });
   } catch (error) {
     const message = `batch ${batch.batchId} is not given back, its lease runs out by itself: ${(error as Error).message}`;
     run.report({ type: 'log', level: 'warn', message, fields: idsOf(batch) });

@@ -4,11 +4,10 @@ import { isMigrateError } from '../errors.js';
 import { isFault } from '../fault.js';
 import { parseBody, type BatchMessage } from '../queue/message.js';
 import type { Inbox } from '../queue/inbox.js';
-import { withTries } from '../queue/send-anew.js';
 import type { Delivery } from '../queue/queue.js';
 import { measured, ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
-import { claimNamedBatch, type ClaimedBatch } from '../tracking/claims.js';
+import { claimNamedBatch, countTry, type ClaimedBatch } from '../tracking/claims.js';
 import { foreignJobs } from '../tracking/jobs.js';
 import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
@@ -33,7 +32,7 @@ const VISIBILITY_S = 60;
 /** A batch is asked for again so long behind the end of its lease. */
 const BEHIND_LEASE_S = 5;
 /** Where the queue itself sets no limit to receipts. */
-const MOST_TRIES = 5;
+const MOST_RECEIVES = 5;
 
 /**
  * Batches from a queue. A message only says that there may be something to do: whose a batch is, and whether it is done,
@@ -41,9 +40,10 @@ const MOST_TRIES = 5;
  *
  * The queue counts receipts, and takes what is received too often for poison. So a batch that has to come again for no
  * fault of its own (a server is down, somebody else holds it) is sent anew, and the message that was received goes. A
- * batch whose tries all ended without a word, or in an error nobody foresaw, is not tried a last time: its messages
- * are marked as failed, and the message is buried. Where batch after batch breaks off, none of them is to blame: the run
- * ends, and what broke off last is sent anew, too.
+ * batch whose tries all ended without a word, or in an error nobody foresaw, is given up one try before the queue would: its
+ * messages are marked as failed, and the message is buried. Its tries are counted in the tracking database: it may have had
+ * several messages, and those may have been received without a look at them. Where batch after batch breaks off, none of
+ * them is to blame: the run ends, and the last one spends no try.
  */
 export class QueueSource implements BatchSource {
   readonly #run: Run;
@@ -54,7 +54,7 @@ export class QueueSource implements BatchSource {
   readonly #watch: boolean;
   readonly #whenIdle: () => Promise<void>;
   readonly #visibilitySeconds: number;
-  readonly #maxTries: number;
+  readonly #mostTries: number;
   readonly #received = new Map<ClaimedBatch, Received>();
   /** Received, and not seen to yet. */
   readonly #inHand = new Set<Delivery>();
@@ -89,7 +89,7 @@ export class QueueSource implements BatchSource {
     this.#whenIdle = whenIdle;
     this.#breakage = breakage;
     this.#visibilitySeconds = Math.min(VISIBILITY_S, 2 * leaseSeconds);
-    this.#maxTries = from.maxReceives ?? MOST_TRIES;
+    this.#mostTries = (from.maxReceives ?? MOST_RECEIVES) - 1;
     this.#signal = anySignal(run.stop, this.#ending.signal);
     const extend = () => {
       this.#extending ??= this.#extend().finally(() => (this.#extending = undefined));
@@ -196,51 +196,53 @@ export class QueueSource implements BatchSource {
     const { databaseId } = this.#from.outbox;
     if (message.databaseId !== databaseId)
       return this.#refuse(delivery, 'its batch is in another tracking database');
-    const received = { delivery, message: withTries(message, delivery) };
-    const claim = await this.#claimNamed(received).catch(async (error: unknown) => {
+    const received = { delivery, message };
+    try {
+      return await this.#claimNamed(received);
+    } catch (error) {
       if (isMigrateError(error) || isFault(error)) await this.#again(received, UNAVAILABLE_DELAY_S);
       else await this.#brokeOff(received, error);
       throw error;
-    });
-    switch (claim?.kind) {
-      case undefined:
-        return undefined;
+    }
+  }
+
+  async #claimNamed(received: Received): Promise<ClaimedBatch | undefined> {
+    const { delivery, message } = received;
+    const { settings, database } = this.#on;
+    const foreign = await foreignJobs(database, settings.source.index);
+    if (foreign.includes(message.jobId))
+      return this.#refuse(delivery, 'its job reads another index than the configured');
+    const named = { ...message, mostTries: this.#mostTries };
+    const owner = ownerOf(this.#run.host);
+    const claim = await claimNamedBatch(database, owner, settings.leaseSeconds, named);
+    switch (claim.kind) {
       case 'claimed':
         reached('batch-claimed');
         this.#received.set(claim.batch, received);
         return claim.batch;
+      case 'worn-out':
+        return this.#giveUp(received, claim.tries);
       case 'held':
         return this.#again(received, claim.secondsLeft + BEHIND_LEASE_S).then(nothing);
-      case 'foreign':
-        return this.#refuse(delivery, 'its job reads another index than the configured');
       case 'finished':
       case 'missing':
         return this.#tell(received, (queue) => queue.delete(delivery)).then(nothing);
     }
   }
 
-  async #claimNamed({ delivery, message }: Received) {
-    const { settings, database } = this.#on;
-    const foreign = await foreignJobs(database, settings.source.index);
-    if (foreign.includes(message.jobId)) return { kind: 'foreign' } as const;
-    if (message.attempt >= this.#maxTries) return this.#poisoned(delivery, message);
-    return claimNamedBatch(database, ownerOf(this.#run.host), settings.leaseSeconds, message);
-  }
-
-  /** Undefined where it was given up, and seen to. */
-  async #poisoned(delivery: Delivery, message: BatchMessage) {
-    const { jobId, batchId, attempt } = message;
-    const detail = `batch ${batchId} was tried ${attempt - 1} times, and no try came to its end: each broke off with an error that is in the log, or with its process`;
+  async #giveUp(received: Received, tries: number): Promise<undefined> {
+    const { delivery, message } = received;
+    const { jobId, batchId } = message;
+    const detail = `batch ${batchId} was tried ${tries} times, and no try came to its end: each broke off with an error that is in the log, or with its process`;
     const failed = await failBatch(this.#on.database, message, { code: 'poisoned', detail });
-    if (failed === 'held')
-      return { kind: failed, secondsLeft: this.#on.settings.leaseSeconds } as const;
-    if (failed === 'finished' || failed === 'missing') return { kind: failed } as const;
+    // Somebody else was faster.
+    if (typeof failed === 'string')
+      return this.#again(received, this.#on.settings.leaseSeconds).then(nothing);
     reached('batch-poisoned');
     measured(this.#run.report, { kind: 'given-up', messages: failed, code: 'poisoned' });
     const said = `${detail}; its ${failed} messages are failed`;
     this.#report('error', said, { jobId, batchId });
-    await this.#refuse(delivery, said);
-    return undefined;
+    return this.#refuse(delivery, said);
   }
 
   /** Sent anew before it is deleted: in between it is there twice, which does no harm. */
@@ -255,24 +257,17 @@ export class QueueSource implements BatchSource {
     });
   }
 
-  /** Nobody foresaw what is wrong: where it seems to be the batch, the queue counts its tries. */
+  /** Nobody foresaw what is wrong: where it seems to be the batch, it has spent a try. */
   async #brokeOff(received: Received, error: unknown): Promise<void> {
-    this.#breakage.broke(received.message.batchId);
-    if (this.#breakage.isGeneral) await this.#again(received, GENERAL_DELAY_S);
-    else await this.#leave(received, error);
-  }
-
-  /** It comes again, by its own message. */
-  async #leave(received: Received, error: unknown): Promise<undefined> {
     const { batchId, jobId } = received.message;
+    this.#breakage.broke(batchId);
+    if (this.#breakage.isGeneral) return this.#again(received, GENERAL_DELAY_S);
     const why = error instanceof Error ? error.message : String(error);
     const said = `batch ${batchId} is given back, and tried again: ${why}`;
     this.#report('error', said, { jobId, batchId });
-    this.#inbox.keep(received.delivery);
-    await this.#tell(received, async (queue) => {
-      await queue.extend(received.delivery, BROKEN_DELAY_S);
-      await this.#from.outbox.remember(batchId);
-    });
+    // Where that can't be noted it is tried once more than it should.
+    await countTry(this.#on.leases, batchId).catch(() => undefined);
+    return this.#again(received, BROKEN_DELAY_S);
   }
 
   /** Nobody can use it, however often it comes. Where it can't be moved it stays, and is refused again. */
@@ -326,7 +321,7 @@ export class QueueSource implements BatchSource {
   }
 }
 
-/** A message, and what it says; its `attempt` is the try that this receipt is. */
+/** A message, and what it says. */
 interface Received {
   readonly delivery: Delivery;
   readonly message: BatchMessage;

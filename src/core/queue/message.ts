@@ -4,7 +4,7 @@ export interface BatchMessage {
   readonly databaseId: string;
   readonly jobId: number;
   readonly batchId: number;
-  /** The try that its first receipt is, from 1: tries that nobody reported the end of are counted on. */
+  /** Which try it was sent for, from 1, for who reads it: what counts is the number in the tracking database. */
   readonly attempt: number;
 }
 

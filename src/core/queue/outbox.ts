@@ -94,7 +94,10 @@ export class Outbox {
       const last = batches.at(-1);
       if (!last) return { sent, after };
       await this.#queue.send(
-        batches.map(({ batchId, jobId }) => ({ databaseId, jobId, batchId, attempt: 1 })),
+        batches.map(({ batchId, jobId, tries }) => ({
+          ...{ databaseId, jobId, batchId },
+          attempt: tries + 1,
+        })),
         0,
         signal,
       );

@@ -23,16 +23,11 @@ export async function sendAnew(
       left.push(delivery);
       continue;
     }
-    messages.push(withTries(message, delivery));
+    messages.push(message);
     sent.push(delivery);
   }
   await queue.send(messages, delaySeconds, signal);
   // What is not deleted comes once more, and does nothing then.
   await Promise.allSettled(sent.map((delivery) => queue.delete(delivery)));
   return left;
-}
-
-/** The same message, which knows how many tries there were with this receipt. */
-export function withTries(message: BatchMessage, { receives }: Delivery): BatchMessage {
-  return { ...message, attempt: message.attempt - 1 + receives };
 }

@@ -60,6 +60,8 @@ export async function claimBatch(
 /** What came of claiming one certain batch. */
 export type NamedClaim =
   | { readonly kind: 'claimed'; readonly batch: ClaimedBatch }
+  /** It was tried as often as it may be, and no try came to its end. */
+  | { readonly kind: 'worn-out'; readonly tries: number }
   /** Completed, or failed: whatever is put back later is another batch. */
   | { readonly kind: 'finished' }
   /** There is no such batch: its messages were put into others. */
@@ -67,12 +69,16 @@ export type NamedClaim =
   /** By somebody else, under a lease that lasts so long unless it is renewed, in seconds. */
   | { readonly kind: 'held'; readonly secondsLeft: number };
 
-/** Claims the batch of that number as `claimBatch` claims any: pending, or with a lease that has run out. */
+/**
+ * Claims the batch of that number as `claimBatch` claims any: pending, or with a lease that has run out.
+ *
+ * @param mostTries one that was tried so often, and never came to an end, is not claimed
+ */
 export async function claimNamedBatch(
   database: Database,
   owner: string,
   leaseSeconds: number,
-  { jobId, batchId }: { jobId: number; batchId: number },
+  { jobId, batchId, mostTries }: { jobId: number; batchId: number; mostTries: number },
 ): Promise<NamedClaim> {
   const lease = newLease(owner, leaseSeconds);
   return database.transaction(async (on): Promise<NamedClaim> => {
@@ -80,6 +86,8 @@ export async function claimNamedBatch(
     // Ours already where a try before this one had committed without our hearing of it.
     if (found.kind !== 'claimable' && !(found.kind === 'held' && found.token === lease.token))
       return found;
+    if (found.kind === 'claimable' && found.tries >= mostTries)
+      return { kind: 'worn-out', tries: found.tries };
     return { kind: 'claimed', batch: await take(on, batchId, lease) };
   });
 }
@@ -93,13 +101,18 @@ export async function findNamed(
   jobId: number,
   batchId: number,
 ): Promise<
-  | { kind: 'claimable' }
+  | { kind: 'claimable'; tries: number }
   | { kind: 'finished' }
   | { kind: 'missing' }
   | { kind: 'held'; secondsLeft: number; token: string | undefined }
 > {
-  const [row] = await on.rows<{ status: string; token: string | null; seconds: number | null }>(
-    `SELECT status, lease_token AS token, TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at) AS seconds
+  const [row] = await on.rows<{
+    status: string;
+    tries: number;
+    token: string | null;
+    seconds: number | null;
+  }>(
+    `SELECT status, tries, lease_token AS token, TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at) AS seconds
      FROM batch_progress WHERE batch_id = ? AND job_id = ? FOR UPDATE SKIP LOCKED`,
     [batchId, jobId],
   );
@@ -112,11 +125,12 @@ export async function findNamed(
       ? { kind: 'held', secondsLeft: LOCKED_S, token: undefined }
       : { kind: 'missing' };
   }
-  if (row.status === 'pending') return { kind: 'claimable' };
+  const { tries } = row;
+  if (row.status === 'pending') return { kind: 'claimable', tries };
   if (row.status !== 'in_progress') return { kind: 'finished' };
   const secondsLeft = row.seconds ?? -1;
   // Whole seconds, cut towards zero: a lease that ran out within the last one counts as held.
-  if (secondsLeft < 0 || row.token === null) return { kind: 'claimable' };
+  if (secondsLeft < 0 || row.token === null) return { kind: 'claimable', tries };
   return { kind: 'held', secondsLeft, token: row.token };
 }
 
@@ -125,8 +139,8 @@ const LOCKED_S = 10;
 
 async function take(on: Statements, batchId: number, lease: Lease): Promise<ClaimedBatch> {
   await on.change(
-    `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, claimed_at = NOW(3), queued_at = NULL,
-            lease_token = ?, lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
+    `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, tries = tries + 1, claimed_at = NOW(3),
+            queued_at = NULL, lease_token = ?, lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
     [lease.token, lease.owner, lease.seconds, batchId],
   );
   await on.change(
@@ -166,20 +180,27 @@ async function take(on: Statements, batchId: number, lease: Lease): Promise<Clai
   };
 }
 
-/** Gives a batch back untouched: pending again, no attempt spent. Does nothing where the lease was lost. */
-export function releaseBatch(database: Database, batch: ClaimedBatch): Promise<void> {
+/** Gives a batch back untouched: pending again, no attempt and no try spent. Does nothing, and says so, where the lease was lost. */
+export function releaseBatch(database: Database, batch: ClaimedBatch): Promise<boolean> {
   return database.transaction(async (on) => {
     const { affectedRows } = await on.change(
-      `UPDATE batch_progress SET status = 'pending', lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
+      `UPDATE batch_progress SET status = 'pending', tries = GREATEST(tries, 1) - 1,
+              lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
        WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'`,
       [batch.batchId, batch.lease.token],
     );
-    if (affectedRows === 0) return;
+    if (affectedRows === 0) return false;
     await on.change(
       `UPDATE message_tracking SET status = 'pending' WHERE batch_id = ? AND status = 'in_progress'`,
       [batch.batchId],
     );
+    return true;
   });
+}
+
+/** Counts a try of a batch that was given back, and is to blame for that itself. */
+export async function countTry(on: Statements, batchId: number): Promise<void> {
+  await on.change('UPDATE batch_progress SET tries = tries + 1 WHERE batch_id = ?', [batchId]);
 }
 
 /**

@@ -4,6 +4,8 @@ import type { Statements } from './database.js';
 export interface UnsentBatch {
   readonly batchId: number;
   readonly jobId: number;
+  /** Of which nobody told the end. */
+  readonly tries: number;
 }
 
 export interface UnsentScope {
@@ -25,14 +27,14 @@ export async function unsentBatches(
   on: Statements,
   { growing = 0, exceptJobs, after, limit }: UnsentScope,
 ): Promise<UnsentBatch[]> {
-  const rows = await on.rows<{ batch_id: number; job_id: number }>(
-    `SELECT batch_id, job_id FROM batch_progress
+  const rows = await on.rows<{ batch_id: number; job_id: number; tries: number }>(
+    `SELECT batch_id, job_id, tries FROM batch_progress
      WHERE status IN ('pending', 'in_progress') AND ${WAITS} AND batch_id > ? AND queued_at IS NULL AND job_id NOT IN (?)
        AND (? = 0 OR (job_id = ? AND batch_id < (SELECT MAX(batch_id) FROM batch_progress WHERE job_id = ?)))
      ORDER BY batch_id LIMIT ?`,
     [after, [0, ...exceptJobs], growing, growing, growing, limit],
   );
-  return rows.map((row) => ({ batchId: row.batch_id, jobId: row.job_id }));
+  return rows.map((row) => ({ batchId: row.batch_id, jobId: row.job_id, tries: row.tries }));
 }
 
 /**

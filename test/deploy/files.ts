@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
-/** A file of deploy/, with names of this test's own in it. */
-export async function deployed(
+/** Path of a file of deploy/, by its name there. */
+export const pathOf = (name: string) =>
+  fileURLToPath(new URL(`../../deploy/${name}`, import.meta.url));
+
+/** Its text, with names of this test's own in it. */
+export async function textOf(
   name: string,
   replacements: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const path = fileURLToPath(new URL(`../../deploy/${name}`, import.meta.url));
-  const text = await readFile(path, 'utf8');
+  const text = await readFile(pathOf(name), 'utf8');
   return Object.entries(replacements).reduce((rest, [from, to]) => {
     if (!rest.includes(from)) throw new Error(`${name} has no ${from}`);
     return rest.replaceAll(from, to);
