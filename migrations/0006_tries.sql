@@ -1,3 +1,6 @@
--- Claims of a batch whose end nobody told, or that broke off with an error nobody foresaw; the one under way counts. A batch
--- from a queue is given up by them: messages of the queue may be lost, or meet others' fate, before they are looked at.
-ALTER TABLE batch_progress ADD COLUMN tries INT UNSIGNED NOT NULL DEFAULT 0;
+-- By its tries a batch from a queue is given up: a message of the queue may be lost, and may be received by a process that dies
+-- of another batch. `suspect`: nobody has told the end of the last claim, or it broke off with an error nobody foresaw. The next
+-- claim makes that a try, unless it is known by then that the batch was not to blame.
+ALTER TABLE batch_progress
+  ADD COLUMN tries INT UNSIGNED NOT NULL DEFAULT 0,
+  ADD COLUMN suspect BOOLEAN NOT NULL DEFAULT FALSE;

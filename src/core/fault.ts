@@ -1,3 +1,5 @@
+import { isMigrateError, type MigrateError } from './errors.js';
+
 /** The outside worlds, as they are named to users. */
 export type Server = 'Elasticsearch' | 'MySQL' | 'S3' | 'SQS' | 'the target directory';
 
@@ -42,6 +44,11 @@ export class Fault extends Error {
 
 export function isFault(error: unknown): error is Fault {
   return error instanceof Error && error.name === 'Fault' && 'server' in error && 'class' in error;
+}
+
+/** Whether it is what adapters throw. Anything else nobody foresaw. */
+export function isForeseen(error: unknown): error is MigrateError | Fault {
+  return isMigrateError(error) || isFault(error);
 }
 
 /** Reads a `Retry-After` header: seconds or an HTTP date. Undefined where it is absent or unreadable. */

@@ -5,7 +5,7 @@ import { readSettings } from '../config/read-settings.js';
 import type { Needs } from '../config/settle.js';
 import { connect, type Connections } from '../core/connect.js';
 import { isMigrateError, MigrateError } from '../core/errors.js';
-import { isFault } from '../core/fault.js';
+import { isFault, isForeseen } from '../core/fault.js';
 import { sendAnew } from '../core/queue/send-anew.js';
 import type { Delivery } from '../core/queue/queue.js';
 import type { Run, RunEvent } from '../core/run.js';
@@ -127,8 +127,7 @@ export class Container {
 
   /** One line, in words for an operator. */
   #tell(error: unknown): void {
-    const isForeseen = isMigrateError(error) || isFault(error);
-    const [message, ...more] = explain(error, !isForeseen);
+    const [message, ...more] = explain(error, !isForeseen(error));
     this.#log.write({ level: 'error', message, ...(more.length > 0 && { more: more.join('\n') }) });
   }
 

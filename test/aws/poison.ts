@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
+import type { LambdaContainer } from '../../sandbox/lambda/container.js';
 import type { LambdaFunction } from '../../sandbox/lambda/function.js';
 import { change, query } from '../end-to-end/landed.js';
 import type { Project } from '../support/project.js';
@@ -27,7 +28,7 @@ export async function poison(
     `CREATE TRIGGER poison BEFORE UPDATE ON batch_progress FOR EACH ROW
      IF NEW.batch_id = ${batchId} AND NEW.status = 'completed' THEN DO SLEEP(3); END IF`,
   );
-  let kills = 0;
+  const victims = new Set<LambdaContainer>();
   const stop = new AbortController();
   const watch = async () => {
     while (!stop.signal.aborted) {
@@ -38,9 +39,10 @@ export async function poison(
       // Host and process: see ownerOf.
       const pid = Number(held?.lease_owner.split(':').at(-1));
       const victim = carriers.busy.find((container) => container.pid === pid);
-      if (victim?.isAlive) {
+      // That it is gone is seen later.
+      if (victim && !victims.has(victim)) {
         victim.kill();
-        kills += 1;
+        victims.add(victim);
       }
       await sleep(100);
     }
@@ -49,7 +51,7 @@ export async function poison(
   watching.catch(() => stop.abort());
   return {
     get kills() {
-      return kills;
+      return victims.size;
     },
     ended: watching,
     stop: async () => {

@@ -152,6 +152,8 @@ test('the whole job runs with exactly these, and without one of them says which'
   await lacks('s3:GetObject', PROCESS, 2);
   await lacks('s3:PutObject', PROCESS, 2);
   await lacks('sqs:ReceiveMessage', PROCESS, 2);
+  expect((await run(EXTRACT, whole)).code).toBe(0);
+  await lacks('sqs:DeleteMessage', [...PROCESS, '--max-batches', '1'], 2);
   for (const args of [EXTRACT, PROCESS, ['retry'], VERIFY]) {
     const ended = await run(args, whole);
     expect(ended.code, `${args.join(' ')}: ${ended.stderr}`).toBe(0);

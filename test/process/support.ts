@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import type { Source } from '../../src/core/elasticsearch/source.js';
 import type { Content, Target } from '../../src/core/objects/target.js';
 import { carryBatch, type BatchOutcome, type Workshop } from '../../src/core/process/batch.js';
-import { ByteBudget } from '../../src/core/process/byte-budget.js';
+import { Budget } from '../../src/core/process/budget.js';
 import { PageSize } from '../../src/core/process/page-size.js';
 import type { MemoryShares } from '../../src/core/process/shares.js';
 import type { BatchWriter, Document } from '../../src/core/process/writer.js';
@@ -110,7 +110,7 @@ export async function carry(
   const workshop: Workshop = {
     source,
     related: await source.inspectRelated(never),
-    budget: new ByteBudget(0),
+    budget: new Budget(0),
     shares,
     pageSize: new PageSize({ most: 10_000, briefMs: Infinity }),
     staging: await temporaryDirectory(),

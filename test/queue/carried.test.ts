@@ -1,5 +1,6 @@
 import { createConnection } from 'mysql2/promise';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import type { Source } from '../../src/core/elasticsearch/source.js';
 import { MigrateError } from '../../src/core/errors.js';
 import { bodyOf } from '../../src/core/queue/message.js';
 import { databaseId } from '../../src/core/tracking/lookup.js';
@@ -26,6 +27,12 @@ import {
 beforeEach(sandboxCredentials);
 
 const never = () => Promise.resolve(false);
+
+/** Reads until it is told to stop. */
+const hanging: Source['messages'] = (_index, { signal }) =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
+  });
 
 /** Finished, and the queue knows it. */
 function done(project: Project, queue: FreshQueue): () => Promise<boolean> {
@@ -137,11 +144,10 @@ test('told to stop, it gives back what does not end, and the messages come at on
   await extractToQueue(project);
   let reading = 0;
   const outcome = await workUntil(project, () => Promise.resolve(reading === 2), {
-    messages: (_index, { signal }) =>
-      new Promise((_resolve, reject) => {
-        reading += 1;
-        signal.addEventListener('abort', () => reject(signal.reason as Error));
-      }),
+    messages: (index, request) => {
+      reading += 1;
+      return hanging(index, request);
+    },
   });
   expect(outcome).toMatchObject({ ended: 'stopped', remaining: 15 });
   expect(await queue.counts()).toEqual({ waiting: 2, inFlight: 0, delayed: 0 });
@@ -196,8 +202,7 @@ test('errors nobody foresaw, of one batch after the other, end the run', async (
   const claims = (await batches(project)).map((batch) => batch.claims);
   expect(claims.sort()).toEqual([0, 0, 0, 1, 1, 1]);
   expect(await queue.counts()).toEqual({ waiting: 3, inFlight: 0, delayed: 3 });
-  const tries = (await batches(project)).map((batch) => batch.tries);
-  expect(tries.sort()).toEqual([0, 0, 0, 0, 1, 1]);
+  expect((await batches(project)).filter(({ isSuspect }) => isSuspect)).toEqual([]);
 });
 
 test('what somebody left behind without a message is sent for', async () => {
@@ -283,12 +288,12 @@ describe('poison', () => {
     await killed(project);
     await queue.drain();
     await killed(project);
-    expect(await batches(project)).toMatchObject([{ claims: 2, tries: 2 }]);
+    expect(await batches(project)).toMatchObject([{ claims: 2, tries: 1, isSuspect: true }]);
     const outcome = await workUntil(project, finished(project), {
       // Nobody foresaw it.
       messages: () => Promise.reject(new TypeError('undefined is not a function')),
     });
-    expect(outcome).toMatchObject({ completed: 0, failedInAll: 5 });
+    expect(outcome).toMatchObject({ completed: 0, failed: 5, failedInAll: 5 });
     const dead = await queue.drain(queue.deadLettersUrl);
     const reason = { StringValue: expect.stringContaining('tried 3 times') as string };
     expect(dead).toMatchObject([{ MessageAttributes: { reason } }]);
@@ -312,6 +317,46 @@ describe('poison', () => {
     expect(await workUntil(project, finished(project))).toMatchObject({ completed: 5 });
   });
 
+  test('takes no other with it: what was tried before is carried alone', async () => {
+    const { project } = await queued({ ids: ids(25) });
+    await extractToQueue(project);
+    await change(project, 'UPDATE batch_progress SET suspect = TRUE');
+    const died = await runBinary(['process', '--queue', '--concurrency', '3'], {
+      cwd: project.cwd,
+      env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-claimed 2' },
+      preload: ['stop-at.mjs'],
+    });
+    expect(died.code).toBe(137);
+    // The first was done before the second was claimed.
+    const statuses = (await batches(project)).map(({ status }) => status);
+    expect(statuses.sort()).toEqual(['completed', 'in_progress', 'pending']);
+  });
+
+  test('is not what somebody knows to be innocent, even where the tables could not be told', async () => {
+    const { project, queue } = await queued({ ids: ids(5) });
+    await extractToQueue(project);
+    await change(
+      project,
+      `CREATE TRIGGER down BEFORE UPDATE ON batch_progress FOR EACH ROW
+       IF NEW.status = 'pending' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'down'; END IF`,
+    );
+    const isClaimed = async () => (await batches(project))[0]?.status === 'in_progress';
+    // Told to stop, it is not given back within the grace.
+    await workUntil(project, isClaimed, { messages: hanging });
+    await change(project, 'DROP TRIGGER down');
+    expect(await batches(project)).toMatchObject([{ status: 'in_progress', isSuspect: true }]);
+    const [sent] = await queue.drain();
+    expect(JSON.parse(sent?.Body ?? '')).toMatchObject({ attempt: 2, excused: true });
+    await queue.release(sent);
+    await change(
+      project,
+      'UPDATE batch_progress SET lease_expires_at = NOW(6) - INTERVAL 1 SECOND',
+    );
+    const isClaimedAgain = async () => (await batches(project))[0]?.claims === 2;
+    await workUntil(project, isClaimedAgain, { messages: hanging });
+    expect(await batches(project)).toMatchObject([{ claims: 2, tries: 0, isSuspect: false }]);
+  });
+
   test('is not what was given back', async () => {
     const { project } = await queued({ ids: ids(5), maxReceives: 3 });
     await extractToQueue(project);
@@ -319,11 +364,13 @@ describe('poison', () => {
     const down = new MigrateError('unavailable', 'Elasticsearch was down for 1 s');
     const working = workUntil(project, never, { messages: () => Promise.reject(down) });
     expect(await rejection(working)).toBe(down);
-    expect(await batches(project)).toMatchObject([{ status: 'pending', claims: 2, tries: 1 }]);
+    expect(await batches(project)).toMatchObject([
+      { status: 'pending', claims: 2, tries: 1, isSuspect: false },
+    ]);
   });
 
   test('is in the tables before it is in the dead-letter queue', async () => {
-    const { project } = await queued({ ids: ids(5), maxReceives: 3 });
+    const { project, queue } = await queued({ ids: ids(5), maxReceives: 3 });
     await extractToQueue(project);
     await change(project, 'UPDATE batch_progress SET tries = 2');
     const options = { cwd: project.cwd, env: project.env };
@@ -334,11 +381,18 @@ describe('poison', () => {
     });
     expect(died.code).toBe(137);
     expect(await batches(project)).toMatchObject([{ status: 'failed', claims: 0 }]);
+    expect(await queue.drain(queue.deadLettersUrl)).toEqual([]);
+    // As its message is seen again.
+    await queue.put(bodyOf(message(1, { databaseId: await ownDatabase(project) })));
+    const isDead = async () => (await queue.counts(queue.deadLettersUrl)).waiting === 1;
+    await workUntil(project, isDead);
     expect(await runBinary(['retry'], options)).toMatchObject({ code: 3 });
     expect(await batches(project)).toMatchObject([{ status: 'failed' }]);
     expect(await runBinary(['retry', '--error', 'poisoned'], options)).toMatchObject({ code: 0 });
     expect(await workUntil(project, finished(project))).toMatchObject({ completed: 5 });
     // Another batch, with tries of its own.
-    expect(await batches(project)).toMatchObject([{ batch_id: 2, status: 'completed', tries: 1 }]);
+    expect(await batches(project)).toMatchObject([
+      { batch_id: 2, status: 'completed', tries: 0, isSuspect: false },
+    ]);
   });
 });

@@ -87,7 +87,14 @@ export async function freshQueue({
 export const NO_MESSAGES = { waiting: 0, inFlight: 0, delayed: 0 };
 
 export function message(batchId: number, changes: Partial<BatchMessage> = {}): BatchMessage {
-  return { databaseId: 'some database', jobId: 1, batchId, attempt: 1, ...changes };
+  return {
+    databaseId: 'some database',
+    jobId: 1,
+    batchId,
+    attempt: 1,
+    isExcused: false,
+    ...changes,
+  };
 }
 
 /** The batches that messages name, in order. */

@@ -104,17 +104,21 @@ export interface QueuedBatch {
   readonly status: string;
   readonly claims: number;
   readonly tries: number;
+  readonly isSuspect: boolean;
   readonly isQueued: boolean;
 }
 
 export async function batches(project: Project): Promise<QueuedBatch[]> {
   const rows = await query<never>(
     project,
-    'SELECT batch_id, status, claims, tries, queued_at IS NOT NULL AS isQueued FROM batch_progress ORDER BY batch_id',
+    'SELECT batch_id, status, claims, tries, suspect AS isSuspect, queued_at IS NOT NULL AS isQueued FROM batch_progress ORDER BY batch_id',
   );
-  return (rows as unknown as (Omit<QueuedBatch, 'isQueued'> & { isQueued: number })[]).map(
-    (row) => ({ ...row, isQueued: row.isQueued === 1 }),
-  );
+  type Row = Omit<QueuedBatch, 'isQueued' | 'isSuspect'> & { isQueued: number; isSuspect: number };
+  return (rows as unknown as Row[]).map((row) => ({
+    ...row,
+    isQueued: row.isQueued === 1,
+    isSuspect: row.isSuspect === 1,
+  }));
 }
 
 /** Whether no batch is left to do. */

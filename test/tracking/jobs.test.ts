@@ -60,6 +60,15 @@ test('a job is index, date field, filter and interval: the same four are the sam
   expect(new Set([...same, ...others].map(({ jobId }) => jobId)).size).toBe(1 + others.length);
 });
 
+test('of two that begin where the last one ended, up to now, the second is the first', async () => {
+  const upToNow = (to: number) =>
+    findOrCreateJob(database, scope, october(1, to), ['messages'], 'now');
+  const [one, other] = await Promise.all([upToNow(2), upToNow(3)]);
+  expect(other).toEqual(one);
+  await completed(one.interval);
+  expect((await upToNow(4)).jobId).not.toBe(one.jobId);
+});
+
 test('the last job that was made and completed says where the next one starts', async () => {
   expect(await nextRunDate(database, scope)).toBeUndefined();
   await completed(october(1, 2));

@@ -74,7 +74,8 @@ async function extractJobs(
     return { kind: 'dry-run', interval, expected: await source.count(interval, run.stop) };
 
   const known = (await unfinishedJobs(database, scope)).map(({ jobId }) => jobId);
-  const job = await findOrCreateJob(database, scope, interval, indices);
+  const end = options.to === undefined ? 'now' : 'asked-for';
+  const job = await findOrCreateJob(database, scope, interval, indices, end);
   reached('job-created');
   const outcome = await extractJob(run, on, options, { job, resumed: known.includes(job.jobId) });
   return outcome.kind === 'busy' ? outcome : { ...outcome, jobs: [...jobs, ...outcome.jobs] };

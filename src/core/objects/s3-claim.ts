@@ -5,8 +5,8 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { isMigrateError, usage } from '../errors.js';
-import { isFault } from '../fault.js';
+import { usage } from '../errors.js';
+import { isForeseen } from '../fault.js';
 import type { MarkerStore } from './marker.js';
 import { readFailure, s3Fault, s3UsageError } from './s3-faults.js';
 
@@ -64,7 +64,7 @@ export function s3MarkerStore(
 
 /** What an error while claiming means: before anything was done, a refusal is for the user to resolve. */
 export function s3ClaimError(error: unknown, place: MarkerPlace): unknown {
-  if (isMigrateError(error) || isFault(error)) return error;
+  if (isForeseen(error)) return error;
   const { bucket } = place;
   const what = `access to ${urlOf(place)}`;
   if (error instanceof Error && /region is missing/i.test(error.message)) {

@@ -4,8 +4,8 @@ import {
   type AwsFailure,
   type FailureKind,
 } from '../aws/failure.js';
-import { isMigrateError, usage } from '../errors.js';
-import { Fault, isFault } from '../fault.js';
+import { usage } from '../errors.js';
+import { Fault, isForeseen } from '../fault.js';
 
 /** What is known of a failed request to S3; all of it may be shown to users. */
 export interface S3Failure extends AwsFailure {
@@ -49,7 +49,7 @@ export function readFailure(error: unknown): S3Failure | undefined {
  * are. `what` names the request, such as `PUT s3://bucket/key`, `advice` which permission it needs.
  */
 export function s3Fault(error: unknown, what: string, bucket: string, advice?: string): unknown {
-  if (isMigrateError(error) || isFault(error)) return error;
+  if (isForeseen(error)) return error;
   const failure = readFailure(error);
   if (failure === undefined) return error;
   const { kind, code, message, retryAfterMs } = failure;

@@ -4,8 +4,7 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { isMigrateError } from '../errors.js';
-import { isFault } from '../fault.js';
+import { isForeseen } from '../fault.js';
 import type { S3TargetSettings } from '../settings.js';
 import { reached } from '../steps.js';
 import { contentAsBuffer } from './content.js';
@@ -217,7 +216,7 @@ class BucketTarget implements Target {
       return await send();
     } catch (error) {
       signal.throwIfAborted();
-      if (isMigrateError(error) || isFault(error)) throw error;
+      if (isForeseen(error)) throw error;
       throw (
         clockCorrected(error, what, this.#client, clock) ??
         s3Fault(error, what, this.#settings.bucket, advice)

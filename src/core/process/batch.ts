@@ -8,7 +8,7 @@ import { createSpool } from '../objects/spool.js';
 import { reached } from '../steps.js';
 import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
 import type { BatchObject, FailedMessage, MessageOutcome } from '../tracking/outcomes.js';
-import type { ByteBudget } from './byte-budget.js';
+import type { Budget } from './budget.js';
 import { assembleDocument } from './document.js';
 import { fetchLarge } from './fetch-large.js';
 import { failure, fetchMessages } from './fetch.js';
@@ -24,7 +24,7 @@ const LARGE_TRIES = 3;
 export interface Workshop {
   readonly source: Source;
   readonly related: readonly RelatedIndex[];
-  readonly budget: ByteBudget;
+  readonly budget: Budget;
   readonly shares: MemoryShares;
   readonly pageSize: PageSize;
   /** This process's staging directory. */

@@ -24,6 +24,11 @@ export class Breakage {
     if (this.#again > MOST_AGAIN) this.carried();
   }
 
+  /** Those that broke off since one was carried. */
+  get batches(): readonly number[] {
+    return [...this.#batches];
+  }
+
   get isGeneral(): boolean {
     return this.#batches.size >= MOST_BROKEN;
   }

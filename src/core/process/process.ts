@@ -5,6 +5,7 @@ import { HandedInbox, PolledInbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
 import { QueueSource } from './queue-source.js';
 import { isMigrateError } from '../errors.js';
+import { isForeseen } from '../fault.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
 import { measured, type Measure, type Run } from '../run.js';
@@ -77,7 +78,9 @@ export async function carryBatches(
   options: CarryOptions,
   requeue: () => Promise<void>,
 ): Promise<Carried> {
-  return carryFrom(run, on, options, await openSource(run, on, options, requeue));
+  const tally = new Tally(run, options.expected);
+  const source = await openSource(run, on, options, { tally, requeue });
+  return carryFrom(run, on, options, source, tally);
 }
 
 /**
@@ -100,8 +103,10 @@ export async function carryDeliveries(
   await prepareStaging(run);
   const from = wantedQueue(on);
   const inbox = new HandedInbox(deliveries, from.queue);
-  const source = new QueueSource(run, on, from, inbox, options, nothingElse, breakage);
   const tally = new Tally(run, options.expected);
+  const givenUp = (messages: number) => tally.giveUp(messages);
+  const parts = { inbox, whenIdle: nothingElse, givenUp, breakage };
+  const source = new QueueSource(run, on, from, options, parts);
   let error: Error | undefined;
   try {
     await carryFrom(run, on, options, source, tally);
@@ -118,7 +123,7 @@ async function carryFrom(
   on: Connections,
   options: CarryOptions,
   source: BatchSource,
-  tally = new Tally(run, options.expected),
+  tally: Tally,
 ): Promise<Carried> {
   const grace = stopAfterGrace(run.stop);
   let workshop: Awaited<ReturnType<typeof openWorkshop>> | undefined;
@@ -148,11 +153,13 @@ async function openSource(
   run: Run,
   on: Connections,
   options: CarryOptions,
-  requeue: () => Promise<void>,
+  { tally, requeue }: { tally: Tally; requeue: () => Promise<void> },
 ): Promise<BatchSource> {
   if (options.fromQueue) {
     const from = wantedQueue(on);
-    return new QueueSource(run, on, from, new PolledInbox(from.queue), options, requeue);
+    const inbox = new PolledInbox(from.queue);
+    const givenUp = (messages: number) => tally.giveUp(messages);
+    return new QueueSource(run, on, from, options, { inbox, whenIdle: requeue, givenUp });
   }
   const source = new WorkQueue(run, on, options, requeue);
   await source.lookAround();
@@ -200,12 +207,13 @@ async function workOn(
     const why: unknown = lost.aborted ? lost.reason : error;
     // Before it is given back: a beat in between would find it lost.
     heartbeat.drop(batch.lease);
-    await release(run, on, batch);
-    if (why instanceof LeaseLost || why instanceof KeyTaken) {
+    const isLost = why instanceof LeaseLost || why instanceof KeyTaken;
+    const isStopped = stops.some(({ aborted }) => aborted) || isImpatience(run, error);
+    await release(run, on, batch, !isLost && !isStopped && !isForeseen(error));
+    if (isLost) {
       warnLost(run, batch, why.message);
       return { kind: 'lost' };
     }
-    const isStopped = stops.some(({ aborted }) => aborted) || isImpatience(run, error);
     return isStopped ? { kind: 'stopped' } : { kind: 'threw', error };
   } finally {
     heartbeat.drop(batch.lease);
@@ -241,9 +249,14 @@ function openWriter(
   });
 }
 
-async function release(run: Run, { leases }: Connections, batch: ClaimedBatch): Promise<void> {
+async function release(
+  run: Run,
+  { leases }: Connections,
+  batch: ClaimedBatch,
+  isSuspect: boolean,
+): Promise<void> {
   try {
-    const isReleased = await releaseBatch(leases, batch);
+    const isReleased = await releaseBatch(leases, batch, isSuspect);
     reached('batch-released');
     if (isReleased) measured(run.report, { kind: 'returned' });
   } catch (error) {
@@ -343,6 +356,12 @@ class Tally {
       if (kind === 'completed') this.completed += 1;
       else this.failed += 1;
     }
+    this.show();
+  }
+
+  /** Failed with a batch that nobody could carry. */
+  giveUp(messages: number): void {
+    this.failed += messages;
     this.show();
   }
 

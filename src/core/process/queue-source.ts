@@ -1,17 +1,18 @@
 import { anySignal } from '../any-signal.js';
 import type { Connections, QueueConnection } from '../connect.js';
 import { isMigrateError } from '../errors.js';
-import { isFault } from '../fault.js';
+import { isForeseen } from '../fault.js';
 import { parseBody, type BatchMessage } from '../queue/message.js';
 import type { Inbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
 import { measured, ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
-import { claimNamedBatch, countTry, type ClaimedBatch } from '../tracking/claims.js';
+import { claimNamedBatch, excuseBatches, POISONED, type ClaimedBatch } from '../tracking/claims.js';
 import { foreignJobs } from '../tracking/jobs.js';
 import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { Breakage } from './breakage.js';
+import { Budget } from './budget.js';
 import { RunLimits } from './run-limits.js';
 import type { CarryOptions, ProcessOutcome } from './types.js';
 
@@ -40,10 +41,12 @@ const MOST_RECEIVES = 5;
  *
  * The queue counts receipts, and takes what is received too often for poison. So a batch that has to come again for no
  * fault of its own (a server is down, somebody else holds it) is sent anew, and the message that was received goes. A
- * batch whose tries all ended without a word, or in an error nobody foresaw, is given up one try before the queue would: its
- * messages are marked as failed, and the message is buried. Its tries are counted in the tracking database: it may have had
- * several messages, and those may have been received without a look at them. Where batch after batch breaks off, none of
- * them is to blame: the run ends, and the last one spends no try.
+ * message that is received for the last time is sent anew, too, before anybody looks at its batch.
+ *
+ * A batch whose tries all ended without a word, or in an error nobody foresaw, is given up: its messages are marked as failed,
+ * and the message is buried. Its tries are counted in the tracking database: it may have had several messages. From its
+ * second try on it is carried alone, so that it takes nobody with it. Where batch after batch breaks off, none of them is
+ * to blame: the run ends, and they spend no try.
  */
 export class QueueSource implements BatchSource {
   readonly #run: Run;
@@ -51,33 +54,31 @@ export class QueueSource implements BatchSource {
   readonly #from: QueueConnection;
   readonly #inbox: Inbox;
   readonly #limits: RunLimits;
+  /** One for each batch in hand; one that is carried alone takes all. */
+  readonly #places: Budget;
   readonly #watch: boolean;
   readonly #whenIdle: () => Promise<void>;
   readonly #visibilitySeconds: number;
-  readonly #mostTries: number;
-  readonly #received = new Map<ClaimedBatch, Received>();
+  readonly #maxReceives: number;
+  readonly #received = new Map<ClaimedBatch, Claimed>();
   /** Received, and not seen to yet. */
   readonly #inHand = new Set<Delivery>();
   readonly #breakage: Breakage;
+  readonly #givenUp: (messages: number) => void;
   /** Aborted when the run is to stop, or one of us has failed. */
   readonly #ending = new AbortController();
   readonly #signal: AbortSignal;
   readonly #timer: NodeJS.Timeout;
   #extending: Promise<void> | undefined;
+  #failure: unknown;
   ended: ProcessOutcome['ended'] = 'nothing-left';
 
-  /**
-   * @param whenIdle called, with `watch`, whenever no message came
-   * @param breakage of the runs before, where these were short
-   */
   constructor(
     run: Run,
     on: Connections,
     from: QueueConnection,
-    inbox: Inbox,
     options: CarryOptions,
-    whenIdle: () => Promise<void>,
-    breakage = new Breakage(),
+    { inbox, whenIdle, givenUp, breakage = new Breakage() }: QueueSourceParts,
   ) {
     const { leaseSeconds } = on.settings;
     this.#run = run;
@@ -85,11 +86,13 @@ export class QueueSource implements BatchSource {
     this.#from = from;
     this.#inbox = inbox;
     this.#limits = new RunLimits(run, options);
+    this.#places = new Budget(options.concurrency);
     this.#watch = options.watch;
     this.#whenIdle = whenIdle;
     this.#breakage = breakage;
+    this.#givenUp = givenUp;
     this.#visibilitySeconds = Math.min(VISIBILITY_S, 2 * leaseSeconds);
-    this.#mostTries = (from.maxReceives ?? MOST_RECEIVES) - 1;
+    this.#maxReceives = from.maxReceives ?? MOST_RECEIVES;
     this.#signal = anySignal(run.stop, this.#ending.signal);
     const extend = () => {
       this.#extending ??= this.#extend().finally(() => (this.#extending = undefined));
@@ -97,7 +100,7 @@ export class QueueSource implements BatchSource {
     this.#timer = setInterval(extend, (this.#visibilitySeconds * 1000) / 3);
   }
 
-  async take(): Promise<ClaimedBatch | undefined> {
+  async take(): Promise<Accepted> {
     try {
       return await this.#next();
     } catch (error) {
@@ -112,12 +115,13 @@ export class QueueSource implements BatchSource {
     this.#received.delete(batch);
     if (!received) throw new Error(`batch ${batch.batchId} did not come from the queue`);
     try {
-      await this.#settle(received, how);
+      await this.#settle(received, batch, how);
     } catch (error) {
       this.#ending.abort(error);
       throw error;
     } finally {
       this.#inHand.delete(received.delivery);
+      received.leave();
     }
   }
 
@@ -126,8 +130,9 @@ export class QueueSource implements BatchSource {
     await this.#extending;
   }
 
-  async #next(): Promise<ClaimedBatch | undefined> {
+  async #next(): Promise<Accepted> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure as Error;
       const limit = this.#limits.reached();
       if (limit) this.ended = limit;
       if (limit || this.#isEnding()) return undefined;
@@ -143,28 +148,33 @@ export class QueueSource implements BatchSource {
     }
   }
 
+  /** What nobody waits for has gone wrong: the run ends once what is in hand has ended. */
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#ending.abort(error);
+  }
+
   #isEnding(): boolean {
     return this.#signal.aborted;
   }
 
-  async #settle(received: Received, how: Settled): Promise<void> {
+  async #settle(received: Claimed, batch: ClaimedBatch, how: Settled): Promise<void> {
     const { delivery, message } = received;
+    // Known to us even where the tracking database could not be told.
+    const excused = excusedFrom(received, batch);
     switch (how.kind) {
       case 'carried':
         this.#breakage.carried();
         this.#inbox.carried(message);
         return this.#tell(received, (queue) => queue.delete(delivery));
       case 'stopped':
-        return this.#again(received, this.#run.stop.aborted ? 0 : UNAVAILABLE_DELAY_S);
+        return this.#again(excused, this.#run.stop.aborted ? 0 : UNAVAILABLE_DELAY_S);
       case 'lost':
-        return this.#again(received, this.#on.settings.leaseSeconds);
+        return this.#again(excused, this.#on.settings.leaseSeconds);
       case 'threw':
-        if (isMigrateError(how.error) || isFault(how.error)) {
-          await this.#again(received, UNAVAILABLE_DELAY_S);
-          throw how.error;
-        }
-        await this.#brokeOff(received, how.error);
-        if (this.#breakage.isGeneral) throw how.error;
+        if (isForeseen(how.error)) await this.#again(excused, UNAVAILABLE_DELAY_S);
+        else await this.#brokeOff(received, how.error);
+        if (isForeseen(how.error) || this.#breakage.isGeneral) throw how.error;
     }
   }
 
@@ -178,7 +188,7 @@ export class QueueSource implements BatchSource {
   }
 
   /** Kept from others from here on, however long it takes to claim its batch, until it is seen to. */
-  async #accept(delivery: Delivery): Promise<ClaimedBatch | undefined> {
+  async #accept(delivery: Delivery): Promise<Accepted> {
     this.#inHand.add(delivery);
     let batch: ClaimedBatch | undefined;
     try {
@@ -190,38 +200,74 @@ export class QueueSource implements BatchSource {
   }
 
   /** The batch a message is about, claimed. Undefined where there is nothing to do for us; the message is seen to then. */
-  async #claim(delivery: Delivery): Promise<ClaimedBatch | undefined> {
+  async #claim(delivery: Delivery): Promise<Accepted> {
     const message = parseBody(delivery.body);
     if ('wrong' in message) return this.#refuse(delivery, message.wrong);
     const { databaseId } = this.#from.outbox;
     if (message.databaseId !== databaseId)
       return this.#refuse(delivery, 'its batch is in another tracking database');
     const received = { delivery, message };
+    // Where its process died of it, the queue would give it up, and nobody would know of what.
+    if (delivery.receives >= this.#maxReceives) return this.#again(received, 0).then(nothing);
     try {
       return await this.#claimNamed(received);
     } catch (error) {
-      if (isMigrateError(error) || isFault(error)) await this.#again(received, UNAVAILABLE_DELAY_S);
+      if (isForeseen(error)) await this.#again(received, UNAVAILABLE_DELAY_S);
       else await this.#brokeOff(received, error);
       throw error;
     }
   }
 
-  async #claimNamed(received: Received): Promise<ClaimedBatch | undefined> {
+  /** Beside others; alone where it was tried before. */
+  async #claimNamed(received: Received): Promise<Accepted> {
+    const beside = await this.#claimIn(1, received);
+    if (beside !== 'suspect') return beside;
+    const alone = await this.#claimIn(Number.POSITIVE_INFINITY, received);
+    if (alone === 'suspect') throw new Error('a batch that is alone is refused for not being so');
+    return alone;
+  }
+
+  async #claimIn(places: number, received: Received): Promise<Accepted | 'suspect'> {
+    const leave = await this.#places.hold(places);
+    let batch: Accepted | 'suspect';
+    try {
+      // It may have been waited for others.
+      if (this.#isEnding()) return await this.#again(received, 0).then(nothing);
+      batch = await this.#claimHere(received, places > 1);
+      if (typeof batch !== 'object') return batch;
+      this.#received.set(batch, { ...received, leave });
+      return batch;
+    } finally {
+      if (typeof batch !== 'object') leave();
+    }
+  }
+
+  async #claimHere(received: Received, isAlone: boolean): Promise<Accepted | 'suspect'> {
     const { delivery, message } = received;
     const { settings, database } = this.#on;
     const foreign = await foreignJobs(database, settings.source.index);
     if (foreign.includes(message.jobId))
       return this.#refuse(delivery, 'its job reads another index than the configured');
-    const named = { ...message, mostTries: this.#mostTries };
-    const owner = ownerOf(this.#run.host);
-    const claim = await claimNamedBatch(database, owner, settings.leaseSeconds, named);
+    const { jobId, batchId, attempt, isExcused } = message;
+    const claim = await claimNamedBatch(database, ownerOf(this.#run.host), settings.leaseSeconds, {
+      ...{ jobId, batchId, isAlone },
+      // As many as receipts that are worked on.
+      mostTries: this.#maxReceives - 1,
+      excusedClaim: isExcused ? attempt - 1 : undefined,
+    });
     switch (claim.kind) {
       case 'claimed':
         reached('batch-claimed');
-        this.#received.set(claim.batch, received);
         return claim.batch;
+      case 'suspect':
+        return claim.kind;
       case 'worn-out':
         return this.#giveUp(received, claim.tries);
+      case 'given-up':
+        return this.#refuse(
+          delivery,
+          `batch ${batchId} was given up: no try of it came to its end`,
+        );
       case 'held':
         return this.#again(received, claim.secondsLeft + BEHIND_LEASE_S).then(nothing);
       case 'finished':
@@ -234,12 +280,13 @@ export class QueueSource implements BatchSource {
     const { delivery, message } = received;
     const { jobId, batchId } = message;
     const detail = `batch ${batchId} was tried ${tries} times, and no try came to its end: each broke off with an error that is in the log, or with its process`;
-    const failed = await failBatch(this.#on.database, message, { code: 'poisoned', detail });
-    // Somebody else was faster.
+    const failed = await failBatch(this.#on.database, message, detail);
+    // Somebody else was faster, or we have, and did not hear of it.
     if (typeof failed === 'string')
       return this.#again(received, this.#on.settings.leaseSeconds).then(nothing);
     reached('batch-poisoned');
-    measured(this.#run.report, { kind: 'given-up', messages: failed, code: 'poisoned' });
+    this.#givenUp(failed);
+    measured(this.#run.report, { kind: 'given-up', messages: failed, code: POISONED });
     const said = `${detail}; its ${failed} messages are failed`;
     this.#report('error', said, { jobId, batchId });
     return this.#refuse(delivery, said);
@@ -257,16 +304,18 @@ export class QueueSource implements BatchSource {
     });
   }
 
-  /** Nobody foresaw what is wrong: where it seems to be the batch, it has spent a try. */
+  /** Nobody foresaw what is wrong: where it seems to be the batch, it stays suspect. */
   async #brokeOff(received: Received, error: unknown): Promise<void> {
     const { batchId, jobId } = received.message;
     this.#breakage.broke(batchId);
-    if (this.#breakage.isGeneral) return this.#again(received, GENERAL_DELAY_S);
+    if (this.#breakage.isGeneral) {
+      // Where that can't be noted they spend a try each.
+      await excuseBatches(this.#on.leases, this.#breakage.batches).catch(() => undefined);
+      return this.#again(received, GENERAL_DELAY_S);
+    }
     const why = error instanceof Error ? error.message : String(error);
     const said = `batch ${batchId} is given back, and tried again: ${why}`;
     this.#report('error', said, { jobId, batchId });
-    // Where that can't be noted it is tried once more than it should.
-    await countTry(this.#on.leases, batchId).catch(() => undefined);
     return this.#again(received, BROKEN_DELAY_S);
   }
 
@@ -274,6 +323,7 @@ export class QueueSource implements BatchSource {
   async #refuse(delivery: Delivery, why: string): Promise<undefined> {
     const buried = await this.#from.queue.bury(delivery, why).catch((error: unknown) => {
       this.#inbox.keep(delivery);
+      if (isUsage(error)) this.#fail(error);
       return error as Error;
     });
     const where =
@@ -294,6 +344,7 @@ export class QueueSource implements BatchSource {
       await what(this.#from.queue);
     } catch (error) {
       this.#inbox.keep(delivery);
+      if (isUsage(error)) this.#fail(error);
       this.#report(
         'warn',
         `message ${delivery.messageId} will come once more: ${(error as Error).message}`,
@@ -306,6 +357,7 @@ export class QueueSource implements BatchSource {
     for (const delivery of this.#inHand) {
       await this.#from.queue.extend(delivery, this.#visibilitySeconds).catch((error: unknown) => {
         if (!this.#inHand.has(delivery)) return;
+        if (isUsage(error)) this.#fail(error);
         const why = (error as Error).message;
         this.#report('warn', `message ${delivery.messageId} is not kept from others: ${why}`);
       });
@@ -321,11 +373,37 @@ export class QueueSource implements BatchSource {
   }
 }
 
+export interface QueueSourceParts {
+  readonly inbox: Inbox;
+  /** Called, with `watch`, whenever no message came. */
+  readonly whenIdle: () => Promise<void>;
+  /** Told how many messages were failed with a batch that was given up. */
+  readonly givenUp: (messages: number) => void;
+  /** Of the runs before, where these were short. */
+  readonly breakage?: Breakage;
+}
+
+/** Undefined where there is nothing to do, and the message was seen to. */
+type Accepted = ClaimedBatch | undefined;
+
 /** A message, and what it says. */
 interface Received {
   readonly delivery: Delivery;
   readonly message: BatchMessage;
 }
+
+/** One whose batch was claimed; `leave` lets others have its place. */
+interface Claimed extends Received {
+  readonly leave: () => void;
+}
+
+/** The same for the next claim, by somebody who knows that this one has ended for no fault of the batch. */
+function excusedFrom({ delivery, message }: Received, { claim }: ClaimedBatch): Received {
+  return { delivery, message: { ...message, attempt: claim + 1, isExcused: true } };
+}
+
+/** What somebody has to see to: a permission, a queue that is not there. */
+const isUsage = (error: unknown) => isMigrateError(error) && error.kind === 'usage';
 
 /** For what is to be finished even where the run is to stop: it is short. */
 const NEVER = new AbortController().signal;

@@ -3,7 +3,7 @@ import { leavesPauses } from '../elasticsearch/pace.js';
 import { openStaging, removeLeftovers } from '../objects/staging.js';
 import type { Run } from '../run.js';
 import type { Workshop } from './batch.js';
-import { ByteBudget } from './byte-budget.js';
+import { Budget } from './budget.js';
 import { PageSize } from './page-size.js';
 import { shareMemory } from './shares.js';
 
@@ -34,7 +34,7 @@ export async function openWorkshop(
 ): Promise<Workshop & { close(): Promise<void> }> {
   const { hostname, pid, temporaryDirectory } = run.host;
   const staging = await openStaging(temporaryDirectory, { hostname, pid });
-  const budget = new ByteBudget(settings.limits.maxInFlightBytes);
+  const budget = new Budget(settings.limits.maxInFlightBytes);
   const shares = shareMemory(budget.total, concurrency, related.length);
   return {
     source,

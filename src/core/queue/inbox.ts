@@ -1,3 +1,4 @@
+import { isMigrateError } from '../errors.js';
 import type { BatchMessage } from './message.js';
 import type { Delivery, Queue } from './queue.js';
 
@@ -75,8 +76,16 @@ export class HandedInbox implements Inbox {
   /** From here on it is kept from others for as long as ours are: what is killed with it must not be hidden for hours. */
   async receive(visibilitySeconds: number): Promise<Delivery | undefined> {
     const delivery = this.#waiting.shift();
-    // Where that fails it only comes later; and what it was about fails, too.
-    if (delivery) await this.#queue.extend(delivery, visibilitySeconds).catch(() => undefined);
+    if (!delivery) return undefined;
+    try {
+      await this.#queue.extend(delivery, visibilitySeconds);
+    } catch (error) {
+      // Else it only comes later; and what it was about fails, too.
+      if (isMigrateError(error) && error.kind === 'usage') {
+        this.#waiting.unshift(delivery);
+        throw error;
+      }
+    }
     return delivery;
   }
 

@@ -4,21 +4,24 @@ export interface BatchMessage {
   readonly databaseId: string;
   readonly jobId: number;
   readonly batchId: number;
-  /** Which try it was sent for, from 1, for who reads it: what counts is the number in the tracking database. */
+  /** The claim of the batch that it was sent for, from 1, as far as the sender knew. */
   readonly attempt: number;
+  /** The sender knows how the claim before ended: for no fault of the batch. */
+  readonly isExcused: boolean;
 }
 
 /** Raise it when an older reader would misunderstand. */
 const VERSION = 1;
 
 /** The body of a message, one line of JSON. */
-export function bodyOf({ databaseId, jobId, batchId, attempt }: BatchMessage): string {
+export function bodyOf({ databaseId, jobId, batchId, attempt, isExcused }: BatchMessage): string {
   return JSON.stringify({
     esMigrate: VERSION,
     database: databaseId,
     job: jobId,
     batch: batchId,
     attempt,
+    ...(isExcused && { excused: true }),
   });
 }
 
@@ -32,7 +35,7 @@ export function parseBody(body: string): BatchMessage | { readonly wrong: string
   }
   if (typeof parsed !== 'object' || parsed === null || !('esMigrate' in parsed))
     return { wrong: 'it is no message of es-migrate' };
-  const { esMigrate, database, job, batch, attempt } = parsed as Record<string, unknown>;
+  const { esMigrate, database, job, batch, attempt, excused } = parsed as Record<string, unknown>;
   if (esMigrate !== VERSION)
     return { wrong: `it has version ${JSON.stringify(esMigrate)}, known is ${VERSION}` };
   if (typeof database !== 'string' || database === '') return { wrong: 'it names no database' };
@@ -43,6 +46,7 @@ export function parseBody(body: string): BatchMessage | { readonly wrong: string
     jobId: job,
     batchId: batch,
     attempt: isCount(attempt) ? attempt : 1,
+    isExcused: excused === true,
   };
 }
 

@@ -3,12 +3,18 @@ import { reached } from '../steps.js';
 import type { Database, Statements } from '../tracking/database.js';
 import { foreignJobs } from '../tracking/jobs.js';
 import { withLock } from '../tracking/lock.js';
-import { forgetSent, markSent, unsentBatches, type UnsentScope } from '../tracking/outbox.js';
+import {
+  countSent,
+  forgetSent,
+  markSent,
+  unsentBatches,
+  type UnsentScope,
+} from '../tracking/outbox.js';
 import type { Queue } from './queue.js';
 
 /** Batches looked up, sent and marked at once. */
 const AT_ONCE = 500;
-/** An empty queue has lost what was sent so long ago: longer than its counts lag behind, and than a message is held back. */
+/** A queue with too few messages has lost what was sent so long ago: longer than its counts lag behind, and than one is held back. */
 const LOST_AFTER_S = 20 * 60;
 /** How long an extraction that has ended waits for others who are sending, in seconds. */
 const TURN_S = 3;
@@ -64,14 +70,15 @@ export class Outbox {
   }
 
   /**
-   * Sends again what was sent and must be lost: everything where the queue has long been empty, and what is older than the
-   * queue keeps anything.
+   * Sends again what was sent and must be lost: all that was sent long ago where the queue has fewer messages than there are
+   * batches that wait for one, since nobody can tell which are gone; and what is older than the queue keeps anything.
    */
   async resendLost(signal: AbortSignal): Promise<number> {
     const { database, index } = this.#place;
     const { messages, retentionSeconds } = await this.#queue.state(signal);
-    const lostAfter = messages === 0 ? LOST_AFTER_S : retentionSeconds;
-    const lost = await forgetSent(database, lostAfter, await foreignJobs(database, index));
+    const foreign = await foreignJobs(database, index);
+    const isShort = messages < (await countSent(database, foreign));
+    const lost = await forgetSent(database, isShort ? LOST_AFTER_S : retentionSeconds, foreign);
     if (lost > 0) await this.flush(signal);
     return lost;
   }
@@ -94,9 +101,9 @@ export class Outbox {
       const last = batches.at(-1);
       if (!last) return { sent, after };
       await this.#queue.send(
-        batches.map(({ batchId, jobId, tries }) => ({
+        batches.map(({ batchId, jobId, claims }) => ({
           ...{ databaseId, jobId, batchId },
-          attempt: tries + 1,
+          ...{ attempt: claims + 1, isExcused: false },
         })),
         0,
         signal,

@@ -1,6 +1,6 @@
 import { kindOfFailure, readAwsFailure } from '../aws/failure.js';
-import { isMigrateError, usage } from '../errors.js';
-import { Fault, isFault } from '../fault.js';
+import { usage } from '../errors.js';
+import { Fault, isForeseen } from '../fault.js';
 
 /** By SQS's JSON protocol, and by the older one. */
 const missing = new Set([
@@ -16,7 +16,7 @@ const retriable = new Set(['OverLimit', 'KmsThrottled']);
  * @param action as IAM names it, such as `sqs:SendMessage`
  */
 export function sqsFault(error: unknown, action: string, url: string): unknown {
-  if (isMigrateError(error) || isFault(error)) return error;
+  if (isForeseen(error)) return error;
   if (error instanceof Error && error.message.startsWith('Region is missing')) {
     return usage(
       'no region is known for the queue',

@@ -3,6 +3,9 @@ import type { Database, Parameter, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import { newLease, type Lease } from './lease.js';
 
+/** The code of messages whose batch was given up, whoever it was that could not carry it. */
+export const POISONED = 'poisoned';
+
 export interface ClaimedBatch {
   readonly batchId: number;
   readonly jobId: number;
@@ -52,7 +55,8 @@ export async function claimBatch(
       (await on.rows<{ batch_id: number }>(sql, [parameter]))[0]?.batch_id;
     const mine = isFirst ? undefined : await find(MINE, lease.token);
     isFirst = false;
-    const batchId = mine ?? (await find(PENDING, foreign)) ?? (await find(EXPIRED, foreign));
+    if (mine !== undefined) return take(on, mine, lease, true);
+    const batchId = (await find(PENDING, foreign)) ?? (await find(EXPIRED, foreign));
     return batchId === undefined ? undefined : take(on, batchId, lease);
   });
 }
@@ -62,33 +66,49 @@ export type NamedClaim =
   | { readonly kind: 'claimed'; readonly batch: ClaimedBatch }
   /** It was tried as often as it may be, and no try came to its end. */
   | { readonly kind: 'worn-out'; readonly tries: number }
+  /** It was tried before, and no try came to its end: it is to be carried alone. */
+  | { readonly kind: 'suspect' }
   /** Completed, or failed: whatever is put back later is another batch. */
   | { readonly kind: 'finished' }
+  /** Failed as poison. */
+  | { readonly kind: 'given-up' }
   /** There is no such batch: its messages were put into others. */
   | { readonly kind: 'missing' }
   /** By somebody else, under a lease that lasts so long unless it is renewed, in seconds. */
   | { readonly kind: 'held'; readonly secondsLeft: number };
 
-/**
- * Claims the batch of that number as `claimBatch` claims any: pending, or with a lease that has run out.
- *
- * @param mostTries one that was tried so often, and never came to an end, is not claimed
- */
+/** Which batch is to be claimed, and on which terms. */
+export interface NamedBatch {
+  readonly jobId: number;
+  readonly batchId: number;
+  /** One that was tried so often, and never came to an end, is not claimed. */
+  readonly mostTries: number;
+  /** The claim that is known to have ended for no fault of the batch. */
+  readonly excusedClaim: number | undefined;
+  /** Whether it would be carried alone. */
+  readonly isAlone: boolean;
+}
+
+/** Claims the batch of that number as `claimBatch` claims any: pending, or with a lease that has run out. */
 export async function claimNamedBatch(
   database: Database,
   owner: string,
   leaseSeconds: number,
-  { jobId, batchId, mostTries }: { jobId: number; batchId: number; mostTries: number },
+  { jobId, batchId, mostTries, excusedClaim, isAlone }: NamedBatch,
 ): Promise<NamedClaim> {
   const lease = newLease(owner, leaseSeconds);
   return database.transaction(async (on): Promise<NamedClaim> => {
     const found = await findNamed(on, jobId, batchId);
     // Ours already where a try before this one had committed without our hearing of it.
-    if (found.kind !== 'claimable' && !(found.kind === 'held' && found.token === lease.token))
-      return found;
-    if (found.kind === 'claimable' && found.tries >= mostTries)
-      return { kind: 'worn-out', tries: found.tries };
-    return { kind: 'claimed', batch: await take(on, batchId, lease) };
+    if (found.kind === 'held' && found.token === lease.token)
+      return { kind: 'claimed', batch: await take(on, batchId, lease, true) };
+    if (found.kind === 'finished' && (await isPoisoned(on, batchId))) return { kind: 'given-up' };
+    if (found.kind !== 'claimable') return found;
+    const isExcused = found.claims === excusedClaim;
+    const tries = found.tries + (found.isSuspect && !isExcused ? 1 : 0);
+    if (tries >= mostTries) return { kind: 'worn-out', tries };
+    if (tries > 0 && !isAlone) return { kind: 'suspect' };
+    return { kind: 'claimed', batch: await take(on, batchId, lease, isExcused) };
   });
 }
 
@@ -101,18 +121,20 @@ export async function findNamed(
   jobId: number,
   batchId: number,
 ): Promise<
-  | { kind: 'claimable'; tries: number }
+  | { kind: 'claimable'; claims: number; tries: number; isSuspect: boolean }
   | { kind: 'finished' }
   | { kind: 'missing' }
   | { kind: 'held'; secondsLeft: number; token: string | undefined }
 > {
   const [row] = await on.rows<{
     status: string;
+    claims: number;
     tries: number;
+    suspect: number;
     token: string | null;
     seconds: number | null;
   }>(
-    `SELECT status, tries, lease_token AS token, TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at) AS seconds
+    `SELECT status, claims, tries, suspect, lease_token AS token, TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at) AS seconds
      FROM batch_progress WHERE batch_id = ? AND job_id = ? FOR UPDATE SKIP LOCKED`,
     [batchId, jobId],
   );
@@ -125,23 +147,39 @@ export async function findNamed(
       ? { kind: 'held', secondsLeft: LOCKED_S, token: undefined }
       : { kind: 'missing' };
   }
-  const { tries } = row;
-  if (row.status === 'pending') return { kind: 'claimable', tries };
+  const { claims, tries } = row;
+  const claimable = { kind: 'claimable', claims, tries, isSuspect: row.suspect === 1 } as const;
+  if (row.status === 'pending') return claimable;
   if (row.status !== 'in_progress') return { kind: 'finished' };
   const secondsLeft = row.seconds ?? -1;
   // Whole seconds, cut towards zero: a lease that ran out within the last one counts as held.
-  if (secondsLeft < 0 || row.token === null) return { kind: 'claimable', tries };
+  if (secondsLeft < 0 || row.token === null) return claimable;
   return { kind: 'held', secondsLeft, token: row.token };
 }
 
 /** What is locked is asked for again after so long, in seconds. */
 const LOCKED_S = 10;
 
-async function take(on: Statements, batchId: number, lease: Lease): Promise<ClaimedBatch> {
+async function isPoisoned(on: Statements, batchId: number): Promise<boolean> {
+  const rows = await on.rows(
+    'SELECT 1 FROM message_tracking WHERE batch_id = ? AND error_code = ? LIMIT 1',
+    [batchId, POISONED],
+  );
+  return rows.length > 0;
+}
+
+/** @param isExcused the claim before this one is no try of the batch, whatever it ended with */
+async function take(
+  on: Statements,
+  batchId: number,
+  lease: Lease,
+  isExcused = false,
+): Promise<ClaimedBatch> {
   await on.change(
-    `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, tries = tries + 1, claimed_at = NOW(3),
-            queued_at = NULL, lease_token = ?, lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
-    [lease.token, lease.owner, lease.seconds, batchId],
+    `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, claimed_at = NOW(3), queued_at = NULL,
+            tries = tries + IF(suspect AND NOT ?, 1, 0), suspect = TRUE,
+            lease_token = ?, lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
+    [isExcused, lease.token, lease.owner, lease.seconds, batchId],
   );
   await on.change(
     `UPDATE message_tracking SET status = 'in_progress', last_attempted = NOW(3)
@@ -180,14 +218,21 @@ async function take(on: Statements, batchId: number, lease: Lease): Promise<Clai
   };
 }
 
-/** Gives a batch back untouched: pending again, no attempt and no try spent. Does nothing, and says so, where the lease was lost. */
-export function releaseBatch(database: Database, batch: ClaimedBatch): Promise<boolean> {
+/**
+ * Gives a batch back untouched: pending again, no attempt spent. Does nothing, and says so, where the lease was lost.
+ *
+ * @param isSuspect it may be the batch itself that could not be carried: that is a try
+ */
+export function releaseBatch(
+  database: Database,
+  batch: ClaimedBatch,
+  isSuspect = false,
+): Promise<boolean> {
   return database.transaction(async (on) => {
     const { affectedRows } = await on.change(
-      `UPDATE batch_progress SET status = 'pending', tries = GREATEST(tries, 1) - 1,
-              lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
+      `UPDATE batch_progress SET status = 'pending', suspect = ?, lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
        WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'`,
-      [batch.batchId, batch.lease.token],
+      [isSuspect, batch.batchId, batch.lease.token],
     );
     if (affectedRows === 0) return false;
     await on.change(
@@ -198,9 +243,12 @@ export function releaseBatch(database: Database, batch: ClaimedBatch): Promise<b
   });
 }
 
-/** Counts a try of a batch that was given back, and is to blame for that itself. */
-export async function countTry(on: Statements, batchId: number): Promise<void> {
-  await on.change('UPDATE batch_progress SET tries = tries + 1 WHERE batch_id = ?', [batchId]);
+/** What broke off last with these batches was not theirs, as it turned out: it is no try of those that wait. */
+export async function excuseBatches(on: Statements, batchIds: readonly number[]): Promise<void> {
+  await on.change(
+    `UPDATE batch_progress SET suspect = FALSE WHERE batch_id IN (?) AND status = 'pending'`,
+    [batchIds],
+  );
 }
 
 /**

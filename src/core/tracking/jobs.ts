@@ -73,7 +73,7 @@ export async function requireJob(database: Database, jobId: number | undefined):
 
 /** The scope's jobs that are not completed, oldest first; with `from`, those that start there. */
 export async function unfinishedJobs(
-  database: Database,
+  database: Statements,
   scope: JobScope,
   from?: number,
 ): Promise<Job[]> {
@@ -104,16 +104,22 @@ export async function findJob(
  * The job of this scope and interval, made if there is none. `indices` are what the scope's index stands for
  * now: a job over one index leaves it out of its object keys, unless an earlier job's keys without index
  * stand for another one, since the same id may occur in both.
+ *
+ * @param end `now`: the interval ends wherever it did when somebody looked, so one that was begun from the same start a
+ *   moment ago is the same
  */
 export async function findOrCreateJob(
   database: Database,
   scope: JobScope,
   interval: Interval,
   indices: readonly string[],
+  end: 'asked-for' | 'now' = 'asked-for',
 ): Promise<Job> {
   return database.transaction(async (on) => {
     // One at a time: two new jobs must not both leave their index out of their keys.
     await on.rows('SELECT 1 FROM tracking_database FOR UPDATE');
+    const [begun] = end === 'now' ? await unfinishedJobs(on, scope, interval.from) : [];
+    if (begun) return begun;
     const key = jobKey(scope, interval);
     const only = indices.length === 1 ? (indices[0] ?? null) : null;
     await on.change(

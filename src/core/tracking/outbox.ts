@@ -4,8 +4,8 @@ import type { Statements } from './database.js';
 export interface UnsentBatch {
   readonly batchId: number;
   readonly jobId: number;
-  /** Of which nobody told the end. */
-  readonly tries: number;
+  /** How often it was claimed so far. */
+  readonly claims: number;
 }
 
 export interface UnsentScope {
@@ -27,14 +27,14 @@ export async function unsentBatches(
   on: Statements,
   { growing = 0, exceptJobs, after, limit }: UnsentScope,
 ): Promise<UnsentBatch[]> {
-  const rows = await on.rows<{ batch_id: number; job_id: number; tries: number }>(
-    `SELECT batch_id, job_id, tries FROM batch_progress
+  const rows = await on.rows<{ batch_id: number; job_id: number; claims: number }>(
+    `SELECT batch_id, job_id, claims FROM batch_progress
      WHERE status IN ('pending', 'in_progress') AND ${WAITS} AND batch_id > ? AND queued_at IS NULL AND job_id NOT IN (?)
        AND (? = 0 OR (job_id = ? AND batch_id < (SELECT MAX(batch_id) FROM batch_progress WHERE job_id = ?)))
      ORDER BY batch_id LIMIT ?`,
     [after, [0, ...exceptJobs], growing, growing, growing, limit],
   );
-  return rows.map((row) => ({ batchId: row.batch_id, jobId: row.job_id, tries: row.tries }));
+  return rows.map((row) => ({ batchId: row.batch_id, jobId: row.job_id, claims: row.claims }));
 }
 
 /**
@@ -48,6 +48,16 @@ export async function markSent(on: Statements, batchIds: readonly number[]): Pro
      WHERE batch_id IN (?) AND status IN ('pending', 'in_progress')`,
     [batchIds],
   );
+}
+
+/** Batches that ought to have a message in the queue: they wait for one that was sent, or somebody is at work on it. */
+export async function countSent(on: Statements, exceptJobs: readonly number[]): Promise<number> {
+  const [row] = await on.rows<{ sent: number }>(
+    `SELECT COUNT(*) AS sent FROM batch_progress
+     WHERE status IN ('pending', 'in_progress') AND (queued_at IS NOT NULL OR NOT ${WAITS}) AND job_id NOT IN (?)`,
+    [[0, ...exceptJobs]],
+  );
+  return row?.sent ?? 0;
 }
 
 /**

@@ -52,7 +52,7 @@ export function completeBatch(
   return database.transaction(async (on) => {
     const { affectedRows } = await on.change(
       `UPDATE batch_progress SET status = IF(failed + ? = 0, 'completed', 'failed'), processed = processed + ?,
-              failed = failed + ?, completed_at = NOW(3), lease_expires_at = NULL, object_bytes = ?, object_sha256 = ?,
+              failed = failed + ?, tries = 0, suspect = FALSE, completed_at = NOW(3), lease_expires_at = NULL, object_bytes = ?, object_sha256 = ?,
               object_etag = ?, index_bytes = ?, index_sha256 = ?, index_etag = ?
        WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'`,
       [

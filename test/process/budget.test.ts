@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ByteBudget } from '../../src/core/process/byte-budget.js';
+import { Budget } from '../../src/core/process/budget.js';
 
 /** An ask that ends when told to. */
-function ask(budget: ByteBudget, bytes: number, log: number[], number: number) {
+function ask(budget: Budget, bytes: number, log: number[], number: number) {
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));
   const done = budget.holding(bytes, async () => {
@@ -19,7 +19,7 @@ test('property: never more than its total, granted in the order of asking, and e
   const asks = fc.array(fc.integer({ min: 0, max: 150 }), { minLength: 1, maxLength: 30 });
   await fc.assert(
     fc.asyncProperty(asks, fc.infiniteStream(fc.nat()), async (sizes, choices) => {
-      const budget = new ByteBudget(100);
+      const budget = new Budget(100);
       const granted: number[] = [];
       const ended = new Set<number>();
       const asked = sizes.map((bytes, i) => ask(budget, bytes, granted, i));
@@ -44,7 +44,7 @@ test('property: never more than its total, granted in the order of asking, and e
 });
 
 test('a small ask does not overtake a large one that waits', async () => {
-  const budget = new ByteBudget(100);
+  const budget = new Budget(100);
   const granted: number[] = [];
   const first = ask(budget, 60, granted, 0);
   const large = ask(budget, 80, granted, 1);
@@ -60,7 +60,7 @@ test('a small ask does not overtake a large one that waits', async () => {
 });
 
 test('work that throws gives its bytes back, and the error on', async () => {
-  const budget = new ByteBudget(10);
+  const budget = new Budget(10);
   await expect(budget.holding(10, () => Promise.reject(new Error('broken')))).rejects.toThrow(
     'broken',
   );
@@ -68,7 +68,7 @@ test('work that throws gives its bytes back, and the error on', async () => {
 });
 
 test('0 is no limit', async () => {
-  const budget = new ByteBudget(0);
+  const budget = new Budget(0);
   const granted: number[] = [];
   const asks = [1e15, 1e15, 1e15].map((bytes, i) => ask(budget, bytes, granted, i));
   await settle();

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import {
+  claimNamedBatch,
+  excuseBatches,
+  releaseBatch,
+  type ClaimedBatch,
+  type NamedBatch,
+} from '../../src/core/tracking/claims.js';
+import { Database, type Statements } from '../../src/core/tracking/database.js';
+import { completeBatch } from '../../src/core/tracking/outcomes.js';
+import { failBatch } from '../../src/core/tracking/poisoned.js';
+import { resetBatch } from '../../src/core/tracking/stuck.js';
+import {
+  beginExtraction,
+  clear,
+  contradictions,
+  expireLease,
+  freshTracking,
+  ids,
+  outcomesOf,
+  trackingSettings,
+  type Tracking,
+} from '../support/tracking.js';
+
+// What makes a batch of the queue poison: tries that nobody told the end of.
+
+let tracking: Tracking;
+let database: Database;
+let named: NamedBatch;
+
+beforeAll(async () => {
+  tracking = await freshTracking();
+  database = tracking.database;
+});
+beforeEach(async () => {
+  await clear(database);
+  const { jobId, store } = await beginExtraction(database);
+  await store(ids(3));
+  const [row] = await database.rows<{ batch_id: number }>('SELECT batch_id FROM batch_progress');
+  const batchId = row?.batch_id ?? 0;
+  named = { jobId, batchId, mostTries: 3, excusedClaim: undefined, isAlone: true };
+});
+afterAll(() => tracking.drop());
+
+const claim = (changes: Partial<NamedBatch> = {}, on = database) =>
+  claimNamedBatch(on, 'worker:1', 300, { ...named, ...changes });
+
+async function claimed(changes: Partial<NamedBatch> = {}): Promise<ClaimedBatch> {
+  const found = await claim(changes);
+  if (found.kind !== 'claimed') throw new Error(found.kind);
+  return found.batch;
+}
+
+/** Claimed by a process that is gone without a word. */
+async function died(changes: Partial<NamedBatch> = {}): Promise<ClaimedBatch> {
+  const batch = await claimed(changes);
+  await expireLease(database, 'batch_progress', batch.lease.token);
+  return batch;
+}
+
+async function counted(): Promise<{ tries: number; suspect: number } | undefined> {
+  const [row] = await database.rows<{ tries: number; suspect: number }>(
+    'SELECT tries, suspect FROM batch_progress',
+  );
+  return row;
+}
+
+test('a batch is worn out once nobody has told the end of as many tries', async () => {
+  await died();
+  await died();
+  const third = await died();
+  expect(await claim()).toEqual({ kind: 'worn-out', tries: 3 });
+  expect(await claim({ mostTries: 4 })).toMatchObject({ kind: 'claimed', batch: { claim: 4 } });
+  expect(third.claim).toBe(3);
+});
+
+test('reset by hand, it is as suspect as before', async () => {
+  await died();
+  expect(await resetBatch(database, named.batchId, 0)).toBe(true);
+  await claimed();
+  expect(await counted()).toEqual({ tries: 1, suspect: 1 });
+});
+
+test('what was given back is no try, unless it may be the batch itself', async () => {
+  await releaseBatch(database, await claimed());
+  await releaseBatch(database, await claimed());
+  expect(await counted()).toEqual({ tries: 0, suspect: 0 });
+  await releaseBatch(database, await claimed(), true);
+  expect(await counted()).toEqual({ tries: 0, suspect: 1 });
+  await claimed();
+  expect(await counted()).toEqual({ tries: 1, suspect: 1 });
+});
+
+test('a claim that is known to have ended for no fault of the batch is no try; another one is', async () => {
+  const first = await died();
+  const second = await died({ excusedClaim: first.claim });
+  expect(await counted()).toEqual({ tries: 0, suspect: 1 });
+  await died({ excusedClaim: first.claim });
+  expect(second.claim).toBe(2);
+  expect(await counted()).toEqual({ tries: 1, suspect: 1 });
+});
+
+test('batches that are excused later on are no longer suspect', async () => {
+  await releaseBatch(database, await claimed(), true);
+  await excuseBatches(database, [named.batchId]);
+  expect(await counted()).toEqual({ tries: 0, suspect: 0 });
+});
+
+test('one that was tried before is claimed only by who carries it alone', async () => {
+  await died({ isAlone: false });
+  expect(await claim({ isAlone: false })).toEqual({ kind: 'suspect' });
+  expect(await counted()).toEqual({ tries: 0, suspect: 1 });
+  expect(await claim()).toMatchObject({ kind: 'claimed' });
+});
+
+test('carried, it has no tries any more', async () => {
+  await died();
+  const batch = await claimed();
+  expect(await completeBatch(database, batch, outcomesOf(batch))).toBe(true);
+  expect(await counted()).toEqual({ tries: 0, suspect: 0 });
+  expect(await claim()).toEqual({ kind: 'finished' });
+});
+
+test('given up, it says so to whoever comes for it', async () => {
+  await died();
+  expect(await failBatch(database, named, 'nobody could')).toBe(3);
+  expect(await claim()).toEqual({ kind: 'given-up' });
+  expect(await failBatch(database, named, 'nobody could')).toBe('finished');
+  expect(await contradictions(database)).toEqual([]);
+});
+
+test('a claim whose COMMIT went through unheard is one try', async () => {
+  /** Hears of no first COMMIT. */
+  class HardOfHearing extends Database {
+    override async transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+      await super.transaction(work);
+      return super.transaction(work);
+    }
+  }
+  const policy = { retryForMs: 20_000, report: () => undefined };
+  const deaf = new HardOfHearing(trackingSettings(tracking.at), policy, 1);
+  try {
+    expect(await claim({}, deaf)).toMatchObject({ kind: 'claimed' });
+    expect(await counted()).toEqual({ tries: 0, suspect: 1 });
+  } finally {
+    await deaf.close();
+  }
+});
