@@ -8,8 +8,8 @@ export default defineConfig({
     // One set of real servers for the whole run; see test/support/sandbox.ts.
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
-    // One more than the cores of a small machine: many tests wait for leases and servers.
-    maxWorkers: 3,
+    // Twice the cores of a small machine: many tests wait for leases and servers.
+    maxWorkers: 4,
     // Bounds for a hanging test, not expectations: real servers on a busy machine take their time.
     testTimeout: 120_000,
     hookTimeout: 300_000,

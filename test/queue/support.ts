@@ -5,6 +5,7 @@ import { extract } from '../../src/core/extract/extract.js';
 import { processBatches } from '../../src/core/process/process.js';
 import type { ProcessOptions, ProcessOutcome } from '../../src/core/process/types.js';
 import type { Run, RunEvent } from '../../src/core/run.js';
+import { databaseId } from '../../src/core/tracking/lookup.js';
 import { query } from '../end-to-end/landed.js';
 import { quietRun } from '../support/core.js';
 import type { Project } from '../support/project.js';
@@ -125,4 +126,17 @@ export async function batches(project: Project): Promise<QueuedBatch[]> {
 export function finished(project: Project): () => Promise<boolean> {
   return async () =>
     (await batches(project)).every(({ status }) => status === 'completed' || status === 'failed');
+}
+
+export const never = () => Promise.resolve(false);
+
+/** Reads until it is told to stop. */
+export const hanging: Source['messages'] = (_index, { signal }) =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
+  });
+
+/** What messages of this project's batches name as their database. */
+export function ownDatabase(project: Project): Promise<string> {
+  return connectedToQueue(project, quietRun(), ({ database }) => databaseId(database));
 }
