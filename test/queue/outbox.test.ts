@@ -122,6 +122,29 @@ test('what was sent long ago and is in no queue is sent again', async () => {
   expect(batchesOf(await other.queue.drain())).toEqual([1, 2]);
 });
 
+test('a queue with fewer messages than batches that wait for one has lost some, and gets all again', async () => {
+  const { project, queue } = await queued({ ids: ids(35) });
+  await extractToQueue(project);
+  const [first, ...others] = await queue.drain();
+  await queue.remove(first);
+  for (const other of others) await queue.release(other);
+  const lost = () => {
+    const run = quietRun();
+    return connectedToQueue(project, run, async ({ queue: connection }) =>
+      connection?.outbox.resendLost(run.stop),
+    );
+  };
+  // The queue's counts may not know of them yet.
+  expect(await lost()).toBe(0);
+  await change(project, 'UPDATE batch_progress SET queued_at = NOW(3) - INTERVAL 10 MINUTE');
+  // They may be held back.
+  expect(await lost()).toBe(0);
+  await change(project, 'UPDATE batch_progress SET queued_at = NOW(3) - INTERVAL 1 HOUR');
+  expect(await lost()).toBe(4);
+  await change(project, 'UPDATE batch_progress SET queued_at = NOW(3) - INTERVAL 1 HOUR');
+  expect(await lost()).toBe(0);
+});
+
 test('batches of jobs over another index are left to those who carry that', async () => {
   const a = await queued({ ids: ids(25) });
   const b = await queued({ ids: ids(15, 'b') });

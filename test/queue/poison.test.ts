@@ -63,6 +63,14 @@ test('poison is not what was only received with it, as often as that may be', as
     const [message] = await queue.drain();
     await queue.release(message);
   }
+  // The last receipt of this message: from here on it is another one.
+  const { code } = await runBinary(['process', '--queue', '--concurrency', '1'], {
+    cwd: project.cwd,
+    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL message-sent-again 1' },
+    preload: ['stop-at.mjs'],
+  });
+  expect(code).toBe(137);
+  expect(await batches(project)).toMatchObject([{ claims: 0 }]);
   expect(await workUntil(project, finished(project))).toMatchObject({ completed: 5 });
 });
 
@@ -79,6 +87,36 @@ test('poison takes no other with it: what was tried before is carried alone', as
   // The first was done before the second was claimed.
   const statuses = (await batches(project)).map(({ status }) => status);
   expect(statuses.sort()).toEqual(['completed', 'in_progress', 'pending']);
+});
+
+test('poison waits for others in hand, and they for it', async () => {
+  const { project } = await queued({ ids: ids(25) });
+  await extractToQueue(project);
+  await change(project, 'UPDATE batch_progress SET suspect = TRUE WHERE batch_id = 2');
+  const died = await runBinary(['process', '--queue', '--concurrency', '3'], {
+    cwd: project.cwd,
+    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-claimed 3' },
+    preload: ['stop-at.mjs'],
+  });
+  expect(died.code).toBe(137);
+  const all = await batches(project);
+  const completed = (some: typeof all) => some.filter(({ status }) => status === 'completed');
+  const suspect = all.filter(({ batch_id }) => batch_id === 2);
+  // Whichever came first: when the third was claimed, it was done, or all the others were.
+  expect(completed(suspect).length === 1 || completed(all).length === 2).toBe(true);
+});
+
+test('poison is what can’t even be claimed, time after time', async () => {
+  const { project, queue } = await queued({ ids: ids(15), maxReceives: 3 });
+  await extractToQueue(project);
+  await change(project, 'UPDATE batch_progress SET tries = 1 WHERE batch_id = 1');
+  await change(
+    project,
+    `CREATE TRIGGER broken BEFORE UPDATE ON batch_progress FOR EACH ROW
+     IF NEW.batch_id = 1 AND NEW.status = 'in_progress' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'broken'; END IF`,
+  );
+  expect(await workUntil(project, finished(project))).toMatchObject({ completed: 5, failed: 10 });
+  expect(await queue.drain(queue.deadLettersUrl)).toHaveLength(1);
 });
 
 test('poison is not what somebody knows to be innocent, even where the tables could not be told', async () => {

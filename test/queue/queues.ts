@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   ChangeMessageVisibilityCommand,
   CreateQueueCommand,
+  DeleteMessageCommand,
   GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SQSClient,
@@ -23,6 +24,8 @@ export interface FreshQueue {
   drain(url?: string): Promise<Message[]>;
   /** Gives back a message that `drain` took out. */
   release(message: Message | undefined): Promise<void>;
+  /** Deletes one that `drain` took out. */
+  remove(message: Message | undefined): Promise<void>;
   /** Messages that wait, are held back or are being worked on. */
   counts(url?: string): Promise<{ waiting: number; inFlight: number; delayed: number }>;
 }
@@ -72,6 +75,9 @@ export async function freshQueue({
     release: async ({ ReceiptHandle } = {}) => {
       const command = { QueueUrl: url, ReceiptHandle, VisibilityTimeout: 0 };
       await client.send(new ChangeMessageVisibilityCommand(command));
+    },
+    remove: async ({ ReceiptHandle } = {}) => {
+      await client.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle }));
     },
     counts: async (QueueUrl = url) => {
       const { Attributes } = await client.send(

@@ -61,10 +61,12 @@ test('a job is index, date field, filter and interval: the same four are the sam
 });
 
 test('of two that begin where the last one ended, up to now, the second is the first', async () => {
+  const old = await job({}, october(1, 9));
   const upToNow = (to: number) =>
-    findOrCreateJob(database, scope, october(1, to), ['messages'], 'now');
+    findOrCreateJob(database, scope, october(1, to), ['messages'], [old.jobId]);
   const [one, other] = await Promise.all([upToNow(2), upToNow(3)]);
   expect(other).toEqual(one);
+  expect(one.jobId).not.toBe(old.jobId);
   await completed(one.interval);
   expect((await upToNow(4)).jobId).not.toBe(one.jobId);
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
+  claimBatch,
   claimNamedBatch,
   excuseBatches,
   releaseBatch,
@@ -104,6 +105,21 @@ test('batches that are excused later on are no longer suspect', async () => {
   await releaseBatch(database, await claimed(), true);
   await excuseBatches(database, [named.batchId]);
   expect(await counted()).toEqual({ tries: 0, suspect: 0 });
+});
+
+test('batches that are always among those that break are not excused for ever', async () => {
+  await database.change('UPDATE batch_progress SET claims = 20');
+  await releaseBatch(database, await claimed(), true);
+  await excuseBatches(database, [named.batchId]);
+  expect(await counted()).toEqual({ tries: 0, suspect: 1 });
+});
+
+test('claims by whoever takes any batch are no tries', async () => {
+  for (let times = 0; times < 3; times += 1) {
+    const batch = await claimBatch(database, 'worker:1', 300);
+    await expireLease(database, 'batch_progress', batch?.lease.token ?? '');
+  }
+  expect(await counted()).toEqual({ tries: 0, suspect: 1 });
 });
 
 test('one that was tried before is claimed only by who carries it alone', async () => {

@@ -62,6 +62,7 @@ async function extractJobs(
     if (outcome.jobs.some(({ status }) => status !== 'completed')) return { kind: 'done', jobs };
   }
 
+  const known = options.dryRun ? [] : (await unfinishedJobs(database, scope)).map(idOf);
   const interval = await chooseInterval(run, on, scope, options, jobs);
   if (interval.from >= interval.to)
     return jobs.length > 0 ? { kind: 'done', jobs } : { kind: 'nothing-new', interval };
@@ -73,13 +74,14 @@ async function extractJobs(
   if (options.dryRun)
     return { kind: 'dry-run', interval, expected: await source.count(interval, run.stop) };
 
-  const known = (await unfinishedJobs(database, scope)).map(({ jobId }) => jobId);
-  const end = options.to === undefined ? 'now' : 'asked-for';
-  const job = await findOrCreateJob(database, scope, interval, indices, end);
+  const before = options.to === undefined ? known : undefined;
+  const job = await findOrCreateJob(database, scope, interval, indices, before);
   reached('job-created');
   const outcome = await extractJob(run, on, options, { job, resumed: known.includes(job.jobId) });
   return outcome.kind === 'busy' ? outcome : { ...outcome, jobs: [...jobs, ...outcome.jobs] };
 }
+
+const idOf = ({ jobId }: Job) => jobId;
 
 /** Jobs to be finished before a new one: those of the scope, or with `--from` alone those that start there. */
 async function unfinishedFirst(

@@ -7,7 +7,13 @@ import type { Inbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
 import { measured, ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
-import { claimNamedBatch, excuseBatches, POISONED, type ClaimedBatch } from '../tracking/claims.js';
+import {
+  claimNamedBatch,
+  excuseBatches,
+  POISONED,
+  spendTry,
+  type ClaimedBatch,
+} from '../tracking/claims.js';
 import { foreignJobs } from '../tracking/jobs.js';
 import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
@@ -46,7 +52,7 @@ const MOST_RECEIVES = 5;
  * A batch whose tries all ended without a word, or in an error nobody foresaw, is given up: its messages are marked as failed,
  * and the message is buried. Its tries are counted in the tracking database: it may have had several messages. From its
  * second try on it is carried alone, so that it takes nobody with it. Where batch after batch breaks off, none of them is
- * to blame: the run ends, and they spend no try.
+ * to blame: the run ends, and the last break of each is no try.
  */
 export class QueueSource implements BatchSource {
   readonly #run: Run;
@@ -148,7 +154,7 @@ export class QueueSource implements BatchSource {
     }
   }
 
-  /** What nobody waits for has gone wrong: the run ends once what is in hand has ended. */
+  /** What nobody waits for has gone wrong: the run ends, and what is in hand is given back. */
   #fail(error: unknown): void {
     this.#failure ??= error;
     this.#ending.abort(error);
@@ -168,7 +174,7 @@ export class QueueSource implements BatchSource {
         this.#inbox.carried(message);
         return this.#tell(received, (queue) => queue.delete(delivery));
       case 'stopped':
-        return this.#again(excused, this.#run.stop.aborted ? 0 : UNAVAILABLE_DELAY_S);
+        return this.#again(excused, this.#delayOfStopped());
       case 'lost':
         return this.#again(excused, this.#on.settings.leaseSeconds);
       case 'threw':
@@ -176,6 +182,11 @@ export class QueueSource implements BatchSource {
         else await this.#brokeOff(received, how.error);
         if (isForeseen(how.error) || this.#breakage.isGeneral) throw how.error;
     }
+  }
+
+  /** Others may go on at once, unless it is a server that stops us. */
+  #delayOfStopped(): number {
+    return this.#ending.signal.aborted ? UNAVAILABLE_DELAY_S : 0;
   }
 
   async #receive(): Promise<Delivery | undefined> {
@@ -212,9 +223,15 @@ export class QueueSource implements BatchSource {
     try {
       return await this.#claimNamed(received);
     } catch (error) {
-      if (isForeseen(error)) await this.#again(received, UNAVAILABLE_DELAY_S);
-      else await this.#brokeOff(received, error);
-      throw error;
+      if (isForeseen(error)) {
+        await this.#again(received, UNAVAILABLE_DELAY_S);
+        throw error;
+      }
+      // Nobody claimed it: there is no next claim that could make a try of this one.
+      await spendTry(this.#on.leases, message.batchId).catch(() => undefined);
+      await this.#brokeOff(received, error);
+      if (this.#breakage.isGeneral) throw error;
+      return undefined;
     }
   }
 
@@ -231,12 +248,17 @@ export class QueueSource implements BatchSource {
     const leave = await this.#places.hold(places);
     let batch: Accepted | 'suspect';
     try {
-      // It may have been waited for others.
-      if (this.#isEnding()) return await this.#again(received, 0).then(nothing);
+      // Others may have been waited for.
+      if (this.#isEnding() || this.#limits.isOutOfTime)
+        return await this.#again(received, this.#delayOfStopped()).then(nothing);
       batch = await this.#claimHere(received, places > 1);
       if (typeof batch !== 'object') return batch;
       this.#received.set(batch, { ...received, leave });
       return batch;
+    } catch (error) {
+      // It ends the run: those that wait for this place are not to begin anything.
+      if (isForeseen(error)) this.#ending.abort(error);
+      throw error;
     } finally {
       if (typeof batch !== 'object') leave();
     }

@@ -24,11 +24,14 @@ export class RunLimits {
   }
 
   reached(): ProcessOutcome['ended'] | undefined {
-    const { maxBatches, maxRuntimeMs } = this.#options;
+    const { maxBatches } = this.#options;
     if (this.#stop.aborted) return 'stopped';
     if (maxBatches !== undefined && this.#taken >= maxBatches) return 'max-batches';
-    if (maxRuntimeMs !== undefined && performance.now() - this.#startedAt >= maxRuntimeMs)
-      return 'max-runtime';
-    return undefined;
+    return this.isOutOfTime ? 'max-runtime' : undefined;
+  }
+
+  get isOutOfTime(): boolean {
+    const { maxRuntimeMs } = this.#options;
+    return maxRuntimeMs !== undefined && performance.now() - this.#startedAt >= maxRuntimeMs;
   }
 }

@@ -16,6 +16,8 @@ import type { Queue } from './queue.js';
 const AT_ONCE = 500;
 /** A queue with too few messages has lost what was sent so long ago: longer than its counts lag behind, and than one is held back. */
 const LOST_AFTER_S = 20 * 60;
+/** How far a queue's counts lag behind at most, by SQS's own word a minute. */
+const LAG_S = 120;
 /** How long an extraction that has ended waits for others who are sending, in seconds. */
 const TURN_S = 3;
 
@@ -77,7 +79,7 @@ export class Outbox {
     const { database, index } = this.#place;
     const { messages, retentionSeconds } = await this.#queue.state(signal);
     const foreign = await foreignJobs(database, index);
-    const isShort = messages < (await countSent(database, foreign));
+    const isShort = messages < (await countSent(database, LAG_S, foreign));
     const lost = await forgetSent(database, isShort ? LOST_AFTER_S : retentionSeconds, foreign);
     if (lost > 0) await this.flush(signal);
     return lost;

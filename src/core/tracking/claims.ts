@@ -55,9 +55,9 @@ export async function claimBatch(
       (await on.rows<{ batch_id: number }>(sql, [parameter]))[0]?.batch_id;
     const mine = isFirst ? undefined : await find(MINE, lease.token);
     isFirst = false;
-    if (mine !== undefined) return take(on, mine, lease, true);
-    const batchId = (await find(PENDING, foreign)) ?? (await find(EXPIRED, foreign));
-    return batchId === undefined ? undefined : take(on, batchId, lease);
+    const batchId = mine ?? (await find(PENDING, foreign)) ?? (await find(EXPIRED, foreign));
+    // Tries count for those that come by a queue: here nobody is there to excuse them.
+    return batchId === undefined ? undefined : take(on, batchId, lease, true);
   });
 }
 
@@ -173,7 +173,7 @@ async function take(
   on: Statements,
   batchId: number,
   lease: Lease,
-  isExcused = false,
+  isExcused: boolean,
 ): Promise<ClaimedBatch> {
   await on.change(
     `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, claimed_at = NOW(3), queued_at = NULL,
@@ -243,13 +243,27 @@ export function releaseBatch(
   });
 }
 
-/** What broke off last with these batches was not theirs, as it turned out: it is no try of those that wait. */
+/**
+ * What broke off last with these batches was not theirs, as it turned out: it is no try of those that wait. Not for ever: those
+ * that are always among the broken ones are to blame in the end.
+ */
 export async function excuseBatches(on: Statements, batchIds: readonly number[]): Promise<void> {
   await on.change(
-    `UPDATE batch_progress SET suspect = FALSE WHERE batch_id IN (?) AND status = 'pending'`,
-    [batchIds],
+    `UPDATE batch_progress SET suspect = FALSE WHERE batch_id IN (?) AND status = 'pending' AND claims < ?`,
+    [batchIds, MOST_EXCUSED],
   );
 }
+
+/** Counts a try that did not come as far as a claim. */
+export async function spendTry(on: Statements, batchId: number): Promise<void> {
+  await on.change(
+    `UPDATE batch_progress SET tries = tries + 1 WHERE batch_id = ? AND status IN ('pending', 'in_progress')`,
+    [batchId],
+  );
+}
+
+/** Claims after which a batch is no longer excused by what happens to others. */
+const MOST_EXCUSED = 20;
 
 /**
  * Makes sure, by the database's clock, that a batch is still ours: before something is done that the token cannot guard,

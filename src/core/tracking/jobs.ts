@@ -105,21 +105,22 @@ export async function findJob(
  * now: a job over one index leaves it out of its object keys, unless an earlier job's keys without index
  * stand for another one, since the same id may occur in both.
  *
- * @param end `now`: the interval ends wherever it did when somebody looked, so one that was begun from the same start a
- *   moment ago is the same
+ * @param known unfinished jobs as they were before somebody looked where to end, where nobody asked for an end: one that
+ *   was begun from the same start since then is the same
  */
 export async function findOrCreateJob(
   database: Database,
   scope: JobScope,
   interval: Interval,
   indices: readonly string[],
-  end: 'asked-for' | 'now' = 'asked-for',
+  known?: readonly number[],
 ): Promise<Job> {
   return database.transaction(async (on) => {
     // One at a time: two new jobs must not both leave their index out of their keys.
     await on.rows('SELECT 1 FROM tracking_database FOR UPDATE');
-    const [begun] = end === 'now' ? await unfinishedJobs(on, scope, interval.from) : [];
-    if (begun) return begun;
+    const begun = known && (await unfinishedJobs(on, scope, interval.from));
+    const news = begun?.find(({ jobId }) => !known?.includes(jobId));
+    if (news) return news;
     const key = jobKey(scope, interval);
     const only = indices.length === 1 ? (indices[0] ?? null) : null;
     await on.change(

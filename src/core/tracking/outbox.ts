@@ -50,12 +50,16 @@ export async function markSent(on: Statements, batchIds: readonly number[]): Pro
   );
 }
 
-/** Batches that ought to have a message in the queue: they wait for one that was sent, or somebody is at work on it. */
-export async function countSent(on: Statements, exceptJobs: readonly number[]): Promise<number> {
+/** Batches that wait for a message that was sent at least so many seconds ago. */
+export async function countSent(
+  on: Statements,
+  olderThanSeconds: number,
+  exceptJobs: readonly number[],
+): Promise<number> {
   const [row] = await on.rows<{ sent: number }>(
     `SELECT COUNT(*) AS sent FROM batch_progress
-     WHERE status IN ('pending', 'in_progress') AND (queued_at IS NOT NULL OR NOT ${WAITS}) AND job_id NOT IN (?)`,
-    [[0, ...exceptJobs]],
+     WHERE status = 'pending' AND queued_at < NOW(3) - INTERVAL ? SECOND AND job_id NOT IN (?)`,
+    [olderThanSeconds, [0, ...exceptJobs]],
   );
   return row?.sent ?? 0;
 }
