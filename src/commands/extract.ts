@@ -1,4 +1,5 @@
-import { withConnections, type CommandContext } from './context.js';
+import { withConnections } from './connected.js';
+import type { CommandContext } from './context.js';
 import type { Verdict } from './exit-codes.js';
 import { extractJson, extractLines, extractVerdict } from './extract-report.js';
 import { printResult } from './output.js';

@@ -3,7 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import type { FoundDocument } from '../core/index.js';
 import { usage } from '../core/errors.js';
 import { DamagedObject } from '../core/get/damage.js';
-import { withConnections, type CommandContext } from './context.js';
+import { withConnections } from './connected.js';
+import type { CommandContext } from './context.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 
 /** `es-migrate get ID`: the document's bytes, and not one more, on stdout. */

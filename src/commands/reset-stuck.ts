@@ -1,5 +1,6 @@
 import type { ResetStuckOutcome } from '../core/recover/types.js';
-import { withConnections, type CommandContext } from './context.js';
+import { withConnections } from './connected.js';
+import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
 import { counted } from './terminal/numbers.js';

@@ -1,5 +1,6 @@
 import type { RetryOutcome } from '../core/recover/types.js';
-import { withConnections, type CommandContext } from './context.js';
+import { withConnections } from './connected.js';
+import type { CommandContext } from './context.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
 import { counted, grouped } from './terminal/numbers.js';

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { withConnections, type CommandContext } from './context.js';
+import { withConnections } from './connected.js';
+import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
 import { statusJson, statusLines } from './status-report.js';

@@ -1,6 +1,5 @@
 import { anySignal } from '../any-signal.js';
 import type { Connections, QueueConnection } from '../connect.js';
-import { isMigrateError } from '../errors.js';
 import { isForeseen } from '../fault.js';
 import { parseBody, type BatchMessage } from '../queue/message.js';
 import type { Inbox } from '../queue/inbox.js';
@@ -19,6 +18,7 @@ import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { Breakage } from './breakage.js';
 import { Budget } from './budget.js';
+import { Replies, type Received } from './replies.js';
 import { RunLimits } from './run-limits.js';
 import type { CarryOptions, ProcessOutcome } from './types.js';
 
@@ -28,8 +28,6 @@ const UNAVAILABLE_DELAY_S = 60;
 const BROKEN_DELAY_S = 30;
 /** The same where it is not the batches: longer, for somebody has to see to it first. */
 const GENERAL_DELAY_S = 60;
-/** SQS's longest delay, in seconds. */
-const LONGEST_DELAY_S = 900;
 /**
  * How long a message is kept from others, and renewed as long as its batch is worked on. Short: one that was handed to a
  * process that has just gone is not seen by anybody for so long. Longer than a poll: or polls of such a process, of which
@@ -59,6 +57,7 @@ export class QueueSource implements BatchSource {
   readonly #on: Connections;
   readonly #from: QueueConnection;
   readonly #inbox: Inbox;
+  readonly #replies: Replies;
   readonly #limits: RunLimits;
   /** One for each batch in hand; one that is carried alone takes all. */
   readonly #places: Budget;
@@ -91,6 +90,7 @@ export class QueueSource implements BatchSource {
     this.#on = on;
     this.#from = from;
     this.#inbox = inbox;
+    this.#replies = new Replies(from, inbox, run.report, (error) => this.#fail(error));
     this.#limits = new RunLimits(run, options);
     this.#places = new Budget(options.concurrency);
     this.#watch = options.watch;
@@ -101,7 +101,9 @@ export class QueueSource implements BatchSource {
     this.#maxReceives = from.maxReceives ?? MOST_RECEIVES;
     this.#signal = anySignal(run.stop, this.#ending.signal);
     const extend = () => {
-      this.#extending ??= this.#extend().finally(() => (this.#extending = undefined));
+      this.#extending ??= this.#replies
+        .hold(this.#inHand, this.#visibilitySeconds)
+        .finally(() => (this.#extending = undefined));
     };
     this.#timer = setInterval(extend, (this.#visibilitySeconds * 1000) / 3);
   }
@@ -165,20 +167,19 @@ export class QueueSource implements BatchSource {
   }
 
   async #settle(received: Claimed, batch: ClaimedBatch, how: Settled): Promise<void> {
-    const { delivery, message } = received;
     // Known to us even where the tracking database could not be told.
     const excused = excusedFrom(received, batch);
     switch (how.kind) {
       case 'carried':
         this.#breakage.carried();
-        this.#inbox.carried(message);
-        return this.#tell(received, (queue) => queue.delete(delivery));
+        this.#inbox.carried(received.message);
+        return this.#replies.done(received);
       case 'stopped':
-        return this.#again(excused, this.#delayOfStopped());
+        return this.#replies.again(excused, this.#delayOfStopped());
       case 'lost':
-        return this.#again(excused, this.#on.settings.leaseSeconds);
+        return this.#replies.again(excused, this.#on.settings.leaseSeconds);
       case 'threw':
-        if (isForeseen(how.error)) await this.#again(excused, UNAVAILABLE_DELAY_S);
+        if (isForeseen(how.error)) await this.#replies.again(excused, UNAVAILABLE_DELAY_S);
         else await this.#brokeOff(received, how.error);
         if (isForeseen(how.error) || this.#breakage.isGeneral) throw how.error;
     }
@@ -213,18 +214,18 @@ export class QueueSource implements BatchSource {
   /** The batch a message is about, claimed. Undefined where there is nothing to do for us; the message is seen to then. */
   async #claim(delivery: Delivery): Promise<Accepted> {
     const message = parseBody(delivery.body);
-    if ('wrong' in message) return this.#refuse(delivery, message.wrong);
+    if ('wrong' in message) return this.#replies.refuse(delivery, message.wrong);
     const { databaseId } = this.#from.outbox;
     if (message.databaseId !== databaseId)
-      return this.#refuse(delivery, 'its batch is in another tracking database');
+      return this.#replies.refuse(delivery, 'its batch is in another tracking database');
     const received = { delivery, message };
     // Where its process died of it, the queue would give it up, and nobody would know of what.
-    if (delivery.receives >= this.#maxReceives) return this.#again(received, 0).then(nothing);
+    if (delivery.receives >= this.#maxReceives) return this.#replies.again(received, 0);
     try {
       return await this.#claimNamed(received);
     } catch (error) {
       if (isForeseen(error)) {
-        await this.#again(received, UNAVAILABLE_DELAY_S);
+        await this.#replies.again(received, UNAVAILABLE_DELAY_S);
         throw error;
       }
       // Nobody claimed it: there is no next claim that could make a try of this one.
@@ -249,8 +250,10 @@ export class QueueSource implements BatchSource {
     let batch: Accepted | 'suspect';
     try {
       // Others may have been waited for.
-      if (this.#isEnding() || this.#limits.isOutOfTime)
-        return await this.#again(received, this.#delayOfStopped()).then(nothing);
+      if (this.#isEnding() || this.#limits.isOutOfTime) {
+        await this.#replies.again(received, this.#delayOfStopped());
+        return undefined;
+      }
       batch = await this.#claimHere(received, places > 1);
       if (typeof batch !== 'object') return batch;
       this.#received.set(batch, { ...received, leave });
@@ -269,7 +272,7 @@ export class QueueSource implements BatchSource {
     const { settings, database } = this.#on;
     const foreign = await foreignJobs(database, settings.source.index);
     if (foreign.includes(message.jobId))
-      return this.#refuse(delivery, 'its job reads another index than the configured');
+      return this.#replies.refuse(delivery, 'its job reads another index than the configured');
     const { jobId, batchId, attempt, isExcused } = message;
     const claim = await claimNamedBatch(database, ownerOf(this.#run.host), settings.leaseSeconds, {
       ...{ jobId, batchId, isAlone },
@@ -286,112 +289,50 @@ export class QueueSource implements BatchSource {
       case 'worn-out':
         return this.#giveUp(received, claim.tries);
       case 'given-up':
-        return this.#refuse(
+        return this.#replies.refuse(
           delivery,
           `batch ${batchId} was given up: no try of it came to its end`,
         );
       case 'held':
-        return this.#again(received, claim.secondsLeft + BEHIND_LEASE_S).then(nothing);
+        return this.#replies.again(received, claim.secondsLeft + BEHIND_LEASE_S);
       case 'finished':
       case 'missing':
-        return this.#tell(received, (queue) => queue.delete(delivery)).then(nothing);
+        return this.#replies.done(received);
     }
   }
 
   async #giveUp(received: Received, tries: number): Promise<undefined> {
     const { delivery, message } = received;
-    const { jobId, batchId } = message;
-    const detail = `batch ${batchId} was tried ${tries} times, and no try came to its end: each broke off with an error that is in the log, or with its process`;
+    const detail = `batch ${message.batchId} was tried ${tries} times, and no try came to its end: each broke off with an error that is in the log, or with its process`;
     const failed = await failBatch(this.#on.database, message, detail);
     // Somebody else was faster, or we have, and did not hear of it.
     if (typeof failed === 'string')
-      return this.#again(received, this.#on.settings.leaseSeconds).then(nothing);
+      return this.#replies.again(received, this.#on.settings.leaseSeconds);
     reached('batch-poisoned');
     this.#givenUp(failed);
     measured(this.#run.report, { kind: 'given-up', messages: failed, code: POISONED });
     const said = `${detail}; its ${failed} messages are failed`;
-    this.#report('error', said, { jobId, batchId });
-    return this.#refuse(delivery, said);
-  }
-
-  /** Sent anew before it is deleted: in between it is there twice, which does no harm. */
-  #again(received: Received, delaySeconds: number): Promise<void> {
-    const { message, delivery } = received;
-    const delay = Math.min(LONGEST_DELAY_S, delaySeconds);
-    return this.#tell(received, async (queue) => {
-      await queue.send([message], delay, NEVER);
-      reached('message-sent-again');
-      await queue.delete(delivery);
-      await this.#from.outbox.remember(message.batchId);
-    });
+    this.#error(said, message);
+    return this.#replies.refuse(delivery, said);
   }
 
   /** Nobody foresaw what is wrong: where it seems to be the batch, it stays suspect. */
   async #brokeOff(received: Received, error: unknown): Promise<void> {
-    const { batchId, jobId } = received.message;
+    const { batchId } = received.message;
     this.#breakage.broke(batchId);
     if (this.#breakage.isGeneral) {
       // Where that can't be noted they spend a try each.
       await excuseBatches(this.#on.leases, this.#breakage.batches).catch(() => undefined);
-      return this.#again(received, GENERAL_DELAY_S);
+      return this.#replies.again(received, GENERAL_DELAY_S);
     }
     const why = error instanceof Error ? error.message : String(error);
     const said = `batch ${batchId} is given back, and tried again: ${why}`;
-    this.#report('error', said, { jobId, batchId });
-    return this.#again(received, BROKEN_DELAY_S);
+    this.#error(said, received.message);
+    return this.#replies.again(received, BROKEN_DELAY_S);
   }
 
-  /** Nobody can use it, however often it comes. Where it can't be moved it stays, and is refused again. */
-  async #refuse(delivery: Delivery, why: string): Promise<undefined> {
-    const buried = await this.#from.queue.bury(delivery, why).catch((error: unknown) => {
-      this.#inbox.keep(delivery);
-      if (isUsage(error)) this.#fail(error);
-      return error as Error;
-    });
-    const where =
-      buried instanceof Error
-        ? `left, since it can't be moved to the dead-letter queue (${buried.message})`
-        : buried
-          ? 'moved to the dead-letter queue'
-          : 'deleted (the queue has no dead-letter queue)';
-    this.#report('warn', `message ${delivery.messageId} is ${where}: ${why}`);
-  }
-
-  /** What can't be told the queue now only makes the message come once more: the batch's rows say what there is to do. */
-  async #tell(
-    { delivery }: Received,
-    what: (queue: QueueConnection['queue']) => Promise<void>,
-  ): Promise<void> {
-    try {
-      await what(this.#from.queue);
-    } catch (error) {
-      this.#inbox.keep(delivery);
-      if (isUsage(error)) this.#fail(error);
-      this.#report(
-        'warn',
-        `message ${delivery.messageId} will come once more: ${(error as Error).message}`,
-      );
-    }
-  }
-
-  /** Keeps what is in hand from being received by others. */
-  async #extend(): Promise<void> {
-    for (const delivery of this.#inHand) {
-      await this.#from.queue.extend(delivery, this.#visibilitySeconds).catch((error: unknown) => {
-        if (!this.#inHand.has(delivery)) return;
-        if (isUsage(error)) this.#fail(error);
-        const why = (error as Error).message;
-        this.#report('warn', `message ${delivery.messageId} is not kept from others: ${why}`);
-      });
-    }
-  }
-
-  #report(
-    level: 'warn' | 'error',
-    message: string,
-    fields?: { jobId: number; batchId: number },
-  ): void {
-    this.#run.report({ type: 'log', level, message, ...(fields && { fields }) });
+  #error(message: string, { jobId, batchId }: BatchMessage): void {
+    this.#run.report({ type: 'log', level: 'error', message, fields: { jobId, batchId } });
   }
 }
 
@@ -408,12 +349,6 @@ export interface QueueSourceParts {
 /** Undefined where there is nothing to do, and the message was seen to. */
 type Accepted = ClaimedBatch | undefined;
 
-/** A message, and what it says. */
-interface Received {
-  readonly delivery: Delivery;
-  readonly message: BatchMessage;
-}
-
 /** One whose batch was claimed; `leave` lets others have its place. */
 interface Claimed extends Received {
   readonly leave: () => void;
@@ -423,11 +358,3 @@ interface Claimed extends Received {
 function excusedFrom({ delivery, message }: Received, { claim }: ClaimedBatch): Received {
   return { delivery, message: { ...message, attempt: claim + 1, isExcused: true } };
 }
-
-/** What somebody has to see to: a permission, a queue that is not there. */
-const isUsage = (error: unknown) => isMigrateError(error) && error.kind === 'usage';
-
-/** For what is to be finished even where the run is to stop: it is short. */
-const NEVER = new AbortController().signal;
-
-const nothing = (): undefined => undefined;
