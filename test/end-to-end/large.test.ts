@@ -79,10 +79,8 @@ describe('documents larger than their share of memory', () => {
     const temporary = await mkdtemp(join(tmpdir(), 'es-migrate-test-'));
     const env = { ...project.env, TMPDIR: temporary };
     const killed = startBinary(['run', ...RANGE], { cwd: project.cwd, env });
-    while (
-      (await readdir(temporary, { recursive: true })).filter((name) => name.includes('spool-'))
-        .length === 0
-    ) {
+    while (!(await isStaging(temporary))) {
+      if (killed.child.exitCode !== null) throw new Error('it ended without staging anything');
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     killed.child.kill('SIGKILL');
@@ -149,6 +147,18 @@ async function expectAll(project: Project, layout: 'message' | 'batch'): Promise
         );
   expect([...landed.keys()].sort()).toEqual([...expected.keys()].sort());
   for (const [id, document] of expected) expect(landed.get(id) === document, id).toBe(true);
+}
+
+/** Whether a process stages a document below `temporary` now. */
+async function isStaging(temporary: string): Promise<boolean> {
+  try {
+    const names = await readdir(temporary, { recursive: true });
+    return names.some((name) => name.includes('spool-'));
+  } catch (error) {
+    // Before it starts, a process makes a directory and removes it, perhaps while this reads it.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 async function send(url: string, method: string, type: string, body: string): Promise<void> {
