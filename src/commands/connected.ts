@@ -41,7 +41,8 @@ export async function withConnections<P>(
     ]);
     const { needs, readOnly = false, prefix = 'claim', sends = false } = request;
     if (needs.source) await sayWhatHoldsBack(open);
-    const wants = { ...needs, queue: sends || (needs.queue ?? false), readOnly, prefix };
+    const queue = needs.queue ? 'receive' : sends ? 'send' : undefined;
+    const wants = { ...needs, queue, readOnly, prefix } as const;
     return withMonitor(context, open, request, async (watched, connected) => {
       const on = await connect(open.settings, wants, watched.run);
       const disconnecting = connected(on);

@@ -60,8 +60,8 @@ export interface Wants {
   readonly source?: boolean;
   /** With `source`, objects are written: the prefix is claimed. */
   readonly target?: boolean;
-  /** Batches are sent to the queue, where one is configured, or come from there. */
-  readonly queue?: boolean;
+  /** Batches are sent to the queue, where one is configured, or come from there, which takes its dead-letter queue, too. */
+  readonly queue?: 'send' | 'receive' | undefined;
   /** Nothing may be written, neither schema nor prefix. */
   readonly readOnly?: boolean;
   /** `claim`, unless said: the prefix becomes ours. `require`: it has to be ours already, and nothing is written there. */
@@ -101,7 +101,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
   try {
     const source = wants.source ? open(await connectSource(settings, policy, notice)) : undefined;
     const found = wants.known ?? (source && (await inspect(run, source)));
-    const queue = wants.queue ? await connectQueue(settings, policy, run, open) : undefined;
+    const queue = wants.queue && (await connectQueue(settings, wants, policy, run, open));
     const target = wants.target ? open(await connectTarget(settings, run)) : undefined;
     const [connections, forLeases] = connectionsOf(settings, wants);
     const database = open(new Database(settings.tracking, policy, connections));
@@ -169,6 +169,7 @@ type OpenQueue = Omit<QueueConnection, 'outbox'>;
 
 async function connectQueue(
   settings: Settings,
+  wants: Wants,
   policy: RetryPolicy,
   run: Run,
   open: <T extends { close(): Promise<void> }>(one: T) => T,
@@ -185,9 +186,15 @@ async function connectQueue(
   const { maxReceives } = await queue.state(run.stop);
   if (maxReceives !== undefined && maxReceives < 3) {
     throw usage(
-      `the queue gives a message up after ${maxReceives} receipts`,
+      `the queue ${settings.queue.url} gives a message up after ${maxReceives} ${maxReceives === 1 ? 'receipt' : 'receipts'}`,
       'Set maxReceiveCount of its redrive policy to 5: a worker that is stopped or replaced may cost a receipt, and the last one is not worked on.',
     );
+  }
+  // Not in the middle of the work, because of the first message that nobody can use.
+  if (wants.queue === 'receive' && !wants.known && !(await queue.hasDeadLetters(run.stop))) {
+    const message =
+      'the queue has no dead-letter queue: messages that nobody can use are deleted; give it a redrive policy with maxReceiveCount 5 to keep them';
+    run.report({ type: 'log', level: 'warn', message });
   }
   return { queue, maxReceives };
 }

@@ -29,6 +29,7 @@ export interface Invocation {
  */
 export class Container {
   readonly #needs: Needs;
+  readonly #queueFor: 'send' | 'receive';
   readonly #log = new LambdaLog();
   readonly #meter = new Meter();
   #settings: Promise<Settings> | undefined;
@@ -36,8 +37,9 @@ export class Container {
   #namespace: string | undefined;
   #connections: Promise<Connections> | undefined;
 
-  constructor(needs: Needs) {
-    this.#needs = needs;
+  constructor(needs: Needs, queueFor: 'send' | 'receive') {
+    this.#needs = { ...needs, queue: true };
+    this.#queueFor = queueFor;
   }
 
   /** Whether there is time to begin anything that may take `endMs` to end. Where there is none, the log says so. */
@@ -140,7 +142,8 @@ export class Container {
     const settings = await this.#load();
     // Outlives the invocation that made it.
     const run = createRun(new AbortController().signal, this.#report);
-    return connect(settings, { ...this.#needs, fewConnections: true }, run);
+    const wants = { ...this.#needs, queue: this.#queueFor, fewConnections: true };
+    return connect(settings, wants, run);
   }
 
   #load(): Promise<Settings> {

@@ -1,3 +1,5 @@
+import { usage } from '../core/errors.js';
+
 /** What Lambda hands a function besides the event, as far as we read it. */
 export interface Context {
   readonly awsRequestId: string;
@@ -21,8 +23,33 @@ export interface SqsResponse {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
 }
 
-/** Of a schedule, which says nothing; by hand a range may be given, as `--from` and `--to` take it. */
+/** By hand a range may be given, as `--from` and `--to` take it. */
 export interface ExtractEvent {
   readonly from?: string;
   readonly to?: string;
+}
+
+/**
+ * The range an event asks for; none where it is a schedule's, or says nothing.
+ *
+ * @throws MigrateError `usage` for what is neither: a mistyped range must not become everything there is
+ */
+export function rangeOf(event: unknown): ExtractEvent {
+  if (event === null || event === undefined) return {};
+  if (typeof event !== 'object') throw notARange('is none');
+  // EventBridge's own, rules and schedules alike.
+  if ('detail-type' in event) return {};
+  for (const [key, value] of Object.entries(event)) {
+    if (key !== 'from' && key !== 'to')
+      throw notARange(`has the unknown key ${JSON.stringify(key)}`);
+    if (typeof value !== 'string') throw notARange(`has a ${key} that is no string`);
+  }
+  return event;
+}
+
+function notARange(why: string): Error {
+  return usage(
+    `the event ${why}`,
+    'Give a range, {"from":"2024-10-01","to":"2024-10-31"}, or {} for everything from where the last job ended.',
+  );
 }

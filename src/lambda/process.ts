@@ -4,7 +4,7 @@ import type { Delivery } from '../core/queue/queue.js';
 import { Container, Told } from './container.js';
 import type { Context, SqsEvent, SqsResponse } from './event.js';
 
-const container = new Container({ source: true, target: true, queue: true });
+const container = new Container({ source: true, target: true }, 'receive');
 
 /** What is in flight then may end or is given back, in milliseconds: its grace of 10 s, and what giving back takes. */
 const END_MS = 20_000;

@@ -3,7 +3,7 @@ import { retry as putBack } from '../core/recover/retry.js';
 import { Container } from './container.js';
 import type { Context } from './event.js';
 
-const container = new Container({ source: false, target: false, queue: true });
+const container = new Container({ source: false, target: false }, 'send');
 
 /** Statements that are under way may take that long, in milliseconds. */
 const END_MS = 10_000;

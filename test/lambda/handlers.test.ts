@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Context } from '../../src/lambda/event.js';
 import type * as Handlers from '../../src/lambda/index.js';
 import { change, query } from '../end-to-end/landed.js';
+import { rejection } from '../objects/contents.js';
 import { sandboxCredentials } from '../objects/s3.js';
 import { batches, queued, type Queued } from '../queue/support.js';
 import { batchesOf, NO_MESSAGES } from '../queue/queues.js';
@@ -73,6 +74,14 @@ test('a range goes through extract, the queue and process', async () => {
   expect(await functions.process(again, context())).toEqual({ batchItemFailures: [] });
   expect(await queue.counts()).toEqual(NO_MESSAGES);
   expect((await batches(project)).map(({ claims }) => claims)).toEqual([1, 1, 1]);
+});
+
+test('a mistyped range is refused, and nothing is extracted', async () => {
+  const { project } = await queued({ ids: ids(5) });
+  const functions = await functionsOf(project);
+  const refused = await rejection(functions.extract({ From: '2024-10-01' }, context()));
+  expect(messageOf(refused)).toContain('the event has the unknown key "From"');
+  expect(await query(project, 'SELECT job_id FROM job_runs')).toEqual([]);
 });
 
 test('each line of the log is JSON, names its request, and shows no secret', async () => {

@@ -103,6 +103,49 @@ describe('messages that nobody can use go to the dead-letter queue, with the rea
   });
 });
 
+test('where all are another database’s it is ours that is wrong, and they are left', async () => {
+  const { project, queue } = await queued({ ids: ids(5) });
+  for (const batchId of Array.from({ length: 10 }, (_, i) => i + 1))
+    await queue.put(bodyOf(message(batchId)));
+  const error = await rejection(workUntil(project, never));
+  expect(error).toMatchObject({
+    kind: 'usage',
+    message: `the queue ${queue.url} hands out batches of another tracking database`,
+  });
+  expect(await queue.counts(queue.deadLettersUrl)).toMatchObject({ waiting: 3 });
+  const { waiting, inFlight } = await queue.counts();
+  expect(waiting + inFlight).toBe(7);
+});
+
+test.each([1, 2])('a queue that gives up after %i receipts is refused', async (maxReceives) => {
+  const { project, queue } = await queued({ ids: ids(5), maxReceives });
+  expect(await rejection(extractToQueue(project))).toMatchObject({
+    kind: 'usage',
+    message: expect.stringContaining(`the queue ${queue.url} gives a message up after`) as string,
+  });
+});
+
+test('a queue without a dead-letter queue works, with a warning', async () => {
+  const { project, queue } = await queued({ ids: ids(15), redrive: false });
+  await queue.put('nonsense');
+  await extractToQueue(project);
+  const { completed, logged } = await workUntil(project, done(project, queue));
+  expect(completed).toBe(15);
+  expect(logged).toContainEqual(expect.stringMatching(/^the queue has no dead-letter queue/));
+  expect(logged).toContainEqual(expect.stringMatching(/^message \S+ is deleted/));
+});
+
+test('a dead-letter queue that is gone is told before anything is carried', async () => {
+  const { project, queue } = await queued({ ids: ids(15) });
+  await extractToQueue(project);
+  await queue.dropDeadLetters();
+  expect(await rejection(workUntil(project, never))).toMatchObject({
+    kind: 'usage',
+    message: expect.stringContaining('dead-letter queue') as string,
+  });
+  expect((await batches(project)).map(({ claims }) => claims)).toEqual([0, 0]);
+});
+
 test('a batch that is not there any more is acknowledged', async () => {
   const { project, queue } = await queued({ ids: ids(15) });
   await extractToQueue(project);

@@ -3,6 +3,7 @@ import {
   ChangeMessageVisibilityCommand,
   CreateQueueCommand,
   DeleteMessageCommand,
+  DeleteQueueCommand,
   GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SQSClient,
@@ -18,6 +19,8 @@ export interface FreshQueue {
   readonly region: string;
   /** Where messages go that nobody can use. */
   readonly deadLettersUrl: string;
+  /** Deletes that queue; the redrive policy still names it. */
+  dropDeadLetters(): Promise<void>;
   /** Puts a body there as a stranger would. */
   put(body: string): Promise<void>;
   /** Takes everything out of a queue that can be received now, by a client of our own. */
@@ -34,6 +37,7 @@ export interface FreshQueue {
 export async function freshQueue({
   maxReceives = 5,
   visibilitySeconds = 30,
+  redrive = true,
 } = {}): Promise<FreshQueue> {
   const { endpoint, region, accessKeyId, secretAccessKey } = sandbox().sqs;
   const client = new SQSClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey } });
@@ -47,13 +51,16 @@ export async function freshQueue({
   const arn = `arn:aws:sqs:${region}:000000000000:${name}-dead`;
   const policy = { deadLetterTargetArn: arn, maxReceiveCount: maxReceives };
   const url = await create(name, {
-    RedrivePolicy: JSON.stringify(policy),
+    ...(redrive && { RedrivePolicy: JSON.stringify(policy) }),
     VisibilityTimeout: String(visibilitySeconds),
   });
   return {
     url,
     region,
     deadLettersUrl,
+    dropDeadLetters: async () => {
+      await client.send(new DeleteQueueCommand({ QueueUrl: deadLettersUrl }));
+    },
     put: async (MessageBody) => {
       await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody }));
     },

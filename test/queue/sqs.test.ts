@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { PolledInbox } from '../../src/core/queue/inbox.js';
 import { openSqs } from '../../src/core/queue/sqs.js';
 import type { Queue } from '../../src/core/queue/queue.js';
 import { parseBody } from '../../src/core/queue/message.js';
@@ -93,7 +94,59 @@ test('a wait for messages ends at once when the run is to stop', async () => {
   expect(await waiting).toBeInstanceOf(Error);
 });
 
+test('it knows whether it has a dead-letter queue', async () => {
+  expect(await open(await freshQueue()).hasDeadLetters(never)).toBe(true);
+  expect(await open(await freshQueue({ redrive: false })).hasDeadLetters(never)).toBe(false);
+});
+
+test('where there is none, what nobody can use is deleted', async () => {
+  const fresh = await freshQueue({ redrive: false });
+  const queue = open(fresh);
+  await fresh.put('nonsense');
+  const delivery = await queue.receive(60, never);
+  expect(delivery && (await queue.bury(delivery, 'it is not JSON'))).toBe(false);
+  expect(await fresh.counts()).toEqual(NO_MESSAGES);
+});
+
+test('without time nothing is received', async () => {
+  const fresh = await freshQueue();
+  await fresh.put('nonsense');
+  const inbox = new PolledInbox(open(fresh));
+  expect(await inbox.receive(60, 0, never)).toBeUndefined();
+  expect(await fresh.counts()).toEqual({ ...NO_MESSAGES, waiting: 1 });
+});
+
 describe('what is wrong is told', () => {
+  test('a dead-letter queue that is not there', async () => {
+    const fresh = await freshQueue();
+    await fresh.dropDeadLetters();
+    expect(await rejection(open(fresh).hasDeadLetters(never))).toMatchObject({
+      kind: 'usage',
+      message: expect.stringMatching(
+        /^the dead-letter queue test-\w+-dead does not exist/,
+      ) as string,
+      advice: expect.stringContaining('redrive policy') as string,
+    });
+  });
+
+  test('credentials that nobody gave', async () => {
+    const fresh = await freshQueue();
+    vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', undefined);
+    expect(await rejection(open(fresh, 60_000).state(never))).toMatchObject({
+      kind: 'usage',
+      message: `no AWS credentials were found for the queue ${fresh.url}`,
+    });
+  });
+
+  test('a region that the URL contradicts', () => {
+    const url = 'https://sqs.eu-central-1.amazonaws.com/123456789012/batches';
+    const settings = { url, region: 'us-east-1' };
+    expect(() => openSqs(settings, { retryForMs: 0, report: () => undefined })).toThrow(
+      'queue.region is us-east-1, and queue.url names eu-central-1',
+    );
+  });
+
   test('a queue that is not there', async () => {
     const fresh = await freshQueue();
     const error = await rejection(open({ ...fresh, url: `${fresh.url}-none` }).state(never));

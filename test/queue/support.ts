@@ -21,9 +21,10 @@ export interface Queued extends Migrated {
 export async function queued({
   settings = {},
   maxReceives = 5,
+  redrive = true,
   ...options
-}: MigratedOptions & { maxReceives?: number }): Promise<Queued> {
-  const queue = await freshQueue({ maxReceives });
+}: MigratedOptions & { maxReceives?: number; redrive?: boolean }): Promise<Queued> {
+  const queue = await freshQueue({ maxReceives, redrive });
   const { url, region } = queue;
   const made = await indexed({
     batchSize: 10,
@@ -41,7 +42,7 @@ export async function connectedToQueue<T>(
 ): Promise<T> {
   const needs = { source: true, target: true, queue: true };
   const { settings } = loadSettings({ cwd, env, flags: {}, configPath: undefined, needs });
-  const on = await connect(settings, needs, run);
+  const on = await connect(settings, { ...needs, queue: 'receive' }, run);
   try {
     return await work(on);
   } finally {

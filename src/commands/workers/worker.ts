@@ -37,7 +37,8 @@ async function work({ settings, known, options, sentAt }: Start): Promise<void> 
       import('../../core/process/process.js'),
     ]);
     const run = createRun(stop.signal, report);
-    const wants = { source: true, target: true, queue: options.fromQueue ?? false, known };
+    const queue = options.fromQueue ? 'receive' : undefined;
+    const wants = { source: true, target: true, queue, known } as const;
     const on = await connect(settings, wants, run);
     try {
       const requeue = () => Promise.resolve();

@@ -18,6 +18,7 @@ export type FailureKind = 'credentials' | 'access' | 'clock' | 'tls' | 'retriabl
 const credentials = new Set([
   'InvalidAccessKeyId',
   'SignatureDoesNotMatch',
+  'InvalidSignatureException',
   'InvalidToken',
   'InvalidClientTokenId',
   'UnrecognizedClientException',

@@ -26,7 +26,6 @@ export class WorkQueue implements BatchSource {
   /** Jobs over other indices, which are not ours to process. */
   foreign: readonly number[] = [];
   /** Why there is no more work, once there is none. */
-  ended: ProcessOutcome['ended'] = 'nothing-left';
 
   constructor(run: Run, on: Connections, options: CarryOptions, requeue: () => Promise<void>) {
     this.#run = run;
@@ -37,14 +36,14 @@ export class WorkQueue implements BatchSource {
   }
 
   /** The next batch, claimed; undefined when this run is to claim no more. */
+  get ended(): ProcessOutcome['ended'] {
+    return this.#limits.ended;
+  }
+
   async take(): Promise<ClaimedBatch | undefined> {
     const { settings, database } = this.#on;
     for (;;) {
-      const limit = this.#limits.reached();
-      if (limit) {
-        this.ended = limit;
-        return undefined;
-      }
+      if (this.#limits.reached()) return undefined;
       this.#limits.count();
       const owner = ownerOf(this.#run.host);
       const batch = await claimBatch(database, owner, settings.leaseSeconds, this.foreign);

@@ -4,15 +4,19 @@ import type { Delivery, Queue } from './queue.js';
 
 /** Where messages come in. */
 export interface Inbox {
-  /** The next message; undefined where none came. */
-  receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined>;
+  /** The next message; undefined where none came, within `waitMs` at most. */
+  receive(
+    visibilitySeconds: number,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<Delivery | undefined>;
   /** Told of a message that was neither deleted nor sent anew: it has to come once more. */
   keep(delivery: Delivery): void;
   /** Told of a message whose batch was carried. */
   carried(message: BatchMessage): void;
 }
 
-/** How long a message is waited for, in milliseconds. */
+/** How long a message is waited for at most, in milliseconds. */
 const WAIT_MS = 20_000;
 const NEVER = new AbortController().signal;
 
@@ -24,8 +28,12 @@ export class PolledInbox implements Inbox {
     this.#queue = queue;
   }
 
-  async receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined> {
-    const end = performance.now() + WAIT_MS;
+  async receive(
+    visibilitySeconds: number,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<Delivery | undefined> {
+    const end = performance.now() + Math.min(waitMs, WAIT_MS);
     const isEnding = () => signal.aborted;
     while (!isEnding() && performance.now() < end) {
       // Never cut off: the queue would not know, and hide the next message from everybody for nothing.

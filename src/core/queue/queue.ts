@@ -29,6 +29,8 @@ export interface QueueState {
  */
 export interface Queue {
   state(signal: AbortSignal): Promise<QueueState>;
+  /** Whether it has a dead-letter queue, which is looked for: where it can't be found, nothing could be buried. */
+  hasDeadLetters(signal: AbortSignal): Promise<boolean>;
   /** Sends all of them; resolves when the queue has taken each. `delaySeconds`: 0 to 900. */
   send(messages: readonly BatchMessage[], delaySeconds: number, signal: AbortSignal): Promise<void>;
   /** One message, waited for some seconds; undefined where none came. */

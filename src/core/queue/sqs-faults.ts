@@ -10,12 +10,26 @@ const missing = new Set([
 ]);
 const retriable = new Set(['OverLimit', 'KmsThrottled']);
 
+/** The queue of a request, for users. */
+export interface AskedQueue {
+  /** Or its URL. */
+  readonly name: string;
+  /** The one that the redrive policy of the configured queue names. */
+  readonly isDeadLetters?: boolean;
+}
+
 /**
  * What an error of a request to SQS means. Bugs, aborts and what was mapped before come back as they are.
  *
  * @param action as IAM names it, such as `sqs:SendMessage`
+ * @param isFirst SQS has not answered yet: where there are no credentials, nobody has given us any
  */
-export function sqsFault(error: unknown, action: string, url: string): unknown {
+export function sqsFault(
+  error: unknown,
+  action: string,
+  { name, isDeadLetters = false }: AskedQueue,
+  isFirst: boolean,
+): unknown {
   if (isForeseen(error)) return error;
   if (error instanceof Error && error.message.startsWith('Region is missing')) {
     return usage(
@@ -26,10 +40,19 @@ export function sqsFault(error: unknown, action: string, url: string): unknown {
   const failure = readAwsFailure(error, 'SQS');
   if (failure === undefined) return error;
   const { code, message, retryAfterMs, status } = failure;
+  const queue = `${isDeadLetters ? 'dead-letter queue' : 'queue'} ${name}`;
   if (missing.has(code)) {
     return usage(
-      `the queue ${url} does not exist (${code})`,
-      'Create it, or correct queue.url or queue.region.',
+      `the ${queue} does not exist (${code})`,
+      isDeadLetters
+        ? 'Create it, or correct the redrive policy of the queue that names it.'
+        : 'Create it, or correct queue.url or queue.region.',
+    );
+  }
+  if (isFirst && code.endsWith('ProviderError')) {
+    return usage(
+      `no AWS credentials were found for the ${queue}`,
+      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run where a role is attached.',
     );
   }
   const kind = retriable.has(code) ? 'retriable' : kindOfFailure(failure);
@@ -39,13 +62,13 @@ export function sqsFault(error: unknown, action: string, url: string): unknown {
       return new Fault('SQS', kind, code, `${action}: ${message}`, { retryAfterMs, status });
     case 'credentials':
       return usage(
-        `SQS refused the credentials (${code}) for ${url}`,
-        'Check the AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role.',
+        `SQS refused the credentials for the ${queue}: ${message}`,
+        'Check the AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role; and queue.region, for they are signed for it.',
       );
     case 'access':
       return usage(
-        `SQS denied ${action} on ${url} (${code})`,
-        `Grant ${action} on the queue; where it is encrypted by KMS also the use of its key.`,
+        `SQS denied ${action} on the ${queue} (${code})`,
+        `Grant ${action} on that queue; where it is encrypted by KMS also the use of its key.`,
       );
     case 'clock':
       return usage(

@@ -11,12 +11,13 @@ import {
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
 import { SILENT } from '../aws/request-handler.js';
+import { usage } from '../errors.js';
 import { Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import type { QueueSettings } from '../settings.js';
 import { bodyOf, type BatchMessage } from './message.js';
 import type { Delivery, Queue, QueueState } from './queue.js';
-import { sqsFault } from './sqs-faults.js';
+import { sqsFault, type AskedQueue } from './sqs-faults.js';
 
 /** Messages of one request, by SQS's own limit. */
 const AT_ONCE = 10;
@@ -43,8 +44,20 @@ const LONGEST_REASON = 1_000;
 
 type Send<Output> = (signal: AbortSignal) => Promise<Output>;
 
-/** Connects to an SQS queue; nothing is sent until the first request. */
+/**
+ * Connects to an SQS queue; nothing is sent until the first request.
+ *
+ * @throws MigrateError `usage` where `queue.region` is not the region that the URL names
+ */
 export function openSqs(settings: QueueSettings, policy: RetryPolicy): Queue {
+  const { url, region } = settings;
+  const named = regionOf(url);
+  if (region !== undefined && named !== undefined && region !== named) {
+    throw usage(
+      `queue.region is ${region}, and queue.url names ${named}`,
+      'Remove queue.region, or correct the URL.',
+    );
+  }
   return new SqsQueue(settings, policy);
 }
 
@@ -52,6 +65,9 @@ class SqsQueue implements Queue {
   readonly #client: SQSClient;
   readonly #url: string;
   readonly #policy: RetryPolicy;
+
+  /** Until then it may be that there are no credentials to ask with; afterwards they are being renewed. */
+  #hasAnswered = false;
 
   constructor({ url, region = regionOf(url) }: QueueSettings, policy: RetryPolicy) {
     const sockets = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
@@ -94,6 +110,10 @@ class SqsQueue implements Queue {
         count('ApproximateNumberOfMessagesNotVisible') +
         count('ApproximateNumberOfMessagesDelayed'),
     };
+  }
+
+  async hasDeadLetters(signal: AbortSignal): Promise<boolean> {
+    return (await this.#deadLetters(signal)) !== undefined;
   }
 
   async receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined> {
@@ -141,7 +161,7 @@ class SqsQueue implements Queue {
   }
 
   async bury(delivery: Delivery, reason: string): Promise<boolean> {
-    const url = await this.#deadLetters();
+    const url = await this.#deadLetters(NEVER);
     if (url !== undefined) {
       const value = { DataType: 'String', StringValue: reason.slice(0, LONGEST_REASON) };
       // First there, then no longer here: in between it is in both, and what it says is refused once more.
@@ -151,7 +171,7 @@ class SqsQueue implements Queue {
         MessageAttributes: { reason: value },
       });
       const send: Send<unknown> = (abortSignal) => this.#client.send(command, { abortSignal });
-      await this.#ask('sqs:SendMessage', NEVER, send, url);
+      await this.#ask('sqs:SendMessage', NEVER, send, { name: url, isDeadLetters: true });
     }
     await this.delete(delivery);
     return url !== undefined;
@@ -190,16 +210,16 @@ class SqsQueue implements Queue {
   }
 
   /** The dead-letter queue's URL, from the queue's own redrive policy; undefined where it has none. */
-  async #deadLetters(): Promise<string | undefined> {
-    const { deadLetterTargetArn } = redriveOf(await this.#attributes(NEVER));
+  async #deadLetters(signal: AbortSignal): Promise<string | undefined> {
+    const { deadLetterTargetArn } = redriveOf(await this.#attributes(signal));
     const [, , , , account, name] = deadLetterTargetArn?.split(':') ?? [];
     if (name === undefined) return undefined;
     const command = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account });
     const { QueueUrl } = await this.#ask(
       'sqs:GetQueueUrl',
-      NEVER,
+      signal,
       (abortSignal) => this.#client.send(command, { abortSignal }),
-      name,
+      { name, isDeadLetters: true },
     );
     return QueueUrl;
   }
@@ -218,15 +238,17 @@ class SqsQueue implements Queue {
     action: string,
     signal: AbortSignal,
     send: Send<Output>,
-    url = this.#url,
+    queue: AskedQueue = { name: this.#url },
   ): Promise<Output> {
     return retrying(
       this.#policy,
       async () => {
         try {
-          return await send(signal);
+          const output = await send(signal);
+          this.#hasAnswered = true;
+          return output;
         } catch (error) {
-          throw sqsFault(error, action, url);
+          throw sqsFault(error, action, queue, !this.#hasAnswered);
         }
       },
       { signal },
