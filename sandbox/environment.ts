@@ -1,13 +1,14 @@
 import { stringify } from 'yaml';
 import { sampleIndices } from './sample.js';
-import type { UsualCoordinates } from './index.js';
+import type { Coordinates, UsualCoordinates } from './index.js';
 
 /** What a shell or a child process needs to use the sandbox: all of it settings of es-migrate or of the AWS SDK. */
 export function sandboxEnvironment({
   elasticsearch,
   mysql,
   s3,
-}: UsualCoordinates): Record<string, string> {
+  sqs,
+}: UsualCoordinates & Partial<Pick<Coordinates, 'sqs'>>): Record<string, string> {
   return {
     ES_MIGRATE_SOURCE_URL: elasticsearch.url,
     ES_MIGRATE_TRACKING_URL: mysql.url,
@@ -19,6 +20,7 @@ export function sandboxEnvironment({
     // Stronger than what a configuration file names.
     ES_MIGRATE_TARGET_REGION: s3.region,
     AWS_ENDPOINT_URL_S3: s3.endpoint,
+    ...(sqs && { ES_MIGRATE_QUEUE_URL: sqs.queueUrl, ES_MIGRATE_QUEUE_REGION: sqs.region }),
   };
 }
 

@@ -1,19 +1,22 @@
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMigrateError } from '../src/core/errors.js';
+import { parseArgs } from 'node:util';
+import { isMigrateError, usage } from '../src/core/errors.js';
 import { exportLines, sandboxConfig, sandboxEnvironment } from './environment.js';
 import { startSandbox } from './index.js';
 import { createSampleIndices, lastFullWeek, loadSample } from './sample.js';
 
 const MESSAGES = 2_000;
 
-/** `npm run sandbox`: keeps the servers up, with sample messages, until Ctrl-C. */
-async function keep(stop: AbortSignal): Promise<void> {
+/** `npm run sandbox`: keeps the servers up, with sample messages, until Ctrl-C; a queue, too, with `-- --queue`. */
+async function keep(wantsQueue: boolean, stop: AbortSignal): Promise<void> {
   // The export lines go to stdout, everything else to stderr, so that a shell can read the former.
   const report = (line: string) => console.error(line);
-  report('starting Elasticsearch, MariaDB and an S3 server');
-  const sandbox = await startSandbox({ report, stop });
+  report(`starting Elasticsearch, MariaDB and an S3 server${wantsQueue ? ', and a queue' : ''}`);
+  const sandbox = wantsQueue
+    ? await startSandbox({ servers: ['elasticsearch', 'mysql', 's3', 'sqs'], report, stop })
+    : await startSandbox({ report, stop });
   try {
     const { from, to } = lastFullWeek(new Date());
     await createSampleIndices(sandbox.elasticsearch.url);
@@ -33,11 +36,19 @@ async function keep(stop: AbortSignal): Promise<void> {
   }
 }
 
+function readFlags(): { queue: boolean } {
+  try {
+    return parseArgs({ options: { queue: { type: 'boolean', default: false } } }).values;
+  } catch (error) {
+    throw usage((error as Error).message, 'npm run sandbox -- [--queue]');
+  }
+}
+
 const stopping = new AbortController();
 // A second signal ends it at once, and the servers with it.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort());
 try {
-  await keep(stopping.signal);
+  await keep(readFlags().queue, stopping.signal);
 } catch (error) {
   if (error !== stopping.signal.reason) {
     console.error(isMigrateError(error) ? `es-migrate: ${error.message}` : error);

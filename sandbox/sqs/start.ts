@@ -6,6 +6,8 @@ import { startServer, type Started } from '../server.js';
 
 export interface SqsCoordinates {
   readonly endpoint: string;
+  /** A queue that is there from the start, with a dead-letter queue. */
+  readonly queueUrl: string;
   readonly region: string;
   /** It takes any; clients want some. */
   readonly accessKeyId: string;
@@ -13,6 +15,8 @@ export interface SqsCoordinates {
 }
 
 const REGION = 'us-east-1';
+const ACCOUNT = '000000000000';
+const QUEUE = 'batches';
 
 /** Starts ElasticMQ. Queues and messages outlive a restart, as SQS's do. */
 export function startSqs(
@@ -39,6 +43,7 @@ export function startSqs(
         ready: async () => (await fetch(`${endpoint}/?Action=GetQueueUrl&QueueName=${own}`)).ok,
         coordinates: {
           endpoint,
+          queueUrl: `${endpoint}/${ACCOUNT}/${QUEUE}`,
           region: REGION,
           accessKeyId: 'sandbox',
           secretAccessKey: randomBytes(20).toString('hex'),
@@ -54,8 +59,12 @@ function configuration(home: string, port: number, own: string): string {
 node-address { protocol = http, host = "127.0.0.1", port = ${port}, context-path = "" }
 rest-sqs { enabled = true, bind-hostname = "127.0.0.1", bind-port = ${port}, sqs-limits = strict }
 rest-stats { enabled = false }
-aws { region = ${REGION}, accountId = 000000000000 }
-queues { ${own} {} }
+aws { region = ${REGION}, accountId = ${ACCOUNT} }
+queues {
+  ${own} {}
+  ${QUEUE} { deadLettersQueue { name = "${QUEUE}-dead", maxReceiveCount = 5 } }
+  ${QUEUE}-dead {}
+}
 queues-storage { enabled = true, path = ${JSON.stringify(join(home, 'queues.conf'))} }
 messages-storage { enabled = true, uri = ${JSON.stringify(`jdbc:h2:file:${join(home, 'messages')}`)} }
 `;

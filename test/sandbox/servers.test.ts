@@ -1,3 +1,4 @@
+import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@elastic/elasticsearch';
@@ -8,7 +9,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { freshBucket, freshDatabase, freshIndexPrefix, sandbox } from '../support/sandbox.js';
 
 test('Elasticsearch answers the official client and keeps sources byte for byte', async () => {
@@ -112,4 +113,18 @@ test('S3 stores objects as files and refuses what it should', async () => {
   await expect(stranger.send(new PutObjectCommand(put))).rejects.toThrow(
     expect.objectContaining({ name: 'SignatureDoesNotMatch' }),
   );
+});
+
+test('SQS has a queue from the start, whose dead-letter queue is there, too', async () => {
+  const { queueUrl, region, accessKeyId, secretAccessKey } = sandbox().sqs;
+  const endpoint = new URL(queueUrl).origin;
+  const client = new SQSClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey } });
+  onTestFinished(() => client.destroy());
+  const { Attributes = {} } = await client.send(
+    new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['RedrivePolicy'] }),
+  );
+  const policy = JSON.parse(Attributes.RedrivePolicy ?? '{}') as Record<string, unknown>;
+  expect(Number(policy['maxReceiveCount'])).toBe(5);
+  const QueueName = String(policy['deadLetterTargetArn']).split(':').at(-1);
+  expect(await client.send(new GetQueueUrlCommand({ QueueName }))).toHaveProperty('QueueUrl');
 });
