@@ -1,5 +1,6 @@
 // Makes dist/lambda: each function as one file, and beside them what they read at run time. `--config FILE` puts the
-// operator's configuration there, too; `--into FOLDER` makes it elsewhere. Zipped, the folder is what Lambda takes.
+// operator's configuration there, too, `--with FILE` what that names (a certificate authority); `--into FOLDER` makes it
+// elsewhere. Zipped, the folder is what Lambda takes.
 import {
   copyFileSync,
   cpSync,
@@ -10,7 +11,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { writeFileSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
@@ -23,7 +24,8 @@ const FUNCTIONS = ['extract', 'process', 'retry'];
 const BANNER =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);";
 
-const { config, into } = readArguments();
+const { config, into, with: others } = readArguments();
+for (const file of others) if (!existsSync(file)) refuse(`--with: there is no file ${file}`);
 const name = config === undefined ? undefined : nameOf(config);
 const folder = emptyFolder(into);
 for (const one of FUNCTIONS) await bundle(one);
@@ -32,12 +34,21 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const own = { name: 'es-migrate-lambda', version, private: true, type: 'module' };
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify(own, undefined, 2)}\n`);
 if (name) copyFileSync(config, join(folder, name));
+for (const file of others) copyBeside(file);
 
 function readArguments() {
   try {
-    return parseArgs({ options: { config: { type: 'string' }, into: { type: 'string' } } }).values;
+    const string = { type: 'string' };
+    const given = {
+      config: string,
+      into: string,
+      with: { ...string, multiple: true, default: [] },
+    };
+    return parseArgs({ options: given }).values;
   } catch (error) {
-    return refuse(`${error.message}: npm run bundle -- [--config FILE] [--into FOLDER]`);
+    return refuse(
+      `${error.message}: npm run bundle -- [--config FILE] [--with FILE]… [--into FOLDER]`,
+    );
   }
 }
 
@@ -55,6 +66,12 @@ function emptyFolder(given) {
   if (given === undefined) rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });
   return path;
+}
+
+function copyBeside(file) {
+  const path = join(folder, basename(file));
+  if (existsSync(path)) refuse(`--with: ${basename(file)} is in the bundle already`);
+  copyFileSync(file, path);
 }
 
 /** Names are kept, so that a stack trace says where; a map would be larger than what it maps. */

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/bundle.mjs', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 
 async function folder(): Promise<string> {
@@ -27,12 +28,16 @@ test('the folder has what a function reads at run time, and the configuration th
   const [into, elsewhere] = [await folder(), await folder()];
   const config = join(elsewhere, 'production.yaml');
   await writeFile(config, 'batchSize: 7\n');
-  await bundle('--into', into, '--config', config);
+  const authority = join(elsewhere, 'ca.pem');
+  await writeFile(authority, 'a certificate');
+  await bundle('--into', into, '--config', config, '--with', authority);
   const names = await readdir(into);
   const legal = (name: string) => name.endsWith('.LEGAL.txt');
   expect(names.filter((name) => !legal(name)).sort()).toEqual([
-    ...['es-migrate.yaml', 'extract.mjs', 'migrations', 'package.json', 'process.mjs', 'retry.mjs'],
+    ...['ca.pem', 'es-migrate.yaml', 'extract.mjs', 'migrations', 'package.json'],
+    ...['process.mjs', 'retry.mjs'],
   ]);
+  expect(await readFile(join(into, 'ca.pem'), 'utf8')).toBe('a certificate');
   expect(await readFile(join(into, 'es-migrate.yaml'), 'utf8')).toBe('batchSize: 7\n');
   expect(await readdir(join(into, 'migrations'))).toEqual(await readdir(MIGRATIONS));
   // What nobody needs would make it larger by a third.
@@ -45,6 +50,8 @@ test('what is wrong is said in one line', async () => {
   await writeFile(join(full, 'mine'), '');
   for (const [args, words] of [
     [['--config', '/no/such.yaml', '--into', await folder()], 'there is no file /no/such.yaml'],
+    [['--with', '/no/ca.pem', '--into', await folder()], 'there is no file /no/ca.pem'],
+    [['--with', `${ROOT}/package.json`, '--into', await folder()], 'package.json is in the bundle'],
     [['--into', full], 'is not empty'],
     [['--out', 'x'], "Unknown option '--out'"],
   ] as const) {
