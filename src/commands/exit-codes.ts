@@ -52,7 +52,7 @@ export function foremost(verdicts: readonly Verdict[]): Verdict {
 const MEANINGS: Readonly<Record<number, string>> = {
   0: 'done, nothing left over',
   1: 'a bug: unexpected error',
-  2: 'usage, configuration or permission; nothing was touched',
+  2: 'usage, configuration or permission; nothing was touched, unless a permission was missed on the way',
   3: 'finished, but messages are failed, a window could not be read whole, or verify found a difference',
   4: 'others hold what is left, or the same job is being extracted or verified elsewhere',
   5: 'a server was down for longer than retryFor; everything claimed has been released',

@@ -53,13 +53,19 @@ export function processLines({
 }
 
 /** A process that was killed holds its batches until its lease runs out: whoever waits is told how long. */
-function holderWords({ holder }: ProcessOutcome): string {
+function holderWords({ holder, heldByOthers }: ProcessOutcome, fromQueue: boolean): string {
+  if (fromQueue && heldByOthers === 0)
+    return 'nobody holds them, and the queue has no message for them now: it comes with a delay, or is lost and sent anew 20 minutes after it was sent; es-migrate process without --queue carries them at once';
   if (!holder) return 'others are at work';
   const until = holder.until.toISOString().slice(0, 19);
   return `others are at work: ${holder.owner} holds batches until ${until}Z at least; if it is dead, run this again then`;
 }
 
-export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdict {
+export function processVerdict(
+  outcome: ProcessOutcome,
+  stopCode: number,
+  fromQueue = false,
+): Verdict {
   const { ended, failedInAll, failedWindows, remaining, heldByOthers, lost } = outcome;
   if (ended === 'stopped') {
     return {
@@ -87,7 +93,7 @@ export function processVerdict(outcome: ProcessOutcome, stopCode: number): Verdi
   if (ended === 'nothing-left' && (remaining > 0 || heldByOthers > 0)) {
     return {
       code: EXIT.busy,
-      next: `${holderWords(outcome)}; es-migrate status tells how far they are`,
+      next: `${holderWords(outcome, fromQueue)}; es-migrate status tells how far they are`,
     };
   }
   return done;

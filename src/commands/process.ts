@@ -31,7 +31,7 @@ export async function process(flags: ProcessFlags, context: CommandContext): Pro
       const outcome = await core.processBatches(run, on, options, carry);
       terminal.close();
       printResult(context, processJson(outcome), processLines(outcome));
-      return processVerdict(outcome, context.stop.exitCode);
+      return processVerdict(outcome, context.stop.exitCode, flags.queue);
     },
   );
 }

@@ -1,4 +1,4 @@
-import type { RetryOutcome } from '../core/recover/types.js';
+import type { RetryOptions, RetryOutcome } from '../core/recover/types.js';
 import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
@@ -25,18 +25,24 @@ export async function retry(flags: RetryFlags, context: CommandContext): Promise
       const outcome = await core.retry(run, on, options);
       const { completed, left, requeued, remaining } = outcome;
       const json = { completed, failed: left, requeued, remaining, ...(dryRun && { dryRun }) };
-      printResult(context, json, linesOf(outcome, dryRun));
+      printResult(context, json, linesOf(outcome, options));
       if (left === 0) return done;
       return { code: EXIT.leftOver, next: stayFailed(left, force) };
     },
   );
 }
 
-function linesOf({ reasons, requeued, left, remaining }: RetryOutcome, dryRun: boolean): string[] {
+function linesOf(
+  { reasons, requeued, left, remaining }: RetryOutcome,
+  { errorCode, dryRun }: RetryOptions,
+): string[] {
   const why = reasons.map(({ code, messages }) => `  ${code}: ${grouped(messages)}`);
+  // A code that nobody has heard of looks the same.
+  const none = `no message failed with ${errorCode} can be requeued; es-migrate errors lists the codes there are`;
   const did = dryRun ? 'would be requeued; nothing was changed' : 'requeued';
   return [
     ...(why.length > 0 ? ['failed with:', ...why] : []),
+    ...(why.length === 0 && errorCode !== undefined ? [none] : []),
     `${counted(requeued, 'message')} ${did}; ${grouped(left)} stay failed, ${grouped(remaining)} remain to be processed`,
   ];
 }

@@ -1,7 +1,7 @@
 /**
  * What went wrong, by what has to happen next. One place in the commands maps kinds to exit codes.
  *
- * - `usage`: flags, configuration or permission; nothing was touched; the user has to change something.
+ * - `usage`: flags, configuration or permission; nothing was touched, unless a permission is missed on the way; the user has to change something.
  * - `unavailable`: a server was down for longer than `retryFor`; everything claimed has been released.
  * - `busy`: somebody else holds what this run needs.
  */

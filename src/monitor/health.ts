@@ -76,7 +76,9 @@ function listening(server: Server, host: string, port: number): Promise<void> {
       reject(
         usage(
           `--health-port: ${host}:${port} can't be listened on (${code ?? message})`,
-          'Give another port, or end what listens there.',
+          code === 'EADDRINUSE' || code === 'EACCES'
+            ? 'Give another port, or end what listens there.'
+            : 'Give an address of this host, or the port alone.',
         ),
       );
     });

@@ -110,6 +110,8 @@ describe('exit codes of the real binary', () => {
         body: original,
       });
     }
+    const unknown = await runBinary(['retry', '--error', 'mising'], here);
+    expect(unknown.stdout).toContain('no message failed with mising can be requeued');
     expect((await runBinary(['retry', '--error', 'missing'], here)).code).toBe(0);
     const last = await runBinary(['process', '--json'], here);
     expect([last.code, JSON.parse(last.stdout)]).toEqual([

@@ -83,6 +83,11 @@ test('a port that is taken, or none, is refused before anything is touched', asy
   const second = await runBinary(['process', '--health-port', '70000'], { cwd, env });
   expect(second.code).toBe(2);
   expect(second.stderr).toContain('Give a port such as 9464');
+  // TEST-NET-1: nobody has it.
+  const elsewhere = ['process', '--health-port', '192.0.2.1:9464'];
+  const another = await runBinary(elsewhere, { cwd, env });
+  expect(another.code).toBe(2);
+  expect(another.stderr).toContain('Give an address of this host');
   const third = await runBinary(['status', '--json'], { cwd, env });
   expect(JSON.parse(third.stdout)).toMatchObject({ messages: { pending: 40, completed: 0 } });
 });

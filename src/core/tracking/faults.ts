@@ -40,6 +40,9 @@ const RETRIABLE_NUMBERS = new Set([1040, 1053, 1205, 1213, 1290, 1317, 1836, 192
 
 const GRANT =
   'Grant the user what deploy/grants.sql lists, or all privileges on this one database.';
+/** Of those who may not make tables. */
+const MIGRATE =
+  'Run es-migrate db migrate first, with an account that may make tables: es_migrate_owner of deploy/grants.sql, or one with all privileges on this database.';
 const PERMISSION: Readonly<Record<string, string>> = {
   ER_ACCESS_DENIED_ERROR:
     'Check the user in tracking.url and ES_MIGRATE_TRACKING_PASSWORD; a user that requires TLS needs tracking.tls.',
@@ -77,7 +80,9 @@ interface DriverError extends Error {
 export function mysqlError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { code = '', errno = 0 } = error as DriverError;
-  const advice = PERMISSION[code] ?? PERMISSION[errno];
+  const advice = /^(CREATE|ALTER) command denied/.test(error.message)
+    ? MIGRATE
+    : (PERMISSION[code] ?? PERMISSION[errno]);
   if (advice !== undefined) return usage(`MySQL refused: ${error.message}`, advice, error);
   if (isCertificateProblem(code, error.message)) {
     return usage(
