@@ -5,6 +5,7 @@ import type {
   TargetSettings,
   TrackingSettings,
 } from '../core/settings.js';
+import { regionOf } from '../core/queue/region.js';
 import { variableOf } from './environment.js';
 import type { Problems } from './problems.js';
 import type { Config, KeyPath } from './schema.js';
@@ -14,6 +15,7 @@ import { masked } from './secrets.js';
 export interface Needs {
   readonly source: boolean;
   readonly target: boolean;
+  /** It can't do without one; a command that only sends where one is configured doesn't say so. */
   readonly queue?: boolean;
 }
 
@@ -69,7 +71,7 @@ export function settle(config: Config, judge: Judge): Settings {
     source: sourceOf(config.source ?? {}, judge),
     tracking: trackingOf(config.tracking ?? {}, judge),
     ...(target && { target }),
-    ...queueOf(config.queue),
+    ...queueOf(config.queue, judge),
     monitor: monitorOf(config.monitor),
     ...(config.startDate !== undefined && { startDate: config.startDate }),
     settleMs: config.settle ?? 15 * 60_000,
@@ -183,9 +185,15 @@ function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSe
   };
 }
 
-function queueOf(queue: Config['queue']): Pick<Settings, 'queue'> {
+function queueOf(queue: Config['queue'], judge: Judge): Pick<Settings, 'queue'> {
   if (queue?.url === undefined) return {};
   const { url, region } = queue;
+  const named = regionOf(url);
+  if (region !== undefined && named !== undefined && region !== named) {
+    const key = ['queue', 'region'];
+    const message = `is ${region}, and queue.url names ${named}: remove it, or correct the URL`;
+    judge.problems.add({ where: judge.where(key), key: key.join('.'), message });
+  }
   return { queue: { url, ...(region !== undefined && { region }) } };
 }
 

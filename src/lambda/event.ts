@@ -36,7 +36,7 @@ export interface ExtractEvent {
  */
 export function rangeOf(event: unknown): ExtractEvent {
   if (event === null || event === undefined) return {};
-  if (typeof event !== 'object') throw notARange('is none');
+  if (typeof event !== 'object' || Array.isArray(event)) throw notARange('is no JSON object');
   // EventBridge's own, rules and schedules alike.
   if ('detail-type' in event) return {};
   for (const [key, value] of Object.entries(event)) {

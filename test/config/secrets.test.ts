@@ -68,6 +68,13 @@ describe('what does not go together', () => {
       { ES_MIGRATE_TARGET_ENCRYPTION_TYPE: 'sse-s3', ES_MIGRATE_TARGET_ENCRYPTION_KEY_ID: 'x' },
       'is for type: sse-kms only',
     ],
+    [
+      {
+        ES_MIGRATE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/123456789012/batches',
+        ES_MIGRATE_QUEUE_REGION: 'us-east-1',
+      },
+      'queue.region: is us-east-1, and queue.url names eu-central-1',
+    ],
   ])('%j', (env, message) => {
     const lines = problems({ env });
     expect(lines).toHaveLength(1);

@@ -135,16 +135,10 @@ describe('what is wrong is told', () => {
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', undefined);
     expect(await rejection(open(fresh, 60_000).state(never))).toMatchObject({
       kind: 'usage',
-      message: `no AWS credentials were found for the queue ${fresh.url}`,
+      message: expect.stringMatching(
+        `^no AWS credentials were found for the queue ${fresh.url}: `,
+      ) as string,
     });
-  });
-
-  test('a region that the URL contradicts', () => {
-    const url = 'https://sqs.eu-central-1.amazonaws.com/123456789012/batches';
-    const settings = { url, region: 'us-east-1' };
-    expect(() => openSqs(settings, { retryForMs: 0, report: () => undefined })).toThrow(
-      'queue.region is us-east-1, and queue.url names eu-central-1',
-    );
   });
 
   test('a queue that is not there', async () => {

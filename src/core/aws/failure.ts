@@ -95,8 +95,11 @@ export function readAwsFailure(error: unknown, service: string): AwsFailure | un
 }
 
 /** By what all of AWS has in common: names first, then the status. */
-export function kindOfFailure({ code, status }: Pick<AwsFailure, 'code' | 'status'>): FailureKind {
+export function kindOfFailure({ code, status, message }: AwsFailure): FailureKind {
   if (retriable.has(code)) return 'retriable';
+  // One code for both.
+  if (code === 'InvalidSignatureException' && /expired|not yet current/.test(message))
+    return 'clock';
   if (credentials.has(code)) return 'credentials';
   if (access.has(code) || code.startsWith('KMS.')) return 'access';
   if (code === 'RequestTimeTooSkewed') return 'clock';

@@ -1,6 +1,5 @@
 import { anySignal } from '../any-signal.js';
 import type { Connections, QueueConnection } from '../connect.js';
-import { usage } from '../errors.js';
 import { isForeseen } from '../fault.js';
 import { parseBody, type BatchMessage } from '../queue/message.js';
 import type { Inbox } from '../queue/inbox.js';
@@ -37,8 +36,6 @@ const GENERAL_DELAY_S = 60;
 const VISIBILITY_S = 60;
 /** A batch is asked for again so long behind the end of its lease. */
 const BEHIND_LEASE_S = 5;
-/** Messages of other tracking databases that are buried, before any of ours has come. */
-const MOST_FOREIGN = 3;
 /** Where the queue itself sets no limit to receipts. */
 const MOST_RECEIVES = 5;
 
@@ -79,9 +76,6 @@ export class QueueSource implements BatchSource {
   readonly #timer: NodeJS.Timeout;
   #extending: Promise<void> | undefined;
   #failure: unknown;
-  /** Whether any message was about a batch of our tracking database, and how many were about another one's. */
-  #hasOurs = false;
-  #foreign = 0;
 
   constructor(
     run: Run,
@@ -223,8 +217,9 @@ export class QueueSource implements BatchSource {
   async #claim(delivery: Delivery): Promise<Accepted> {
     const message = parseBody(delivery.body);
     if ('wrong' in message) return this.#replies.refuse(delivery, message.wrong);
-    if (message.databaseId !== this.#from.outbox.databaseId) return this.#refuseForeign(delivery);
-    this.#hasOurs = true;
+    const { databaseId } = this.#from.outbox;
+    if (message.databaseId !== databaseId)
+      return this.#replies.refuse(delivery, 'its batch is in another tracking database');
     const received = { delivery, message };
     // Where its process died of it, the queue would give it up, and nobody would know of what.
     if (delivery.receives >= this.#maxReceives) return this.#replies.again(received, 0);
@@ -241,19 +236,6 @@ export class QueueSource implements BatchSource {
       if (this.#breakage.isGeneral) throw error;
       return undefined;
     }
-  }
-
-  /** Where nothing else comes it is not the messages that are wrong: they stay, for those whom they are for. */
-  async #refuseForeign(delivery: Delivery): Promise<undefined> {
-    if (!this.#hasOurs && this.#foreign >= MOST_FOREIGN) {
-      await this.#replies.leave(delivery);
-      throw usage(
-        `the queue ${this.#on.settings.queue?.url} hands out batches of another tracking database`,
-        'Correct tracking.url or queue.url. Where it is an earlier migration that left them, purge the queue: our own are sent anew.',
-      );
-    }
-    this.#foreign += 1;
-    return this.#replies.refuse(delivery, 'its batch is in another tracking database');
   }
 
   /** Beside others; alone where it was tried before. */

@@ -69,12 +69,6 @@ export class Replies {
     this.#warn(`message ${delivery.messageId} is ${where}: ${why}`);
   }
 
-  /** It is for others, who may have it at once. */
-  async leave(delivery: Delivery): Promise<void> {
-    this.#inbox.keep(delivery);
-    await this.#to.queue.extend(delivery, 0).catch(() => undefined);
-  }
-
   /** Keeps those that are in hand from being received by others for so long from now on. */
   async hold(inHand: ReadonlySet<Delivery>, seconds: number): Promise<void> {
     for (const delivery of inHand) {

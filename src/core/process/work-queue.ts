@@ -25,7 +25,6 @@ export class WorkQueue implements BatchSource {
   #lockedSince: number | undefined;
   /** Jobs over other indices, which are not ours to process. */
   foreign: readonly number[] = [];
-  /** Why there is no more work, once there is none. */
 
   constructor(run: Run, on: Connections, options: CarryOptions, requeue: () => Promise<void>) {
     this.#run = run;
@@ -35,7 +34,6 @@ export class WorkQueue implements BatchSource {
     this.#requeue = requeue;
   }
 
-  /** The next batch, claimed; undefined when this run is to claim no more. */
   get ended(): ProcessOutcome['ended'] {
     return this.#limits.ended;
   }

@@ -4,7 +4,7 @@ import type { Delivery, Queue } from './queue.js';
 
 /** Where messages come in. */
 export interface Inbox {
-  /** The next message; undefined where none came, within `waitMs` at most. */
+  /** The next message; undefined where none came. None is asked for after `waitMs`. */
   receive(
     visibilitySeconds: number,
     waitMs: number,

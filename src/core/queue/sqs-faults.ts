@@ -22,13 +22,13 @@ export interface AskedQueue {
  * What an error of a request to SQS means. Bugs, aborts and what was mapped before come back as they are.
  *
  * @param action as IAM names it, such as `sqs:SendMessage`
- * @param isFirst SQS has not answered yet: where there are no credentials, nobody has given us any
+ * @param areMissing credentials that can't be had are missing, not being renewed
  */
 export function sqsFault(
   error: unknown,
   action: string,
   { name, isDeadLetters = false }: AskedQueue,
-  isFirst: boolean,
+  areMissing: boolean,
 ): unknown {
   if (isForeseen(error)) return error;
   if (error instanceof Error && error.message.startsWith('Region is missing')) {
@@ -49,9 +49,9 @@ export function sqsFault(
         : 'Create it, or correct queue.url or queue.region.',
     );
   }
-  if (isFirst && code.endsWith('ProviderError')) {
+  if (areMissing && code.endsWith('ProviderError')) {
     return usage(
-      `no AWS credentials were found for the ${queue}`,
+      `no AWS credentials were found for the ${queue}: ${message}`,
       'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run where a role is attached.',
     );
   }

@@ -11,12 +11,12 @@ import {
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
 import { SILENT } from '../aws/request-handler.js';
-import { usage } from '../errors.js';
 import { Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import type { QueueSettings } from '../settings.js';
 import { bodyOf, type BatchMessage } from './message.js';
 import type { Delivery, Queue, QueueState } from './queue.js';
+import { regionOf } from './region.js';
 import { sqsFault, type AskedQueue } from './sqs-faults.js';
 
 /** Messages of one request, by SQS's own limit. */
@@ -27,6 +27,8 @@ const AT_ONCE = 10;
  */
 const LONG_POLL_S = 5;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** How long credentials are waited for: whoever hands them out to an instance may be slow, and can't be told from nobody. */
+const CREDENTIALS_MS = 5_000;
 const LONGEST_VISIBILITY_S = 43_200;
 /** Where the queue does not say how long it keeps messages. */
 const LONGEST_RETENTION_S = 14 * 86_400;
@@ -44,20 +46,8 @@ const LONGEST_REASON = 1_000;
 
 type Send<Output> = (signal: AbortSignal) => Promise<Output>;
 
-/**
- * Connects to an SQS queue; nothing is sent until the first request.
- *
- * @throws MigrateError `usage` where `queue.region` is not the region that the URL names
- */
+/** Connects to an SQS queue; nothing is sent until the first request. */
 export function openSqs(settings: QueueSettings, policy: RetryPolicy): Queue {
-  const { url, region } = settings;
-  const named = regionOf(url);
-  if (region !== undefined && named !== undefined && region !== named) {
-    throw usage(
-      `queue.region is ${region}, and queue.url names ${named}`,
-      'Remove queue.region, or correct the URL.',
-    );
-  }
   return new SqsQueue(settings, policy);
 }
 
@@ -68,6 +58,7 @@ class SqsQueue implements Queue {
 
   /** Until then it may be that there are no credentials to ask with; afterwards they are being renewed. */
   #hasAnswered = false;
+  #firstAskedAt: number | undefined;
 
   constructor({ url, region = regionOf(url) }: QueueSettings, policy: RetryPolicy) {
     const sockets = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
@@ -240,6 +231,8 @@ class SqsQueue implements Queue {
     send: Send<Output>,
     queue: AskedQueue = { name: this.#url },
   ): Promise<Output> {
+    const firstAskedAt = (this.#firstAskedAt ??= performance.now());
+    const patienceMs = Math.min(CREDENTIALS_MS, this.#policy.retryForMs / 2);
     return retrying(
       this.#policy,
       async () => {
@@ -248,7 +241,8 @@ class SqsQueue implements Queue {
           this.#hasAnswered = true;
           return output;
         } catch (error) {
-          throw sqsFault(error, action, queue, !this.#hasAnswered);
+          const areMissing = !this.#hasAnswered && performance.now() - firstAskedAt > patienceMs;
+          throw sqsFault(error, action, queue, areMissing);
         }
       },
       { signal },
@@ -261,15 +255,6 @@ function redriveOf({ RedrivePolicy = '{}' }: { RedrivePolicy?: string }) {
     deadLetterTargetArn?: string;
     maxReceiveCount?: number | string;
   };
-}
-
-/** As AWS's own hosts name it; undefined for other servers. */
-function regionOf(url: string): string | undefined {
-  const { hostname } = new URL(url);
-  return (
-    /^sqs(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/.exec(hostname)?.[1] ??
-    /^vpce-[^.]+\.sqs\.([a-z0-9-]+)\.vpce\.amazonaws\.com$/.exec(hostname)?.[1]
-  );
 }
 
 /** For what is to be finished even where the run is to stop: it is short. */
