@@ -9,6 +9,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { writeFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
@@ -25,7 +26,7 @@ const BANNER =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);";
 
 const { config, into, with: others } = readArguments();
-for (const file of others) if (!existsSync(file)) refuse(`--with: there is no file ${file}`);
+checkNames(others);
 const name = config === undefined ? undefined : nameOf(config);
 const folder = emptyFolder(into);
 for (const one of FUNCTIONS) await bundle(one);
@@ -34,7 +35,7 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const own = { name: 'es-migrate-lambda', version, private: true, type: 'module' };
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify(own, undefined, 2)}\n`);
 if (name) copyFileSync(config, join(folder, name));
-for (const file of others) copyBeside(file);
+for (const file of others) copyFileSync(file, join(folder, basename(file)));
 
 function readArguments() {
   try {
@@ -68,10 +69,16 @@ function emptyFolder(given) {
   return path;
 }
 
-function copyBeside(file) {
-  const path = join(folder, basename(file));
-  if (existsSync(path)) refuse(`--with: ${basename(file)} is in the bundle already`);
-  copyFileSync(file, path);
+/** Before anything is made: two files of one name, or one of the bundle's own, would replace each other. */
+function checkNames(files) {
+  const own = /^((extract|process|retry)\.mjs|migrations|package\.json|es-migrate\.(yaml|json))/;
+  const names = files.map((file) => basename(file));
+  for (const [i, file] of files.entries()) {
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile())
+      refuse(`--with: there is no file ${file}`);
+    if (own.test(names[i])) refuse(`--with: ${names[i]} is a name of the bundle's own`);
+    if (names.indexOf(names[i]) !== i) refuse(`--with: there are two files ${names[i]}`);
+  }
 }
 
 /** Names are kept, so that a stack trace says where; a map would be larger than what it maps. */

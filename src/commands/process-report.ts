@@ -56,9 +56,10 @@ export function processLines({
 function holderWords({ holder, heldByOthers }: ProcessOutcome, fromQueue: boolean): string {
   if (fromQueue && heldByOthers === 0)
     return 'nobody holds them, and the queue has no message for them now: it comes with a delay, or is lost and sent anew 20 minutes after it was sent; es-migrate process without --queue carries them at once';
-  if (!holder) return 'others are at work';
+  const how = '; es-migrate status tells how far they are';
+  if (!holder) return `others are at work${how}`;
   const until = holder.until.toISOString().slice(0, 19);
-  return `others are at work: ${holder.owner} holds batches until ${until}Z at least; if it is dead, run this again then`;
+  return `others are at work: ${holder.owner} holds batches until ${until}Z at least; if it is dead, run this again then${how}`;
 }
 
 export function processVerdict(
@@ -93,7 +94,7 @@ export function processVerdict(
   if (ended === 'nothing-left' && (remaining > 0 || heldByOthers > 0)) {
     return {
       code: EXIT.busy,
-      next: `${holderWords(outcome, fromQueue)}; es-migrate status tells how far they are`,
+      next: holderWords(outcome, fromQueue),
     };
   }
   return done;

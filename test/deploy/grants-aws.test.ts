@@ -142,11 +142,15 @@ test('the whole job runs with exactly these, and without one of them says which'
     const { code, stderr } = await run(args, lacking.get(action) ?? {});
     expect(stderr).toMatch(new RegExp(`(denied|Grant) .*${action}`));
     expect(code, stderr).toBe(expectedCode);
+    return stderr;
   };
 
   await lacks('secretsmanager:GetSecretValue', EXTRACT, 2);
   await lacks('sqs:GetQueueAttributes', EXTRACT, 2);
-  await lacks('sqs:SendMessage', EXTRACT, 2);
+  expect(await lacks('sqs:SendMessage', EXTRACT, 2)).toMatch(
+    /what was extracted is in the tracking database/,
+  );
+  await lacks('sqs:GetQueueUrl', PROCESS, 2);
   await lacks('cloudwatch:PutMetricData', EXTRACT, 0);
   await lacks('logs:PutLogEvents', EXTRACT, 0);
   await lacks('s3:GetObject', PROCESS, 2);

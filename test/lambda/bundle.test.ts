@@ -51,7 +51,12 @@ test('what is wrong is said in one line', async () => {
   for (const [args, words] of [
     [['--config', '/no/such.yaml', '--into', await folder()], 'there is no file /no/such.yaml'],
     [['--with', '/no/ca.pem', '--into', await folder()], 'there is no file /no/ca.pem'],
-    [['--with', `${ROOT}/package.json`, '--into', await folder()], 'package.json is in the bundle'],
+    [
+      ['--with', `${ROOT}/package.json`, '--into', await folder()],
+      "package.json is a name of the bundle's own",
+    ],
+    [['--with', ROOT, '--into', await folder()], 'there is no file'],
+    [['--with', 'README.md', '--with', `${ROOT}/README.md`], 'there are two files README.md'],
     [['--into', full], 'is not empty'],
     [['--out', 'x'], "Unknown option '--out'"],
   ] as const) {

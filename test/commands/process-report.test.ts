@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { processVerdict } from '../../src/commands/process-report.js';
+import type { ProcessOutcome } from '../../src/core/process/types.js';
+
+const LEFT: ProcessOutcome = {
+  completed: 0,
+  failed: 0,
+  requeued: 0,
+  remaining: 2_000,
+  failedInAll: 0,
+  heldByOthers: 0,
+  holder: undefined,
+  failedWindows: 0,
+  ended: 'nothing-left',
+  lost: 0,
+};
+
+test('what nobody holds and the queue does not name is not said to be at work', () => {
+  const { code, next } = processVerdict(LEFT, 130, true);
+  expect(code).toBe(4);
+  expect(next).toMatch(/^nobody holds them, and the queue has no message for them/);
+  expect(next).toContain('es-migrate process without --queue');
+});
+
+test('who holds what is left is named', () => {
+  const until = new Date('2024-10-01T10:00:00Z');
+  const held = { ...LEFT, heldByOthers: 3, holder: { owner: 'host:17', until } };
+  for (const fromQueue of [true, false]) {
+    const { code, next } = processVerdict(held, 130, fromQueue);
+    expect(code).toBe(4);
+    expect(next).toContain('others are at work: host:17 holds batches until 2024-10-01T10:00:00Z');
+  }
+});
