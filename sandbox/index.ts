@@ -121,7 +121,7 @@ const KINDS: Record<ServerName, Kind> = {
 };
 
 /** What a run by hand needs; the others have to be asked for. */
-const USUAL = ['elasticsearch', 'mysql', 's3'] as const satisfies readonly ServerName[];
+export const USUAL = ['elasticsearch', 'mysql', 's3'] as const satisfies readonly ServerName[];
 type UsualName = (typeof USUAL)[number];
 
 /**

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isMigrateError, usage } from '../src/core/errors.js';
 import { exportLines, sandboxConfig, sandboxEnvironment } from './environment.js';
-import { startSandbox } from './index.js';
+import { startSandbox, USUAL } from './index.js';
 import { createSampleIndices, lastFullWeek, loadSample } from './sample.js';
 
 const MESSAGES = 2_000;
@@ -15,7 +15,7 @@ async function keep(wantsQueue: boolean, stop: AbortSignal): Promise<void> {
   const report = (line: string) => console.error(line);
   report(`starting Elasticsearch, MariaDB and an S3 server${wantsQueue ? ', and a queue' : ''}`);
   const sandbox = wantsQueue
-    ? await startSandbox({ servers: ['elasticsearch', 'mysql', 's3', 'sqs'], report, stop })
+    ? await startSandbox({ servers: [...USUAL, 'sqs'], report, stop })
     : await startSandbox({ report, stop });
   try {
     const { from, to } = lastFullWeek(new Date());

@@ -71,7 +71,8 @@ function emptyFolder(given) {
 
 /** Before anything is made: two files of one name, or one of the bundle's own, would replace each other. */
 function checkNames(files) {
-  const own = /^((extract|process|retry)\.mjs|migrations|package\.json|es-migrate\.(yaml|json))/;
+  const functions = FUNCTIONS.join('|');
+  const own = RegExp(`^((${functions})\\.mjs|migrations|package\\.json|es-migrate\\.(yaml|json))`);
   const names = files.map((file) => basename(file));
   for (const [i, file] of files.entries()) {
     if (!statSync(file, { throwIfNoEntry: false })?.isFile())

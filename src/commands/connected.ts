@@ -1,5 +1,6 @@
 import type { ConfigFlags } from '../config/load.js';
 import type { Needs } from '../config/settle.js';
+import type { Wants } from '../core/connect.js';
 import type { Connections, Settings } from '../core/index.js';
 import type { HealthAddress } from '../monitor/health.js';
 import { withSettings, type CommandContext, type OpenRun } from './context.js';
@@ -42,7 +43,7 @@ export async function withConnections<P>(
     const { needs, readOnly = false, prefix = 'claim', sends = false } = request;
     if (needs.source) await sayWhatHoldsBack(open);
     const queue = needs.queue ? 'receive' : sends ? 'send' : undefined;
-    const wants = { ...needs, queue, readOnly, prefix } as const;
+    const wants: Wants = { ...needs, queue, readOnly, prefix };
     return withMonitor(context, open, request, async (watched, connected) => {
       const on = await connect(open.settings, wants, watched.run);
       const disconnecting = connected(on);

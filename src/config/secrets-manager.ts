@@ -1,4 +1,4 @@
-import { kindOfFailure, readAwsFailure } from '../core/aws/failure.js';
+import { kindOfFailure, lacksCredentials, readAwsFailure } from '../core/aws/failure.js';
 import { impatient } from '../core/aws/request-handler.js';
 import { MigrateError, usage } from '../core/errors.js';
 
@@ -46,7 +46,7 @@ function explained(error: unknown, arn: string): unknown {
   const failure = readAwsFailure(error, 'Secrets Manager');
   if (!failure) return error;
   const { code, message } = failure;
-  if (code.endsWith('ProviderError'))
+  if (lacksCredentials(failure))
     return usage(
       `no AWS credentials were found to read ${arn}`,
       'Set AWS_PROFILE, or run where a role is attached.',

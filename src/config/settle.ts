@@ -115,8 +115,7 @@ function authOf(source: NonNullable<Config['source']>, judge: Judge): SourceSett
   const { apiKey } = source;
   const username = source.username ?? source.url?.username;
   const password = source.password ?? source.url?.password;
-  const complain = (key: string, message: string): void =>
-    judge.problems.add({ where: judge.where(['source', key]), key: `source.${key}`, message });
+  const complain = (key: string, message: string): void => refuse(['source', key], message, judge);
   type Key = keyof typeof source | 'passwordFile';
   const refused = (...keys: Key[]): boolean =>
     keys.some((key) => !(key in source) && judge.mentioned(['source', key]));
@@ -190,9 +189,8 @@ function queueOf(queue: Config['queue'], judge: Judge): Pick<Settings, 'queue'> 
   const { url, region } = queue;
   const named = regionOf(url);
   if (region !== undefined && named !== undefined && region !== named) {
-    const key = ['queue', 'region'];
     const message = `is ${region}, and queue.url names ${named}: remove it, or correct the URL`;
-    judge.problems.add({ where: judge.where(key), key: key.join('.'), message });
+    refuse(['queue', 'region'], message, judge);
   }
   return { queue: { url, ...(region !== undefined && { region }) } };
 }
@@ -215,16 +213,19 @@ type Encryption = NonNullable<Config['target']>['encryption'];
 function encryptionOf(encryption: Encryption, judge: Judge) {
   if (encryption === undefined) return undefined;
   const { type, keyId } = encryption;
-  const complain = (name: string, message: string): void => {
-    const key = ['target', 'encryption', name];
-    judge.problems.add({ where: judge.where(key), key: key.join('.'), message });
-  };
+  const complain = (name: string, message: string): void =>
+    refuse(['target', 'encryption', name], message, judge);
   if (type === 'sse-kms') return { type, ...(keyId !== undefined && { keyId }) };
   if (type === undefined && !judge.mentioned(['target', 'encryption', 'type'])) {
     complain('type', 'is not set; give sse-s3 or sse-kms');
   }
   if (type === 'sse-s3' && keyId !== undefined) complain('keyId', 'is for type: sse-kms only');
   return type && { type };
+}
+
+/** Adds a problem with the value of a key, where that was written. */
+function refuse(key: KeyPath, message: string, { problems, where }: Judge): void {
+  problems.add({ where: where(key), key: key.join('.'), message });
 }
 
 function clampConcurrency(concurrency: number, judge: Judge): number {

@@ -1,5 +1,8 @@
 import { setMaxListeners } from 'node:events';
 
+/** For what is to be finished even where the run is to stop: it is short. */
+export const NEVER: AbortSignal = never();
+
 /**
  * Aborted as soon as one of these is. Hundreds of requests may listen to one run's signal, which is no leak: Node's
  * warning is switched off for it.
@@ -30,4 +33,10 @@ export function linkSignals(...signals: AbortSignal[]): {
   for (const signal of signals) signal.addEventListener('abort', onAbort);
   if (signals.some(({ aborted }) => aborted)) onAbort();
   return { signal: controller.signal, unlink };
+}
+
+function never(): AbortSignal {
+  const { signal } = new AbortController();
+  setMaxListeners(0, signal);
+  return signal;
 }

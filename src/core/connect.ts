@@ -183,7 +183,8 @@ async function connectQueue(
   }
   const { openSqs } = await import('./queue/sqs.js');
   const queue = open(openSqs(settings.queue, policy));
-  const { maxReceives } = await queue.state(run.stop);
+  const state = await queue.state(run.stop);
+  const { maxReceives } = state;
   if (maxReceives !== undefined && maxReceives < 3) {
     throw usage(
       `the queue ${settings.queue.url} gives a message up after ${maxReceives} ${maxReceives === 1 ? 'receipt' : 'receipts'}`,
@@ -191,7 +192,8 @@ async function connectQueue(
     );
   }
   // Not in the middle of the work, because of the first message that nobody can use.
-  if (wants.queue === 'receive' && !wants.known && !(await queue.hasDeadLetters(run.stop))) {
+  const isToLook = wants.queue === 'receive' && !wants.known;
+  if (isToLook && (await queue.findDeadLetters(state, run.stop)) === undefined) {
     const message =
       'the queue has no dead-letter queue: messages that nobody can use are deleted; give it a redrive policy with maxReceiveCount 5 to keep them';
     run.report({ type: 'log', level: 'warn', message });

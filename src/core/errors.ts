@@ -34,3 +34,8 @@ export function usage(message: string, advice?: string, cause?: unknown): Migrat
 export function isMigrateError(error: unknown): error is MigrateError {
   return error instanceof Error && error.name === 'MigrateError' && 'kind' in error;
 }
+
+/** True for what only the user can change: the same will not do later. */
+export function isUsage(error: unknown): boolean {
+  return isMigrateError(error) && error.kind === 'usage';
+}

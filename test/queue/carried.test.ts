@@ -15,6 +15,7 @@ import {
   extractToQueue,
   finished,
   hanging,
+  killedBehind,
   never,
   ownDatabase,
   queued,
@@ -273,12 +274,7 @@ test('killed between sending a message anew and deleting the old one, both are t
     );
   await change(project, `UPDATE message_tracking SET status = 'in_progress'`);
   await hold(600);
-  const killed = await runBinary(['process', '--queue', '--concurrency', '1'], {
-    cwd: project.cwd,
-    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL message-sent-again 1' },
-    preload: ['stop-at.mjs'],
-  });
-  expect(killed.code).toBe(137);
+  await killedBehind('message-sent-again 1', project);
   expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 1, delayed: 1 });
   await hold(-1);
   const outcome = await workUntil(project, finished(project));

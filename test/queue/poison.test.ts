@@ -13,6 +13,7 @@ import {
   extractToQueue,
   finished,
   hanging,
+  killedBehind,
   never,
   ownDatabase,
   queued,
@@ -23,12 +24,7 @@ beforeEach(sandboxCredentials);
 
 /** Killed with its one batch in hand, which nobody holds then. */
 async function killed(project: Project): Promise<void> {
-  const { code } = await runBinary(['process', '--queue', '--concurrency', '1'], {
-    cwd: project.cwd,
-    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-claimed 1' },
-    preload: ['stop-at.mjs'],
-  });
-  expect(code).toBe(137);
+  await killedBehind('batch-claimed 1', project);
   await change(project, 'UPDATE batch_progress SET lease_expires_at = NOW(6) - INTERVAL 1 SECOND');
 }
 
@@ -64,12 +60,7 @@ test('poison is not what was only received with it, as often as that may be', as
     await queue.release(message);
   }
   // The last receipt of this message: from here on it is another one.
-  const { code } = await runBinary(['process', '--queue', '--concurrency', '1'], {
-    cwd: project.cwd,
-    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL message-sent-again 1' },
-    preload: ['stop-at.mjs'],
-  });
-  expect(code).toBe(137);
+  await killedBehind('message-sent-again 1', project);
   expect(await batches(project)).toMatchObject([{ claims: 0 }]);
   expect(await workUntil(project, finished(project))).toMatchObject({ completed: 5 });
 });
@@ -78,12 +69,7 @@ test('poison takes no other with it: what was tried before is carried alone', as
   const { project } = await queued({ ids: ids(25) });
   await extractToQueue(project);
   await change(project, 'UPDATE batch_progress SET suspect = TRUE');
-  const died = await runBinary(['process', '--queue', '--concurrency', '3'], {
-    cwd: project.cwd,
-    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-claimed 2' },
-    preload: ['stop-at.mjs'],
-  });
-  expect(died.code).toBe(137);
+  await killedBehind('batch-claimed 2', project, 3);
   // The first was done before the second was claimed.
   const statuses = (await batches(project)).map(({ status }) => status);
   expect(statuses.sort()).toEqual(['completed', 'in_progress', 'pending']);
@@ -93,12 +79,7 @@ test('poison waits for others in hand, and they for it', async () => {
   const { project } = await queued({ ids: ids(25) });
   await extractToQueue(project);
   await change(project, 'UPDATE batch_progress SET suspect = TRUE WHERE batch_id = 2');
-  const died = await runBinary(['process', '--queue', '--concurrency', '3'], {
-    cwd: project.cwd,
-    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-claimed 3' },
-    preload: ['stop-at.mjs'],
-  });
-  expect(died.code).toBe(137);
+  await killedBehind('batch-claimed 3', project, 3);
   const all = await batches(project);
   const completed = (some: typeof all) => some.filter(({ status }) => status === 'completed');
   const suspect = all.filter(({ batch_id }) => batch_id === 2);
@@ -158,12 +139,7 @@ test('poison is in the tables before it is in the dead-letter queue', async () =
   await extractToQueue(project);
   await change(project, 'UPDATE batch_progress SET tries = 2');
   const options = { cwd: project.cwd, env: project.env };
-  const died = await runBinary(['process', '--queue', '--concurrency', '1'], {
-    ...options,
-    env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-poisoned 1' },
-    preload: ['stop-at.mjs'],
-  });
-  expect(died.code).toBe(137);
+  await killedBehind('batch-poisoned 1', project);
   expect(await batches(project)).toMatchObject([{ status: 'failed', claims: 0 }]);
   expect(await queue.drain(queue.deadLettersUrl)).toEqual([]);
   // As its message is seen again.

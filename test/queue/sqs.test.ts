@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { PolledInbox } from '../../src/core/queue/inbox.js';
+import { sqsFault } from '../../src/core/queue/sqs-faults.js';
 import { openSqs } from '../../src/core/queue/sqs.js';
 import type { Queue } from '../../src/core/queue/queue.js';
 import { parseBody } from '../../src/core/queue/message.js';
@@ -16,6 +17,11 @@ function open({ url, region }: Pick<FreshQueue, 'url' | 'region'>, retryForMs = 
   const queue = openSqs({ url, region }, { retryForMs, report: () => undefined });
   onTestFinished(() => queue.close());
   return queue;
+}
+
+async function deadLettersOf(fresh: FreshQueue): Promise<string | undefined> {
+  const queue = open(fresh);
+  return queue.findDeadLetters(await queue.state(never), never);
 }
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
@@ -80,6 +86,7 @@ test('it tells its limits and how many messages it holds', async () => {
   await queue.receive(60, never);
   expect(await queue.state(never)).toEqual({
     maxReceives: 7,
+    deadLetters: expect.stringMatching(/^arn:aws:sqs:.*-dead$/) as string,
     // ElasticMQ does not say: the longest there is.
     retentionSeconds: 1_209_600,
     messages: 3,
@@ -95,8 +102,9 @@ test('a wait for messages ends at once when the run is to stop', async () => {
 });
 
 test('it knows whether it has a dead-letter queue', async () => {
-  expect(await open(await freshQueue()).hasDeadLetters(never)).toBe(true);
-  expect(await open(await freshQueue({ redrive: false })).hasDeadLetters(never)).toBe(false);
+  const [some, none] = [await freshQueue(), await freshQueue({ redrive: false })];
+  expect(await deadLettersOf(some)).toBe(some.deadLettersUrl);
+  expect(await deadLettersOf(none)).toBeUndefined();
 });
 
 test('where there is none, what nobody can use is deleted', async () => {
@@ -120,7 +128,7 @@ describe('what is wrong is told', () => {
   test('a dead-letter queue that is not there', async () => {
     const fresh = await freshQueue();
     await fresh.dropDeadLetters();
-    expect(await rejection(open(fresh).hasDeadLetters(never))).toMatchObject({
+    expect(await rejection(deadLettersOf(fresh))).toMatchObject({
       kind: 'usage',
       message: expect.stringMatching(
         /^the dead-letter queue test-\w+-dead does not exist/,
@@ -138,6 +146,26 @@ describe('what is wrong is told', () => {
       message: expect.stringMatching(
         `^no AWS credentials were found for the queue ${fresh.url}: `,
       ) as string,
+    });
+  });
+
+  test.each([
+    [
+      'Credential should be scoped to a valid region.',
+      'SQS refused the credentials',
+      'queue.region',
+    ],
+    ['Signature expired: 20241001T100000Z is now earlier than …', 'clock is off', 'Set the clock'],
+    ['Signature not yet current: 20241001T100000Z is …', 'clock is off', 'Set the clock'],
+  ])('a signature that AWS does not take: %s', (said, message, advice) => {
+    const refused = Object.assign(new Error(said), {
+      name: 'InvalidSignatureException',
+      $metadata: { httpStatusCode: 403 },
+    });
+    expect(sqsFault(refused, 'sqs:ReceiveMessage', { name: 'batches' }, false)).toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining(message) as string,
+      advice: expect.stringContaining(advice) as string,
     });
   });
 

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import { loadSettings } from '../../src/config/load.js';
 import { connect, type Connections } from '../../src/core/connect.js';
 import type { Source } from '../../src/core/elasticsearch/source.js';
@@ -7,6 +8,7 @@ import type { ProcessOptions, ProcessOutcome } from '../../src/core/process/type
 import type { Run, RunEvent } from '../../src/core/run.js';
 import { databaseId } from '../../src/core/tracking/lookup.js';
 import { query } from '../end-to-end/landed.js';
+import { runBinary } from '../support/binary.js';
 import { quietRun } from '../support/core.js';
 import type { Project } from '../support/project.js';
 import { until } from '../support/until.js';
@@ -140,4 +142,19 @@ export const hanging: Source['messages'] = (_index, { signal }) =>
 /** What messages of this project's batches name as their database. */
 export function ownDatabase(project: Project): Promise<string> {
   return connectedToQueue(project, quietRun(), ({ database }) => databaseId(database));
+}
+
+/** Works with the real binary, `concurrency` batches at once, until it is killed behind that step, such as `batch-claimed 2`. */
+export async function killedBehind(
+  step: string,
+  { cwd, env }: Project,
+  concurrency = 1,
+): Promise<void> {
+  const args = ['process', '--queue', '--concurrency', String(concurrency)];
+  const { code } = await runBinary(args, {
+    cwd,
+    env: { ...env, ES_MIGRATE_TEST_STOP_AT: `SIGKILL ${step}` },
+    preload: ['stop-at.mjs'],
+  });
+  expect(code).toBe(137);
 }

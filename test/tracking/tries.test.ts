@@ -12,6 +12,7 @@ import { completeBatch } from '../../src/core/tracking/outcomes.js';
 import { failBatch } from '../../src/core/tracking/poisoned.js';
 import { resetBatch } from '../../src/core/tracking/stuck.js';
 import {
+  batchRows,
   beginExtraction,
   clear,
   contradictions,
@@ -37,7 +38,7 @@ beforeEach(async () => {
   await clear(database);
   const { jobId, store } = await beginExtraction(database);
   await store(ids(3));
-  const [row] = await database.rows<{ batch_id: number }>('SELECT batch_id FROM batch_progress');
+  const [row] = await batchRows(database);
   const batchId = row?.batch_id ?? 0;
   named = { jobId, batchId, mostTries: 3, excusedClaim: undefined, isAlone: true };
 });

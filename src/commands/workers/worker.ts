@@ -3,6 +3,7 @@
  * would, and says by messages what there is to say. Imports what it needs when it needs it, beginning with the signals.
  */
 import { setMaxListeners } from 'node:events';
+import type { Wants } from '../../core/connect.js';
 import type { RunEvent } from '../../core/run.js';
 import type { Notice, Order, Start } from './messages.js';
 
@@ -38,7 +39,7 @@ async function work({ settings, known, options, sentAt }: Start): Promise<void> 
     ]);
     const run = createRun(stop.signal, report);
     const queue = options.fromQueue ? 'receive' : undefined;
-    const wants = { source: true, target: true, queue, known } as const;
+    const wants: Wants = { source: true, target: true, queue, known };
     const on = await connect(settings, wants, run);
     try {
       const requeue = () => Promise.resolve();

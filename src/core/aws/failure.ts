@@ -109,6 +109,15 @@ export function kindOfFailure({ code, status, message }: AwsFailure): FailureKin
   return 'request';
 }
 
+/** Whether nobody gave the SDK credentials, or nobody who gives them could be asked: no request was sent. */
+export function lacksCredentials({ code }: Pick<AwsFailure, 'code'>): boolean {
+  return code.endsWith('ProviderError');
+}
+
+/** What to do then. */
+export const GIVE_CREDENTIALS =
+  'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run where a role is attached.';
+
 interface SdkErrorDetails {
   readonly code?: unknown;
   readonly Code?: unknown;

@@ -38,18 +38,18 @@ export async function extract(
 ): Promise<ExtractOutcome> {
   const outcome = await extractJobs(run, on, options);
   // Whatever was not sent while pages were read, in whichever run; one that is told to stop leaves it to the next.
-  if (!options.dryRun) await unlessStopped(run, () => sendRest(run, on));
+  if (!options.dryRun) await sendRest(run, on);
   return outcome;
 }
 
 /** What was extracted is kept whatever the queue says. */
 async function sendRest(run: Run, { queue }: Connections): Promise<void> {
   try {
-    await queue?.outbox.flush(run.stop);
+    await unlessStopped(run, () => queue?.outbox.flush(run.stop));
   } catch (error) {
     const message =
       'what was extracted is in the tracking database; batches that were not sent are sent by the next extract, retry or process --queue';
-    if (!run.stop.aborted) run.report({ type: 'log', level: 'info', message });
+    run.report({ type: 'log', level: 'info', message });
     throw error;
   }
 }

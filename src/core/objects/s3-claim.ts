@@ -5,6 +5,7 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { GIVE_CREDENTIALS, lacksCredentials } from '../aws/failure.js';
 import { usage } from '../errors.js';
 import { isForeseen } from '../fault.js';
 import type { MarkerStore } from './marker.js';
@@ -75,11 +76,8 @@ export function s3ClaimError(error: unknown, place: MarkerPlace): unknown {
   }
   const failure = readFailure(error);
   if (failure === undefined) return error;
-  if (failure.code.endsWith('ProviderError')) {
-    return usage(
-      `No AWS credentials were found for bucket ${bucket}`,
-      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run where a role is attached.',
-    );
+  if (lacksCredentials(failure)) {
+    return usage(`No AWS credentials were found for bucket ${bucket}`, GIVE_CREDENTIALS);
   }
   if (failure.code === 'ExpiredToken') return s3UsageError(failure, 'credentials', what, bucket);
   if (failure.kind === 'request') {

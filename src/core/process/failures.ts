@@ -1,3 +1,6 @@
+/** Of messages of a batch from the queue that was given up, whoever it was that could not carry it. */
+export const POISONED = 'poisoned';
+
 /**
  * Why a message failed. Permanent ones fail again however often they are tried, so only `retry --error CODE` or
  * `--force` puts them back (contract, "Objects").
@@ -7,8 +10,7 @@ export const PERMANENT_CODES = [
   'too_large',
   'ambiguous_id',
   'unindexed_key',
-  // Of a batch from the queue that nobody ever reported the end of.
-  'poisoned',
+  POISONED,
 ] as const;
 export const RETRIABLE_CODES = ['upload_failed', 'source_refused', 'no_source'] as const;
 

@@ -6,18 +6,13 @@ import type { Inbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
 import { measured, ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
-import {
-  claimNamedBatch,
-  excuseBatches,
-  POISONED,
-  spendTry,
-  type ClaimedBatch,
-} from '../tracking/claims.js';
+import { claimNamedBatch, excuseBatches, spendTry, type ClaimedBatch } from '../tracking/claims.js';
 import { foreignJobs } from '../tracking/jobs.js';
 import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { Breakage } from './breakage.js';
 import { Budget } from './budget.js';
+import { POISONED } from './failures.js';
 import { Replies, type Received } from './replies.js';
 import { RunLimits } from './run-limits.js';
 import type { CarryOptions, ProcessOutcome } from './types.js';

@@ -1,5 +1,6 @@
+import { NEVER } from '../any-signal.js';
 import type { QueueConnection } from '../connect.js';
-import { isMigrateError } from '../errors.js';
+import { isUsage } from '../errors.js';
 import type { Inbox } from '../queue/inbox.js';
 import type { BatchMessage } from '../queue/message.js';
 import type { Delivery } from '../queue/queue.js';
@@ -99,8 +100,3 @@ export class Replies {
     this.#report({ type: 'log', level: 'warn', message });
   }
 }
-
-const isUsage = (error: unknown) => isMigrateError(error) && error.kind === 'usage';
-
-/** For what is to be finished even where the run is to stop: it is short. */
-const NEVER = new AbortController().signal;

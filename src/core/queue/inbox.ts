@@ -1,4 +1,5 @@
-import { isMigrateError } from '../errors.js';
+import { NEVER } from '../any-signal.js';
+import { isUsage } from '../errors.js';
 import type { BatchMessage } from './message.js';
 import type { Delivery, Queue } from './queue.js';
 
@@ -18,7 +19,6 @@ export interface Inbox {
 
 /** How long a message is waited for at most, in milliseconds. */
 const WAIT_MS = 20_000;
-const NEVER = new AbortController().signal;
 
 /** Messages that are waited for. */
 export class PolledInbox implements Inbox {
@@ -89,7 +89,7 @@ export class HandedInbox implements Inbox {
       await this.#queue.extend(delivery, visibilitySeconds);
     } catch (error) {
       // Else it only comes later; and what it was about fails, too.
-      if (isMigrateError(error) && error.kind === 'usage') {
+      if (isUsage(error)) {
         this.#waiting.unshift(delivery);
         throw error;
       }

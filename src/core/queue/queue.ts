@@ -14,6 +14,8 @@ export interface Delivery {
 export interface QueueState {
   /** Receipts after which the queue moves a message to its dead-letter queue; undefined where it has none. */
   readonly maxReceives: number | undefined;
+  /** The ARN of the dead-letter queue; undefined where it has none. */
+  readonly deadLetters: string | undefined;
   /** How long a message stays at most, in seconds. */
   readonly retentionSeconds: number;
   /** Messages that wait, are held back or are being worked on: about, as of a minute ago. */
@@ -29,8 +31,8 @@ export interface QueueState {
  */
 export interface Queue {
   state(signal: AbortSignal): Promise<QueueState>;
-  /** Whether it has a dead-letter queue, which is looked for: where it can't be found, nothing could be buried. */
-  hasDeadLetters(signal: AbortSignal): Promise<boolean>;
+  /** The URL of the dead-letter queue, which is looked for: where it can't be found, nothing could be buried. */
+  findDeadLetters(state: QueueState, signal: AbortSignal): Promise<string | undefined>;
   /** Sends all of them; resolves when the queue has taken each. `delaySeconds`: 0 to 900. */
   send(messages: readonly BatchMessage[], delaySeconds: number, signal: AbortSignal): Promise<void>;
   /** One message, waited for some seconds; undefined where none came. */

@@ -1,4 +1,9 @@
-import { kindOfFailure, readAwsFailure } from '../aws/failure.js';
+import {
+  GIVE_CREDENTIALS,
+  kindOfFailure,
+  lacksCredentials,
+  readAwsFailure,
+} from '../aws/failure.js';
 import { usage } from '../errors.js';
 import { Fault, isForeseen } from '../fault.js';
 
@@ -49,11 +54,8 @@ export function sqsFault(
         : 'Create it, or correct queue.url or queue.region.',
     );
   }
-  if (areMissing && code.endsWith('ProviderError')) {
-    return usage(
-      `no AWS credentials were found for the ${queue}: ${message}`,
-      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run where a role is attached.',
-    );
+  if (areMissing && lacksCredentials(failure)) {
+    return usage(`no AWS credentials were found for the ${queue}: ${message}`, GIVE_CREDENTIALS);
   }
   const kind = retriable.has(code) ? 'retriable' : kindOfFailure(failure);
   switch (kind) {

@@ -10,6 +10,7 @@ import {
   SendMessageBatchCommand,
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
+import { NEVER } from '../any-signal.js';
 import { SILENT } from '../aws/request-handler.js';
 import { Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
@@ -55,7 +56,6 @@ class SqsQueue implements Queue {
   readonly #client: SQSClient;
   readonly #url: string;
   readonly #policy: RetryPolicy;
-
   /** Until then it may be that there are no credentials to ask with; afterwards they are being renewed. */
   #hasAnswered = false;
   #firstAskedAt: number | undefined;
@@ -91,10 +91,11 @@ class SqsQueue implements Queue {
 
   async state(signal: AbortSignal): Promise<QueueState> {
     const attributes = await this.#attributes(signal);
-    const { maxReceiveCount } = redriveOf(attributes);
+    const { deadLetterTargetArn, maxReceiveCount } = redriveOf(attributes);
     const count = (name: keyof typeof attributes) => Number(attributes[name] ?? 0);
     return {
       maxReceives: maxReceiveCount === undefined ? undefined : Number(maxReceiveCount),
+      deadLetters: deadLetterTargetArn,
       retentionSeconds: count('MessageRetentionPeriod') || LONGEST_RETENTION_S,
       messages:
         count('ApproximateNumberOfMessages') +
@@ -103,8 +104,20 @@ class SqsQueue implements Queue {
     };
   }
 
-  async hasDeadLetters(signal: AbortSignal): Promise<boolean> {
-    return (await this.#deadLetters(signal)) !== undefined;
+  async findDeadLetters(
+    { deadLetters }: QueueState,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const [, , , , account, name] = deadLetters?.split(':') ?? [];
+    if (name === undefined) return undefined;
+    const command = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account });
+    const { QueueUrl } = await this.#ask(
+      'sqs:GetQueueUrl',
+      signal,
+      (abortSignal) => this.#client.send(command, { abortSignal }),
+      { name, isDeadLetters: true },
+    );
+    return QueueUrl;
   }
 
   async receive(visibilitySeconds: number, signal: AbortSignal): Promise<Delivery | undefined> {
@@ -152,7 +165,7 @@ class SqsQueue implements Queue {
   }
 
   async bury(delivery: Delivery, reason: string): Promise<boolean> {
-    const url = await this.#deadLetters(NEVER);
+    const url = await this.findDeadLetters(await this.state(NEVER), NEVER);
     if (url !== undefined) {
       const value = { DataType: 'String', StringValue: reason.slice(0, LONGEST_REASON) };
       // First there, then no longer here: in between it is in both, and what it says is refused once more.
@@ -200,21 +213,6 @@ class SqsQueue implements Queue {
     });
   }
 
-  /** The dead-letter queue's URL, from the queue's own redrive policy; undefined where it has none. */
-  async #deadLetters(signal: AbortSignal): Promise<string | undefined> {
-    const { deadLetterTargetArn } = redriveOf(await this.#attributes(signal));
-    const [, , , , account, name] = deadLetterTargetArn?.split(':') ?? [];
-    if (name === undefined) return undefined;
-    const command = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account });
-    const { QueueUrl } = await this.#ask(
-      'sqs:GetQueueUrl',
-      signal,
-      (abortSignal) => this.#client.send(command, { abortSignal }),
-      { name, isDeadLetters: true },
-    );
-    return QueueUrl;
-  }
-
   async #attributes(signal: AbortSignal) {
     const { Attributes = {} } = await this.#ask('sqs:GetQueueAttributes', signal, (abortSignal) =>
       this.#client.send(
@@ -256,6 +254,3 @@ function redriveOf({ RedrivePolicy = '{}' }: { RedrivePolicy?: string }) {
     maxReceiveCount?: number | string;
   };
 }
-
-/** For what is to be finished even where the run is to stop: it is short. */
-const NEVER = new AbortController().signal;

@@ -1,10 +1,8 @@
 import { reached } from '../steps.js';
+import { POISONED } from '../process/failures.js';
 import type { Database, Parameter, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import { newLease, type Lease } from './lease.js';
-
-/** The code of messages whose batch was given up, whoever it was that could not carry it. */
-export const POISONED = 'poisoned';
 
 export interface ClaimedBatch {
   readonly batchId: number;

@@ -1,4 +1,5 @@
-import { findNamed, POISONED } from './claims.js';
+import { POISONED } from '../process/failures.js';
+import { findNamed } from './claims.js';
 import type { Database } from './database.js';
 
 /**
