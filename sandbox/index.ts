@@ -123,6 +123,8 @@ const KINDS: Record<ServerName, Kind> = {
 /** What a run by hand needs; the others have to be asked for. */
 export const USUAL = ['elasticsearch', 'mysql', 's3'] as const satisfies readonly ServerName[];
 type UsualName = (typeof USUAL)[number];
+/** What the tests need. */
+export const TEST_SERVERS = [...USUAL, 'sqs', 'aws'] as const satisfies readonly ServerName[];
 
 /**
  * Starts real servers on free ports of 127.0.0.1, in parallel, in a temporary directory. The first time it

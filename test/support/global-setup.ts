@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
-import { startSandbox, type Coordinates } from '../../sandbox/index.js';
+import { startSandbox, TEST_SERVERS, type Coordinates } from '../../sandbox/index.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -12,12 +12,12 @@ declare module 'vitest' {
   }
 }
 
-const SERVERS = ['elasticsearch', 'mysql', 's3', 'sqs', 'aws'] as const;
 const SETUP = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url));
 
 /**
  * One sandbox for the whole test run; tests find it by `sandbox()`. Before it, dist is brought up to date:
  * many tests run the real binary. Whatever tests put into the temporary folder lies in one that goes with them.
+ * Where ES_MIGRATE_TEST_SANDBOX names a file, servers that `npm run sandbox:tests` keeps up are used instead.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   execFileSync(process.execPath, [SETUP], { stdio: 'inherit' });
@@ -31,8 +31,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
     // After Ctrl-C tests may still be writing.
     rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
   };
+  const kept = process.env['ES_MIGRATE_TEST_SANDBOX'];
+  if (kept !== undefined) {
+    project.provide('sandbox', JSON.parse(readFileSync(kept, 'utf8')) as Coordinates);
+    return () => {
+      clear();
+      return Promise.resolve();
+    };
+  }
   const report = (line: string) => process.stderr.write(`${line}\n`);
-  const sandbox = await startSandbox({ servers: SERVERS, report }).catch((error: unknown) => {
+  const sandbox = await startSandbox({ servers: TEST_SERVERS, report }).catch((error: unknown) => {
     clear();
     throw error;
   });
