@@ -73,7 +73,10 @@ async function migrated(layout: 'message' | 'batch', target: 's3' | 'file'): Pro
 async function batchFiles(project: Project): Promise<{ object: string; index: string }> {
   const [row] = await trackingRows(project);
   const object = fileOf(project, row?.s3_path ?? '');
-  return { object, index: object.replace(/\.ndjson\.gz$/, '.index.json.gz') };
+  return {
+    object,
+    index: object.replace(/batches(\/[^/]+\/[^/]+)\.ndjson\.gz$/, '_index$1.index.json.gz'),
+  };
 }
 
 async function flip(path: string, at: number): Promise<void> {
@@ -323,7 +326,7 @@ describe('two claims of one batch', () => {
     expect((await runBinary(['process'], project)).code).toBe(0);
     const objects = await landedObjects(project);
     expect([...objects.keys()].sort()).toEqual([
-      'batches/job-000001/batch-0000000001-0002.index.json.gz',
+      '_index/job-000001/batch-0000000001-0002.index.json.gz',
       'batches/job-000001/batch-0000000001-0002.ndjson.gz',
     ]);
     const second = await batchFiles(project);

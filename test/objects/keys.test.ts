@@ -207,6 +207,9 @@ describe('parseBatchKey', () => {
     'batches/job-000007/x/batch-0000000042-0001.ndjson.gz',
     'batches/job-000007/batch-99999999999999999999-0001.ndjson.gz',
     'other/batches/job-000007/batch-0000000042-0001.ndjson.gz',
+    'batches/job-000007/batch-0000000042-0001.index.json.gz',
+    '_index/job-000007/batch-0000000042-0001.ndjson.gz',
+    'x/_index/job-000007/batch-0000000042-0001.index.json.gz',
     'batches/job-000007/batch-0000000042-0001.ndjson.gz\n',
   ])('knows nothing of %j', (key) => {
     expect(parseBatchKey(key)).toBeUndefined();
@@ -214,8 +217,8 @@ describe('parseBatchKey', () => {
 });
 
 describe('batchIndexKey', () => {
-  it('carries the same name and claim, and another ending', () => {
-    expect(batchIndexKey(7, 42, 1)).toBe('batches/job-000007/batch-0000000042-0001.index.json.gz');
+  it('carries the same name and claim, under a prefix of its own', () => {
+    expect(batchIndexKey(7, 42, 1)).toBe('_index/job-000007/batch-0000000042-0001.index.json.gz');
   });
 });
 

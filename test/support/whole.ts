@@ -228,8 +228,10 @@ function batchKey({ job_id, batch_id, claims }: BatchRow): string {
   return `batches/job-${padded(job_id, 6)}/batch-${padded(batch_id, 10)}-${padded(claims, 4)}.ndjson.gz`;
 }
 
-const indexOfObject = (key: string) => key.replace(/\.ndjson\.gz$/, '.index.json.gz');
-const objectOfIndex = (key: string) => key.replace(/\.index\.json\.gz$/, '.ndjson.gz');
+const indexOfObject = (key: string) =>
+  key.replace(/^batches\/(.*)\.ndjson\.gz$/, '_index/$1.index.json.gz');
+const objectOfIndex = (key: string) =>
+  key.replace(/^_index\/(.*)\.index\.json\.gz$/, 'batches/$1.ndjson.gz');
 
 /** Only a claim that was followed by another, or whose batch has gone since, leaves objects behind. */
 function isOfLostClaim(key: string, batches: ReadonlyMap<number, BatchRow>): boolean {

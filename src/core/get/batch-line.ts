@@ -1,6 +1,7 @@
 import { basename } from 'node:path/posix';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { batchIndexUrl } from '../objects/keys.js';
 import type { ByteRange, Target } from '../objects/target.js';
 import { collectIndex, readBatchIndex, UnreadableIndex } from '../process/batch-index.js';
 import { DamagedObject } from './damage.js';
@@ -32,7 +33,7 @@ export async function rangeOf(
   { url, sha256, messageId, index }: BatchPlace,
   signal: AbortSignal,
 ): Promise<ByteRange> {
-  const stored = await target.get(indexUrl(url), signal);
+  const stored = await target.get(indexUrlOf(url), signal);
   if (!stored) throw new UnreadableIndex('it is gone');
   const { object, members, documents, ...of } = await readBatchIndex(await collectIndex(stored));
   const isOther = sha256 && of.sha256 !== Buffer.from(sha256).toString('hex');
@@ -43,9 +44,16 @@ export async function rangeOf(
   return { start, bytes: (members[document.member + 1] ?? of.bytes) - start };
 }
 
-/** The URL of the index that belongs to a batch's object. */
-export function indexUrl(url: string): string {
-  return `${url.slice(0, -OBJECT.length)}.index.json.gz`;
+/**
+ * The URL of the index that belongs to a batch's object.
+ *
+ * @throws UnreadableIndex where the object's name is none that es-migrate gives: it has no index
+ */
+function indexUrlOf(url: string): string {
+  const indexUrl = batchIndexUrl(url);
+  if (indexUrl === undefined)
+    throw new UnreadableIndex('no index belongs to an object of this name');
+  return indexUrl;
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { Connections } from '../connect.js';
+import { batchIndexUrl } from '../objects/keys.js';
 import type { ByteRange } from '../objects/target.js';
 import { UnreadableIndex } from '../process/batch-index.js';
 import { retrying } from '../retry.js';
 import type { Run } from '../run.js';
 import { findMessages } from '../tracking/lookup.js';
-import { batchLine, indexUrl, isBatchUrl, rangeOf, type BatchPlace } from './batch-line.js';
+import { batchLine, isBatchUrl, rangeOf, type BatchPlace } from './batch-line.js';
 import { checked, DamagedObject } from './damage.js';
 import { readAhead } from './read-ahead.js';
 
@@ -81,7 +82,7 @@ async function memberOf(
     return await retrying(policy, () => rangeOf(target, place, run.stop), { signal: run.stop });
   } catch (error) {
     if (!(error instanceof UnreadableIndex)) throw error;
-    const message = `the index ${indexUrl(place.url)} is of no use (${error.message}): all of the batch's object is read`;
+    const message = `the index ${batchIndexUrl(place.url) ?? `of ${place.url}`} is of no use (${error.message}): all of the batch's object is read`;
     run.report({ type: 'log', level: 'warn', message });
     return undefined;
   }

@@ -46,12 +46,21 @@ export function messageKey(message: MessageName, style: KeyStyle): string {
  * another's object.
  */
 export function batchKey(jobId: number, batchId: number, claim: number): string {
-  return `${batchStem(jobId, batchId, claim)}.ndjson.gz`;
+  return `batches/${batchStem(jobId, batchId, claim)}.ndjson.gz`;
 }
 
-/** The key of the index of that object's members: the same name, the same claim. */
+/**
+ * The key of the index of that object's members: the same name and claim, below `_index/`. A reader pointed at `batches/`
+ * finds documents and nothing else; Spark, Hive and Athena also skip directories whose name begins with `_`.
+ */
 export function batchIndexKey(jobId: number, batchId: number, claim: number): string {
-  return `${batchStem(jobId, batchId, claim)}.index.json.gz`;
+  return `_index/${batchStem(jobId, batchId, claim)}.index.json.gz`;
+}
+
+/** The URL of the index of a batch's object, under whatever prefix that lies; undefined for other URLs. */
+export function batchIndexUrl(objectUrl: string): string | undefined {
+  const match = /^(.*\/)batches\/(job-\d{6,}\/batch-\d{10,}-\d{4,})\.ndjson\.gz$/s.exec(objectUrl);
+  return match ? `${match[1] ?? ''}_index/${match[2] ?? ''}.index.json.gz` : undefined;
 }
 
 export interface BatchName {
@@ -66,12 +75,13 @@ export interface BatchName {
  * `batchIndexKey` don't make, such as one with other padding.
  */
 export function parseBatchKey(key: string): BatchName | undefined {
-  const match = /^batches\/job-(\d{6,})\/batch-(\d{10,})-(\d{4,})\.(ndjson|index\.json)\.gz$/.exec(
-    key,
-  );
+  const match =
+    /^(batches|_index)\/job-(\d{6,})\/batch-(\d{10,})-(\d{4,})\.(?:ndjson|index\.json)\.gz$/.exec(
+      key,
+    );
   if (!match) return undefined;
-  const [jobId, batchId, claim] = match.slice(1, 4).map(Number) as [number, number, number];
-  const isIndex = match[4] === 'index.json';
+  const [jobId, batchId, claim] = match.slice(2, 5).map(Number) as [number, number, number];
+  const isIndex = match[1] === '_index';
   const made = (isIndex ? batchIndexKey : batchKey)(jobId, batchId, claim);
   return made === key ? { jobId, batchId, claim, kind: isIndex ? 'index' : 'object' } : undefined;
 }
@@ -134,7 +144,7 @@ function partOf(segmentText: string, suffix: string): KeyPart<Uint8Array> | unde
 function batchStem(jobId: number, batchId: number, claim: number): string {
   const job = String(jobId).padStart(6, '0');
   const batch = String(batchId).padStart(10, '0');
-  return `batches/job-${job}/batch-${batch}-${String(claim).padStart(4, '0')}`;
+  return `job-${job}/batch-${batch}-${String(claim).padStart(4, '0')}`;
 }
 
 function segment(name: Uint8Array | string, suffix: string): string {

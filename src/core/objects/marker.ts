@@ -96,6 +96,7 @@ function markerText(databaseId: string, style: KeyStyle): string {
     keys: {
       message: `messages/${hashes}{id}.json, or messages/{index}/${hashes}{id}.json where several indices are the source`,
       batch: 'batches/job-{job}/batch-{batch}-{claim}.ndjson.gz',
+      batchIndex: '_index/job-{job}/batch-{batch}-{claim}.index.json.gz',
       encoding:
         'UTF-8 bytes of {id} and {index} other than A-Z a-z 0-9 . _ - are %XX; a path segment longer than 200 bytes is ~ and the SHA-256 in hex (before .json)',
     },

@@ -2,8 +2,8 @@ import { gunzip } from 'node:zlib';
 import { promisify } from 'node:util';
 
 /**
- * The index of a batch's object: where each document lies in it. It stands beside the object, under the same name with
- * `.index.json.gz` instead of `.ndjson.gz`, one line for what concerns the whole object, then one for each document:
+ * The index of a batch's object: where each document lies in it. It lies under `_index/` and not beside the object,
+ * under the same name and claim, one line for what concerns the whole object, then one for each document:
  *
  * ```
  * {"object":"batch-0000000007-0001.ndjson.gz","bytes":90112,"sha256":"…","members":[0,30213,61877],"documents":[

@@ -22,7 +22,7 @@ export class KeyTaken extends Error {
   override readonly name = 'KeyTaken';
 }
 
-/** Layout `batch`: one `.ndjson.gz` for the batch, a document a line, and beside it the index of its members. */
+/** Layout `batch`: one `.ndjson.gz` for the batch, a document a line, and under `_index/` the index of its members. */
 export class ObjectWriter implements BatchWriter {
   readonly #context: Omit<UploadContext, 'beforeReplacing'>;
   readonly #batch: ClaimedBatch;

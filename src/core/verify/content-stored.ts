@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isFault } from '../fault.js';
+import { batchIndexUrl } from '../objects/keys.js';
 import type { Target } from '../objects/target.js';
 import { MOST_INDEX_BYTES, readBatchIndex, UnreadableIndex } from '../process/batch-index.js';
 import { retrying, type RetryPolicy } from '../retry.js';
@@ -71,7 +72,8 @@ export async function recordedRevisions(
   objectUrl: string,
   indexSha256: Buffer | undefined,
 ): Promise<ReadonlyMap<string, number>> {
-  const url = objectUrl.replace(/\.ndjson\.gz$/, '.index.json.gz');
+  const url = batchIndexUrl(objectUrl);
+  if (url === undefined) return new Map();
   const read = await reading(context, url, async (chunks) => {
     const digest = new RunningDigest();
     const pieces: Uint8Array[] = [];
