@@ -23,7 +23,14 @@ export async function verifyOptions(flags: VerifyOnlyFlags, cwd: string): Promis
     );
   }
   const diffFile = combined === undefined ? undefined : await writable(resolve(cwd, combined));
-  return { level, sample: sample ?? 1, jobId: job, restart, repair, diffFile };
+  return {
+    level,
+    sample: sample ?? 1,
+    jobs: job === undefined ? undefined : [job],
+    restart,
+    repair,
+    diffFile,
+  };
 }
 
 /** Whether the file can be written, without touching it: it may be another verification's that goes on. */

@@ -16,7 +16,7 @@ export async function verify(flags: VerifyOnlyFlags, context: CommandContext): P
     async ({ run, on, terminal }, options) => {
       const core = await import('../core/index.js');
       const outcome = await core.verify(run, on, options);
-      const jobs = await core.verifiedJobs(on, options.jobId);
+      const jobs = await core.verifiedJobs(on, options.jobs);
       terminal.close();
       printResult(context, verifyJson(outcome), verifyLines(outcome, options, jobs));
       return verifyVerdict(outcome, options, jobs, context.stop.exitCode);

@@ -5,8 +5,8 @@ import { processBatches } from './process/process.js';
 import type { Carry, ProcessOptions, ProcessOutcome } from './process/types.js';
 import { sleep } from './retry.js';
 import type { Run } from './run.js';
-import { foreignJobs } from './tracking/jobs.js';
 import { countFailed } from './tracking/requeue.js';
+import { workingSet } from './tracking/scope.js';
 import type { VerifyOptions, VerifyOutcome } from './verify/types.js';
 import { verify } from './verify/verify.js';
 
@@ -76,7 +76,7 @@ async function hasAttemptsLeft(
   { retryFailed }: ProcessOptions,
 ): Promise<boolean> {
   if (!retryFailed) return false;
-  const exceptJobs = await foreignJobs(database, settings.source.index);
-  const scope = { force: false, maxAttempts: settings.maxAttempts, exceptJobs };
+  const jobs = await workingSet(database, settings.source.index, undefined);
+  const scope = { jobs, force: false, maxAttempts: settings.maxAttempts };
   return (await countFailed(database, scope)).eligible.length > 0;
 }

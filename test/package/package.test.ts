@@ -152,7 +152,7 @@ test('the library is found by its name, with types, and nothing behind it is', a
        await connect(settings, { source: 'yes' }, run);
        const extract = { from: 0, to: undefined, startDate: undefined, slices: 2, dryRun: false };
        const process = { concurrency: 4, maxBatches: undefined, maxRuntimeMs: undefined, watch: false, retryFailed: true };
-       const verify = { level: 'objects', sample: 1, jobId: undefined, restart: false, repair: false, diffFile: undefined } as const;
+       const verify = { level: 'objects', sample: 1, jobs: undefined, restart: false, repair: false, diffFile: undefined } as const;
        return (await migrateRange(run, on, { extract, process, verify })).kind;
      }`,
   );

@@ -50,6 +50,7 @@ export async function clear(database: Database): Promise<void> {
     'job_runs',
     'extract_windows',
     'extract_cursors',
+    'job_overlaps',
     'batch_progress',
     'message_tracking',
     'message_errors',

@@ -2,9 +2,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { claimBatch, heldBatches, releaseBatch } from '../../src/core/tracking/claims.js';
 import { Database, type Statements } from '../../src/core/tracking/database.js';
 import { Heartbeat, LeaseLost } from '../../src/core/tracking/heartbeat.js';
-import { findOrCreateJob, foreignJobs, leaseJob } from '../../src/core/tracking/jobs.js';
+import { findOrCreateJob, leaseJob } from '../../src/core/tracking/jobs.js';
 import { newLease, renewLeases } from '../../src/core/tracking/lease.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
+import { onlyJobs, workingSet, type JobSet } from '../../src/core/tracking/scope.js';
 import {
   batchRows,
   beginExtraction,
@@ -73,8 +74,8 @@ test('batches of jobs over another index are left alone', async () => {
   await ours.store(ids(3));
   const other = await beginExtraction(database, { batchSize: 3, index: 'other' });
   await other.store(ids(3));
-  const foreign = await foreignJobs(database, 'messages');
-  expect(foreign).toEqual([other.jobId]);
+  const foreign = await workingSet(database, 'messages', undefined);
+  expect(foreign).toEqual({ kind: 'except', jobs: [other.jobId] });
   const first = await claimBatch(database, 'worker:1', 300, foreign);
   expect(first?.jobId).toBe(ours.jobId);
   expect(await claimBatch(database, 'worker:1', 300, foreign)).toBeUndefined();
@@ -83,6 +84,58 @@ test('batches of jobs over another index are left alone', async () => {
   expect(theirs.jobId).toBe(other.jobId);
   await expireLease(database, 'batch_progress', theirs.lease.token);
   expect(await claimBatch(database, 'worker:1', 300, foreign)).toBeUndefined();
+});
+
+test('batches of jobs outside the scope are left alone, and within it the oldest job comes first', async () => {
+  const jobs = [];
+  for (const day of [1, 2, 3]) {
+    const job = await beginExtraction(database, { day, batchSize: 3 });
+    await job.store(ids(6, `day ${day}/`));
+    jobs.push(job.jobId);
+  }
+  const [first = 0, second = 0, third = 0] = jobs;
+  const claim = (scope: JobSet) => claimBatch(database, 'worker:1', 300, scope);
+  expect((await claim(onlyJobs([second])))?.jobId).toBe(second);
+  const taken = [];
+  for (let batch; (batch = await claim(onlyJobs([third, second])));) taken.push(batch);
+  expect(taken.map(({ jobId }) => jobId)).toEqual([second, third, third]);
+  expect(await claim(onlyJobs([]))).toBeUndefined();
+  // A lease that has run out is taken over within the scope alone.
+  for (const { lease } of taken) await expireLease(database, 'batch_progress', lease.token);
+  expect((await claim(onlyJobs([third, first])))?.jobId).toBe(first);
+  expect((await claim(onlyJobs([third])))?.jobId).toBe(third);
+  expect(await heldBatches(database, onlyJobs([second]))).toMatchObject({ held: 1 });
+  expect(await heldBatches(database, onlyJobs([first, third]))).toMatchObject({ held: 2 });
+});
+
+test('a claim within certain jobs locks no batch of others', async () => {
+  for (const day of [1, 2]) {
+    const job = await beginExtraction(database, { day, batchSize: 3 });
+    await job.store(ids(30, `day ${day}/`));
+  }
+  const [first = 0, second = 0] = (await batchRows(database)).flatMap(({ job_id }, i) =>
+    i % 10 === 0 ? [job_id] : [],
+  );
+  // Its transaction is still open while the other job's batches are claimed.
+  let others: unknown[] = [];
+  class Slow extends Database {
+    override transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+      return super.transaction(async (on) => {
+        const result = await work(on);
+        for (let batch; (batch = await claimBatch(database, 'worker:2', 300, onlyJobs([first])));)
+          others = [...others, batch];
+        return result;
+      });
+    }
+  }
+  const policy = { retryForMs: 20_000, report: () => undefined };
+  const slow = new Slow(trackingSettings(tracking.at), policy, 1);
+  try {
+    expect((await claimBatch(slow, 'worker:1', 300, onlyJobs([second])))?.jobId).toBe(second);
+  } finally {
+    await slow.close();
+  }
+  expect(others).toHaveLength(10);
 });
 
 test('what a claim holds', async () => {

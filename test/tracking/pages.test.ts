@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { claimBatch, releaseBatch } from '../../src/core/tracking/claims.js';
 import type { Database } from '../../src/core/tracking/database.js';
+import { overlappingJobs } from '../../src/core/tracking/overlaps.js';
 import { requeueFailed } from '../../src/core/tracking/requeue.js';
+import { openWindow, planWindows } from '../../src/core/tracking/windows.js';
 import {
   batchRows,
   beginExtraction,
@@ -91,6 +93,41 @@ test("messages of another job are duplicates; one's own, met again, are not", as
   expect(await one.store([...ids(2, 'b'), 'new', 'c'])).toMatchObject({ added: 1 });
   expect(await jobRow(one.jobId)).toMatchObject({ extracted: 10, read: 20, duplicates: 1 });
   expect(await contradictions(database)).toEqual([]);
+});
+
+test('which jobs hold the duplicates is stored with the page, and forgotten with the window', async () => {
+  const [one, two, three] = [
+    await beginExtraction(database, { day: 1 }),
+    await beginExtraction(database, { day: 2 }),
+    await beginExtraction(database, { day: 3 }),
+  ];
+  const overlaps = () =>
+    database.rows<{ other: number; messages: number }>(
+      'SELECT other_job_id AS other, messages FROM job_overlaps WHERE job_id = ? ORDER BY other_job_id',
+      [three.jobId],
+    );
+  await one.store(ids(4, 'one '));
+  await two.store(ids(3, 'two '));
+  expect(await overlappingJobs(database, [three.jobId])).toEqual([]);
+  await three.store([...ids(4, 'one '), ...ids(2, 'two '), 'own']);
+  await three.store(['two 2', 'own', 'another']);
+  expect(await overlaps()).toEqual([
+    { other: one.jobId, messages: 4 },
+    { other: two.jobId, messages: 3 },
+  ]);
+  expect(await overlappingJobs(database, [three.jobId])).toEqual([one.jobId, two.jobId]);
+  expect(await overlappingJobs(database, [three.jobId, one.jobId])).toEqual([two.jobId]);
+  expect(await jobRow(three.jobId)).toMatchObject({ duplicates: 7 });
+  await openWindow(database, three, 1, { pitId: 'another', expected: 1, slices: 1 });
+  expect(await overlaps()).toEqual([]);
+  expect(await overlappingJobs(database, [three.jobId])).toEqual([]);
+  // As a window that was read before this was stored.
+  await database.change('UPDATE extract_windows SET duplicates = 7 WHERE job_id = ?', [
+    three.jobId,
+  ]);
+  expect(await overlappingJobs(database, [three.jobId])).toBe('unknown');
+  await planWindows(database, three, []);
+  expect(await overlappingJobs(database, [three.jobId])).toEqual([]);
 });
 
 test('the same id twice in a page is one message, and no duplicate; in two indices it is two', async () => {
@@ -187,6 +224,16 @@ test('jobs that store the same ids at the same time: each message once, counters
       duplicates: 3000 - (added[i] ?? 0),
       pages: 6,
     });
+    // Also of those whose insert came in between, it is known whose they are.
+    for (const [j, other] of jobs.entries()) {
+      if (j === i) continue;
+      const held = await database.rows<{ messages: number }>(
+        `SELECT CAST(COUNT(*) AS UNSIGNED) AS messages FROM message_tracking t JOIN batch_progress b USING (batch_id)
+         WHERE b.job_id = ?`, [other.jobId]);
+      const known = await database.rows<{ messages: number }>(
+        'SELECT messages FROM job_overlaps WHERE job_id = ? AND other_job_id = ?', [jobId, other.jobId]);
+      expect(known).toEqual(held);
+    }
   }
 }); // prettier-ignore
 

@@ -13,6 +13,7 @@ import { findMessages } from '../../src/core/tracking/lookup.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
 import { PageStore } from '../../src/core/tracking/pages.js';
 import { countFailed, requeueFailed } from '../../src/core/tracking/requeue.js';
+import { onlyJobs } from '../../src/core/tracking/scope.js';
 import { resetBatch } from '../../src/core/tracking/stuck.js';
 import {
   beginExtraction,
@@ -102,6 +103,8 @@ afterAll(async () => {
 describe('no statement reads more messages than those it is about', () => {
   const statements: Record<string, () => Promise<unknown>> = {
     claim: () => claimBatch(explaining, 'worker:1', 300),
+    'claim within certain jobs': () =>
+      claimBatch(explaining, 'worker:1', 300, onlyJobs([extraction.jobId, extraction.jobId + 1])),
     'take over': async () => {
       const { lease } = await claimed(tracking.database);
       await tracking.database.change("UPDATE batch_progress SET status = 'completed' WHERE status = 'pending'");

@@ -3,6 +3,7 @@ import { connect, type Connections } from '../../src/core/connect.js';
 import { extract } from '../../src/core/extract/extract.js';
 import { processBatches } from '../../src/core/process/process.js';
 import type { Run } from '../../src/core/run.js';
+import { ALL_JOBS } from '../../src/core/tracking/scope.js';
 import { verifyContent, type ContentOptions } from '../../src/core/verify/content.js';
 import type { Finding, FindingKind, Findings } from '../../src/core/verify/types.js';
 import { quietRun } from '../support/core.js';
@@ -90,7 +91,7 @@ export async function compareContent(
         afterBatch: 0,
         sample: 1,
         seed: 1,
-        scope: { jobId: undefined, exceptJobs: [] },
+        scope: ALL_JOBS,
         progress: () => undefined,
         ...options,
       },

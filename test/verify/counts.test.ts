@@ -101,14 +101,14 @@ describe('windows', () => {
     const run = quietRun((event) => {
       if (event.type === 'log' && event.level === 'warn') warnings.push(event.message);
     });
-    expect(await verifyNow(project, { level: 'counts', jobId: first }, run)).toMatchObject({
+    expect(await verifyNow(project, { level: 'counts', jobs: [first] }, run)).toMatchObject({
       ok: true,
       counts: { sourceNow: 30, sourceThen: 30, tracked: 30 },
     });
     expect(warnings).toEqual([
       expect.stringContaining('2 messages of the range are tracked by other'),
     ]);
-    expect(await verifyNow(project, { level: 'counts', jobId: later })).toMatchObject({
+    expect(await verifyNow(project, { level: 'counts', jobs: [later] })).toMatchObject({
       ok: true,
       counts: { sourceNow: 2, sourceThen: 2, tracked: 2 },
     });
@@ -120,11 +120,11 @@ describe('windows', () => {
       arrived: 2,
       gone: 2,
     });
-    expect((await verifyNow(project, { level: 'counts', jobId: first })).found).toMatchObject({
+    expect((await verifyNow(project, { level: 'counts', jobs: [first] })).found).toMatchObject({
       arrived: 1,
       gone: 1,
     });
-    expect((await verifyNow(project, { level: 'counts', jobId: later })).found).toMatchObject({
+    expect((await verifyNow(project, { level: 'counts', jobs: [later] })).found).toMatchObject({
       arrived: 1,
       gone: 1,
     });
@@ -233,7 +233,7 @@ async function verifyReading(
   const source = Object.create(on.source, { readPage: { value: readPage } }) as Source;
   try {
     return await verify(run, Object.create(on, { source: { value: source } }) as Connections, {
-      ...{ level: 'counts', sample: 1, jobId: undefined, restart: false },
+      ...{ level: 'counts', sample: 1, jobs: undefined, restart: false },
       ...{ repair: false, diffFile: undefined },
     });
   } finally {

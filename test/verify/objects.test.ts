@@ -209,14 +209,14 @@ test('with one job, what lies there of others is left out', async () => {
   const run = quietRun((event: RunEvent) => {
     if (event.type === 'log' && event.level === 'warn') told.push(event.message);
   });
-  const one = await verifyNow(project, { jobId: 2 }, run);
+  const one = await verifyNow(project, { jobs: [2] }, run);
   expect(told).toEqual([
     '30 messages of the range are tracked by other jobs, which were not verified',
   ]);
   expect(named(one)).toEqual(['missing b1']);
   expect(one).toMatchObject({ checked: 5, counts: { tracked: 5, completed: 5, stored: 4 } });
   expect(named(await verifyNow(project)).sort()).toEqual(['missing a1', 'missing b1']);
-  await expect(verifyNow(project, { jobId: 9 })).rejects.toThrow('there is no job 9');
+  await expect(verifyNow(project, { jobs: [9] })).rejects.toThrow('there is no job 9');
 });
 
 /** As a message is that failed for good after its object was uploaded. */

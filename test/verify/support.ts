@@ -129,7 +129,7 @@ export async function processNow(
 const OPTIONS: VerifyOptions = {
   level: 'objects',
   sample: 1,
-  jobId: undefined,
+  jobs: undefined,
   restart: false,
   repair: false,
   diffFile: undefined,

@@ -31,7 +31,7 @@ export interface Migrated {
 const VERIFY: VerifyOptions = {
   level: 'content',
   sample: 1,
-  jobId: undefined,
+  jobs: undefined,
   restart: false,
   repair: false,
   diffFile: undefined,

@@ -13,8 +13,9 @@ import { reached } from '../steps.js';
 import { heldBatches, releaseBatch, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
 import { countBatches, countFailedWindows } from '../tracking/counters.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
-import { foreignJobs, heldJobs } from '../tracking/jobs.js';
+import { heldJobs } from '../tracking/jobs.js';
 import { completeBatch, type BatchObject, type MessageOutcome } from '../tracking/outcomes.js';
+import { ALL_JOBS, onlyJobs, workingSet } from '../tracking/scope.js';
 import { carryBatch, type Workshop } from './batch.js';
 import { Breakage } from './breakage.js';
 import { MessageWriter } from './message-writer.js';
@@ -51,20 +52,20 @@ export async function processBatches(
   const { settings, database } = on;
   await prepareStaging(run);
   await sweepUploads(run, on);
-  const requeue = new Requeue(run, on);
+  const requeue = new Requeue(run, on, options.jobs);
   if (options.retryFailed) await requeue.now();
   const outbox = options.fromQueue ? wantedQueue(on).outbox : undefined;
   const dispatch = outbox && new Dispatch(run, outbox);
   await dispatch?.ifDue();
-  const exceptJobs = await foreignJobs(database, settings.source.index);
-  const { messages } = await countBatches(database, { exceptJobs });
+  const scope = await workingSet(database, settings.source.index, options.jobs);
+  const { messages } = await countBatches(database, scope);
   const expected = messages.pending + messages.inProgress;
   const carried = await carry(run, on, { ...options, expected }, async () => {
     if (options.retryFailed) await requeue.ifDue();
     await dispatch?.ifDue();
   });
   if (carried.ended === 'nothing-left') await sweepUploads(run, on);
-  return summarise(run, on, carried, requeue.requeued);
+  return summarise(run, on, options.jobs, { ...carried, requeued: requeue.requeued });
 }
 
 /**
@@ -162,7 +163,7 @@ async function openSource(
     return new QueueSource(run, on, from, options, { inbox, whenIdle: requeue, givenUp });
   }
   const source = new WorkQueue(run, on, options, requeue);
-  await source.lookAround();
+  await source.findScope();
   return source;
 }
 
@@ -296,26 +297,27 @@ function warnLost(run: Run, batch: ClaimedBatch, why: string): void {
 async function summarise(
   run: Run,
   { settings, database }: Connections,
-  carried: Carried,
-  requeued: number,
+  jobs: ProcessOptions['jobs'],
+  done: Carried & Pick<ProcessOutcome, 'requeued'>,
 ): Promise<ProcessOutcome> {
-  const all = (await countBatches(database)).messages;
-  const exceptJobs = await foreignJobs(database, settings.source.index);
-  const { messages } = await countBatches(database, { exceptJobs });
+  const judged = jobs ? onlyJobs(jobs) : ALL_JOBS;
+  const worked = await workingSet(database, settings.source.index, jobs);
+  const all = (await countBatches(database, judged)).messages;
+  const { messages } = await countBatches(database, worked);
   const foreign = all.pending + all.inProgress - messages.pending - messages.inProgress;
   if (foreign > 0) {
     const message = `${foreign} messages belong to jobs over other indices: process them with their configuration`;
     run.report({ type: 'log', level: 'warn', message });
   }
-  const held = await heldBatches(database);
+  const held = await heldBatches(database, judged);
+  const extractions = await heldJobs(database, judged);
   return {
-    ...carried,
-    requeued,
+    ...done,
     remaining: messages.pending + messages.inProgress,
     failedInAll: all.failed,
-    heldByOthers: held.held + (await heldJobs(database)),
+    heldByOthers: held.held + extractions.held,
     holder: held.longest,
-    failedWindows: await countFailedWindows(database),
+    failedWindows: await countFailedWindows(database, judged),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Delivery } from '../queue/queue.js';
 import { measured, ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { claimNamedBatch, excuseBatches, spendTry, type ClaimedBatch } from '../tracking/claims.js';
-import { foreignJobs } from '../tracking/jobs.js';
+import { foreignJobs } from '../tracking/scope.js';
 import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { Breakage } from './breakage.js';

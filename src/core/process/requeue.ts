@@ -1,29 +1,32 @@
 import type { Connections } from '../connect.js';
 import { measured, type Run } from '../run.js';
-import { foreignJobs } from '../tracking/jobs.js';
 import { requeueFailed } from '../tracking/requeue.js';
+import { workingSet } from '../tracking/scope.js';
+import type { ProcessOptions } from './types.js';
 
 /** How often failed messages are put back while a run waits for work, in milliseconds. */
 const EVERY_MS = 5 * 60_000;
 
-/** Puts failed messages that have attempts left back to pending, of the jobs over this index. */
+/** Puts failed messages that have attempts left back to pending, of the jobs in scope. */
 export class Requeue {
   readonly #run: Run;
   readonly #on: Connections;
+  readonly #jobs: ProcessOptions['jobs'];
   #at = 0;
   /** Messages put back so far. */
   requeued = 0;
 
-  constructor(run: Run, on: Connections) {
+  constructor(run: Run, on: Connections, jobs: ProcessOptions['jobs']) {
     this.#run = run;
     this.#on = on;
+    this.#jobs = jobs;
   }
 
   async now(): Promise<void> {
     this.#at = performance.now();
     const { settings, database } = this.#on;
-    const exceptJobs = await foreignJobs(database, settings.source.index);
-    const scope = { force: false, maxAttempts: settings.maxAttempts, exceptJobs };
+    const jobs = await workingSet(database, settings.source.index, this.#jobs);
+    const scope = { jobs, force: false, maxAttempts: settings.maxAttempts };
     const requeued = await requeueFailed(database, scope, settings.batchSize, this.#run.stop);
     this.requeued += requeued;
     if (requeued === 0) return;

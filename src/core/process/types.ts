@@ -2,6 +2,8 @@ import type { Connections } from '../connect.js';
 import type { Run } from '../run.js';
 
 export interface ProcessOptions {
+  /** Only these jobs, which are over the configured index; undefined: all over that index. */
+  readonly jobs?: readonly number[] | undefined;
   /** Batches in flight, 1 or more. */
   readonly concurrency: number;
   /** Stop after this many batches. */
@@ -23,15 +25,15 @@ export interface ProcessOutcome {
   readonly failed: number;
   /** Failed messages this run put back to pending. */
   readonly requeued: number;
-  /** Messages still pending or in progress, of the jobs over this index. */
+  /** Messages still pending or in progress, of the jobs in scope (`jobs`), else of all over this index. */
   readonly remaining: number;
-  /** Messages that stand as failed now, of all jobs. */
+  /** Messages that stand as failed now, of the jobs in scope, else of all. */
   readonly failedInAll: number;
-  /** Batches and extractions that others hold under a live lease. */
+  /** Batches and extractions of the jobs in scope, else of all, that others hold under a live lease. */
   readonly heldByOthers: number;
   /** Who holds batches longest, and until when unless that is renewed; undefined where nobody does. */
   readonly holder: { readonly owner: string; readonly until: Date } | undefined;
-  /** Windows that could not be read whole, of all jobs. */
+  /** Windows of the jobs in scope, else of all, that could not be read whole. */
   readonly failedWindows: number;
   /** Why it ended. */
   readonly ended: 'nothing-left' | 'max-batches' | 'max-runtime' | 'stopped';

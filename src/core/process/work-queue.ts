@@ -4,7 +4,7 @@ import { measured, ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { claimBatch, type ClaimedBatch } from '../tracking/claims.js';
 import { hasPending } from '../tracking/counters.js';
-import { foreignJobs } from '../tracking/jobs.js';
+import { workingSet, type JobSet } from '../tracking/scope.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { RunLimits } from './run-limits.js';
 import type { CarryOptions, ProcessOutcome } from './types.js';
@@ -19,16 +19,17 @@ const LOCKED_POLL_MS = 100;
 export class WorkQueue implements BatchSource {
   readonly #run: Run;
   readonly #on: Connections;
+  readonly #jobs: CarryOptions['jobs'];
   readonly #watch: boolean;
   readonly #limits: RunLimits;
   readonly #requeue: () => Promise<void>;
   #lockedSince: number | undefined;
-  /** Jobs over other indices, which are not ours to process. */
-  foreign: readonly number[] = [];
+  #scope: JobSet = { kind: 'only', jobs: [] };
 
   constructor(run: Run, on: Connections, options: CarryOptions, requeue: () => Promise<void>) {
     this.#run = run;
     this.#on = on;
+    this.#jobs = options.jobs;
     this.#watch = options.watch;
     this.#limits = new RunLimits(run, options);
     this.#requeue = requeue;
@@ -44,7 +45,7 @@ export class WorkQueue implements BatchSource {
       if (this.#limits.reached()) return undefined;
       this.#limits.count();
       const owner = ownerOf(this.#run.host);
-      const batch = await claimBatch(database, owner, settings.leaseSeconds, this.foreign);
+      const batch = await claimBatch(database, owner, settings.leaseSeconds, this.#scope);
       if (batch) {
         reached('batch-claimed');
         return batch;
@@ -57,7 +58,7 @@ export class WorkQueue implements BatchSource {
       if (!this.#watch) return undefined;
       measured(this.#run.report, { kind: 'idle' });
       await sleep(POLL_MS, this.#run.stop).catch(() => undefined);
-      await this.lookAround();
+      await this.findScope();
       await this.#requeue();
     }
   }
@@ -72,15 +73,15 @@ export class WorkQueue implements BatchSource {
     return Promise.resolve();
   }
 
-  /** Finds out which jobs are not ours; jobs may have been added since. */
-  async lookAround(): Promise<void> {
+  /** Finds out which jobs' batches may be claimed, before the first is; jobs may have been added since. */
+  async findScope(): Promise<void> {
     const { settings, database } = this.#on;
-    this.foreign = await foreignJobs(database, settings.source.index);
+    this.#scope = await workingSet(database, settings.source.index, this.#jobs);
   }
 
   /** SKIP LOCKED passes over a batch that somebody is filling or has just given back: it is pending all the same. */
   async #onlyLocked(): Promise<boolean> {
-    if (!(await hasPending(this.#on.database, this.foreign))) {
+    if (!(await hasPending(this.#on.database, this.#scope))) {
       this.#lockedSince = undefined;
       return false;
     }

@@ -1,8 +1,8 @@
 import type { Report } from '../run.js';
 import { reached } from '../steps.js';
 import type { Database, Statements } from '../tracking/database.js';
-import { foreignJobs } from '../tracking/jobs.js';
 import { withLock } from '../tracking/lock.js';
+import { ALL_JOBS, workingSet } from '../tracking/scope.js';
 import {
   countSent,
   forgetSent,
@@ -54,8 +54,8 @@ export class Outbox {
    */
   async flush(signal: AbortSignal, others: 'wait' | 'leave' = 'wait'): Promise<number> {
     const { database, index } = this.#place;
-    const exceptJobs = await foreignJobs(database, index);
-    const scope = { growing: undefined, exceptJobs, after: 0 };
+    const jobs = await workingSet(database, index, undefined);
+    const scope = { growing: undefined, jobs, after: 0 };
     const seconds = others === 'wait' ? TURN_S : 0;
     const done = await withLock(database, 'outbox', seconds, (on) => this.#send(on, scope, signal));
     return done?.sent ?? 0;
@@ -65,7 +65,7 @@ export class Outbox {
   whileGrowing(jobId: number, report: Report, signal: AbortSignal): GrowingOutbox {
     const { database } = this.#place;
     return new GrowingOutbox(
-      (after) => this.#send(database, { growing: jobId, exceptJobs: [], after }, signal),
+      (after) => this.#send(database, { growing: jobId, jobs: ALL_JOBS, after }, signal),
       report,
       signal,
     );
@@ -78,9 +78,9 @@ export class Outbox {
   async resendLost(signal: AbortSignal): Promise<number> {
     const { database, index } = this.#place;
     const { messages, retentionSeconds } = await this.#queue.state(signal);
-    const foreign = await foreignJobs(database, index);
-    const isShort = messages < (await countSent(database, LAG_S, foreign));
-    const lost = await forgetSent(database, isShort ? LOST_AFTER_S : retentionSeconds, foreign);
+    const jobs = await workingSet(database, index, undefined);
+    const isShort = messages < (await countSent(database, LAG_S, jobs));
+    const lost = await forgetSent(database, isShort ? LOST_AFTER_S : retentionSeconds, jobs);
     if (lost > 0) await this.flush(signal);
     return lost;
   }

@@ -1,6 +1,7 @@
 import type { Connections } from '../connect.js';
 import { countBatches } from '../tracking/counters.js';
 import { countFailed, requeueFailed } from '../tracking/requeue.js';
+import { ALL_JOBS, onlyJobs } from '../tracking/scope.js';
 import { measured, unlessStopped, type Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
 import type { RetryOptions, RetryOutcome } from './types.js';
@@ -15,7 +16,8 @@ export async function retry(
   { jobId, errorCode, force, dryRun }: RetryOptions,
 ): Promise<RetryOutcome> {
   await requireJob(database, jobId);
-  const scope = { jobId, errorCode, force, maxAttempts: settings.maxAttempts };
+  const jobs = jobId === undefined ? ALL_JOBS : onlyJobs([jobId]);
+  const scope = { jobs, errorCode, force, maxAttempts: settings.maxAttempts };
   const { eligible } = await countFailed(database, scope);
   const counted = eligible.reduce((sum, { messages }) => sum + messages, 0);
   const requeued = dryRun
@@ -26,7 +28,7 @@ export async function retry(
     await unlessStopped(run, () => queue?.outbox.flush(run.stop));
     await unlessStopped(run, () => queue?.outbox.resendLost(run.stop));
   }
-  const { messages } = await countBatches(database, { jobId });
+  const { messages } = await countBatches(database, jobs);
   return {
     requeued,
     reasons: eligible,

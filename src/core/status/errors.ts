@@ -4,6 +4,7 @@ import type { Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
 import { listFailed } from '../tracking/failures.js';
 import { countFailed } from '../tracking/requeue.js';
+import { ALL_JOBS, onlyJobs } from '../tracking/scope.js';
 import type { ErrorsReport } from './types.js';
 
 /** What stands as failed now: by code, then message by message. */
@@ -13,7 +14,8 @@ export async function errors(
   { jobId, limit }: { jobId?: number | undefined; limit: number },
 ): Promise<ErrorsReport> {
   await requireJob(database, jobId);
-  const everything = { jobId, force: true, maxAttempts: settings.maxAttempts };
+  const jobs = jobId === undefined ? ALL_JOBS : onlyJobs([jobId]);
+  const everything = { jobs, force: true, maxAttempts: settings.maxAttempts };
   const { eligible } = await countFailed(database, everything);
   const messages = await listFailed(database, { jobId, limit });
   const total = eligible.reduce((sum, { messages: count }) => sum + count, 0);

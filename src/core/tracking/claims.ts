@@ -2,7 +2,8 @@ import { reached } from '../steps.js';
 import { POISONED } from '../process/failures.js';
 import type { Database, Parameter, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
-import { newLease, type Lease } from './lease.js';
+import { newLease, toHeld, type Held, type HeldRow, type Lease } from './lease.js';
+import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 
 export interface ClaimedBatch {
   readonly batchId: number;
@@ -26,37 +27,79 @@ export interface ClaimedMessage {
 
 /** The token is there already where a try before this one had committed without our hearing of it. */
 const MINE = 'SELECT batch_id FROM batch_progress WHERE lease_token = ? FOR UPDATE';
-/** `NOT IN` a list that is hardly ever longer than its 0: jobs of other indices in the same database. */
-const PENDING = `SELECT batch_id FROM batch_progress WHERE status = 'pending' AND job_id NOT IN (?)
-  ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED`;
-const EXPIRED = `SELECT batch_id FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at < NOW(6)
-  AND job_id NOT IN (?) ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED`;
+const PENDING = `status = 'pending'`;
+const EXPIRED = `status = 'in_progress' AND lease_expires_at < NOW(6)`;
 
 /**
  * Claims one batch, a pending one or one whose lease has run out, by the database's clock: writes token,
  * owner and expiry and marks its unfinished messages `in_progress`, in one transaction (invariant 3).
  * Undefined where there is none.
  *
- * @param foreignJobs jobs whose batches are left alone: see `foreignJobs` in jobs.ts
+ * @param scope jobs whose batches may be claimed
  */
 export async function claimBatch(
   database: Database,
   owner: string,
   leaseSeconds: number,
-  foreignJobs: readonly number[] = [],
+  scope: JobSet = ALL_JOBS,
 ): Promise<ClaimedBatch | undefined> {
   const lease = newLease(owner, leaseSeconds);
-  const foreign = [0, ...foreignJobs];
   let isFirst = true;
   return database.transaction(async (on) => {
-    const find = async (sql: string, parameter: Parameter) =>
-      (await on.rows<{ batch_id: number }>(sql, [parameter]))[0]?.batch_id;
-    const mine = isFirst ? undefined : await find(MINE, lease.token);
+    const mine = isFirst ? undefined : await firstBatch(on, MINE, [lease.token]);
     isFirst = false;
-    const batchId = mine ?? (await find(PENDING, foreign)) ?? (await find(EXPIRED, foreign));
+    const batchId =
+      mine ?? (await findBatch(on, scope, PENDING)) ?? (await findBatch(on, scope, EXPIRED));
     // Tries count for those that come by a queue: here nobody is there to excuse them.
     return batchId === undefined ? undefined : take(on, batchId, lease, true);
   });
+}
+
+/** The first batch of the scope that fulfils a condition and that nobody has locked; its row is locked from then on. */
+async function findBatch(
+  on: Statements,
+  scope: JobSet,
+  condition: string,
+): Promise<number | undefined> {
+  const lock = 'ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED';
+  if (scope.kind === 'except') {
+    // Hardly ever more than a few: jobs over other indices in the same database.
+    const { sql, parameters } = inScope(scope, 'job_id');
+    const select = `SELECT batch_id FROM batch_progress WHERE ${condition} AND ${sql} ${lock}`;
+    return firstBatch(on, select, parameters);
+  }
+  // Job by job, each by the index: the batches of other jobs, which may be many, are neither read nor locked.
+  for (const job of await jobsWith(on, scope, condition)) {
+    const select = `SELECT batch_id FROM batch_progress WHERE ${condition} AND job_id = ? ${lock}`;
+    const batchId = await firstBatch(on, select, [job]);
+    if (batchId !== undefined) return batchId;
+  }
+  return undefined;
+}
+
+/** Those jobs of the scope that have such a batch, oldest first. */
+async function jobsWith(
+  on: Statements,
+  { jobs }: JobSet,
+  condition: string,
+): Promise<readonly number[]> {
+  if (jobs.length < 2) return jobs;
+  const rows = await on.rows<{ job_id: number }>(
+    `SELECT j.job_id FROM job_runs j WHERE j.job_id IN (?)
+       AND (SELECT b.batch_id FROM batch_progress b WHERE b.job_id = j.job_id AND ${condition} LIMIT 1) IS NOT NULL
+     ORDER BY j.job_id`,
+    [jobs],
+  );
+  return rows.map(({ job_id }) => job_id);
+}
+
+async function firstBatch(
+  on: Statements,
+  sql: string,
+  parameters: readonly Parameter[],
+): Promise<number | undefined> {
+  const [row] = await on.rows<{ batch_id: number }>(sql, parameters);
+  return row?.batch_id;
 }
 
 /** What came of claiming one certain batch. */
@@ -282,22 +325,14 @@ export async function requireHeld(
 }
 
 /** How many batches somebody holds under a live lease, and who until when, of those the one that lasts longest. */
-export async function heldBatches(
-  database: Database,
-): Promise<{ held: number; longest: Holder | undefined }> {
-  const rows = await database.rows<{ lease_owner: string; held: number; until: Date }>(
-    `SELECT lease_owner, COUNT(*) AS held, MAX(lease_expires_at) AS until FROM batch_progress
-     WHERE status = 'in_progress' AND lease_expires_at >= NOW(6) GROUP BY lease_owner ORDER BY until DESC`,
+export async function heldBatches(database: Database, scope: JobSet = ALL_JOBS): Promise<Held> {
+  const jobs = inScope(scope, 'job_id');
+  const rows = await database.rows<HeldRow>(
+    `SELECT lease_owner, COUNT(*) AS held, MAX(lease_expires_at) AS until,
+            MAX(TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at)) AS seconds_left FROM batch_progress
+     WHERE status = 'in_progress' AND lease_expires_at >= NOW(6) AND ${jobs.sql}
+     GROUP BY lease_owner ORDER BY until DESC`,
+    jobs.parameters,
   );
-  const [first] = rows;
-  return {
-    held: rows.reduce((sum, { held }) => sum + held, 0),
-    longest: first && { owner: first.lease_owner, until: first.until },
-  };
-}
-
-/** Who holds something, and until when at least. */
-export interface Holder {
-  readonly owner: string;
-  readonly until: Date;
+  return toHeld(rows);
 }

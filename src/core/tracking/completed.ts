@@ -1,5 +1,5 @@
 import type { Database } from './database.js';
-import { inScope, type VerifyScope } from './verify-scope.js';
+import { inScope, type JobSet } from './scope.js';
 
 /** A batch that was processed: completed, or failed with messages that were completed beside those that weren't. */
 export interface CompletedBatch {
@@ -34,7 +34,7 @@ const COMPLETED = `status IN ('completed', 'failed') AND processed > 0`;
 /** The next completed batches behind `after`, in the order of their numbers. */
 export async function completedBatches(
   database: Database,
-  scope: VerifyScope,
+  scope: JobSet,
   { after, limit }: { after: number; limit: number },
 ): Promise<CompletedBatch[]> {
   const jobs = inScope(scope, 'job_id');
@@ -107,7 +107,7 @@ export async function isUnchanged(
 /** The jobs of a scope with their half-open intervals, in the order of their dates. */
 export async function jobIntervals(
   database: Database,
-  scope: VerifyScope,
+  scope: JobSet,
 ): Promise<{ jobId: number; from: Date; to: Date }[]> {
   const jobs = inScope(scope, 'job_id');
   const rows = await database.rows<{ job_id: number; start_date: Date; end_date: Date }>(

@@ -1,6 +1,7 @@
 import { groupBy } from '../group-by.js';
 import type { Counts, JobStatus } from '../status/types.js';
 import type { Database } from './database.js';
+import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 
 /** Completions over this long make the rate. */
 const RATE_MINUTES = 5;
@@ -16,15 +17,15 @@ interface BatchSums {
 const SUMS = `COUNT(*) AS batches, CAST(SUM(total_messages) AS UNSIGNED) AS total,
   CAST(SUM(processed) AS UNSIGNED) AS processed, CAST(SUM(failed) AS UNSIGNED) AS failed`;
 
-/** Messages and batches by status, of one job or of all but some, from the batches' counters (invariant 9). */
+/** Messages and batches by status, of some jobs or of all, from the batches' counters (invariant 9). */
 export async function countBatches(
   database: Database,
-  { jobId, exceptJobs = [] }: { jobId?: number | undefined; exceptJobs?: readonly number[] } = {},
+  scope: JobSet = ALL_JOBS,
 ): Promise<{ messages: Counts; batches: Counts }> {
+  const jobs = inScope(scope, 'job_id');
   const rows = await database.rows<BatchSums>(
-    `SELECT status, ${SUMS} FROM batch_progress WHERE (? IS NULL OR job_id = ?) AND job_id NOT IN (?)
-     GROUP BY status`,
-    [jobId ?? null, jobId ?? null, [0, ...exceptJobs]],
+    `SELECT status, ${SUMS} FROM batch_progress WHERE ${jobs.sql} GROUP BY status`,
+    jobs.parameters,
   );
   return { messages: messageCounts(rows), batches: batchCounts(rows) };
 }
@@ -84,22 +85,22 @@ export async function countStuck(database: Database, jobId?: number): Promise<nu
   return row?.stuck ?? 0;
 }
 
-/** Windows that could not be read whole, of all jobs. */
-export async function countFailedWindows(database: Database): Promise<number> {
+/** Windows that could not be read whole. */
+export async function countFailedWindows(database: Database, scope: JobSet): Promise<number> {
+  const jobs = inScope(scope, 'job_id');
   const [row] = await database.rows<{ failed: number }>(
-    `SELECT COUNT(*) AS failed FROM extract_windows WHERE status = 'failed'`,
+    `SELECT COUNT(*) AS failed FROM extract_windows WHERE status = 'failed' AND ${jobs.sql}`,
+    jobs.parameters,
   );
   return row?.failed ?? 0;
 }
 
 /** Whether a batch is pending, also one that another transaction has locked just now. */
-export async function hasPending(
-  database: Database,
-  exceptJobs: readonly number[],
-): Promise<boolean> {
+export async function hasPending(database: Database, scope: JobSet): Promise<boolean> {
+  const jobs = inScope(scope, 'job_id');
   const rows = await database.rows(
-    `SELECT 1 FROM batch_progress WHERE status = 'pending' AND job_id NOT IN (?) LIMIT 1`,
-    [[0, ...exceptJobs]],
+    `SELECT 1 FROM batch_progress WHERE status = 'pending' AND ${jobs.sql} LIMIT 1`,
+    jobs.parameters,
   );
   return rows.length > 0;
 }

@@ -3,7 +3,8 @@ import { usage } from '../errors.js';
 import type { Interval } from '../extract/types.js';
 import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
-import type { Lease } from './lease.js';
+import { toHeld, type Held, type HeldRow, type Lease } from './lease.js';
+import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 import { forgetWindows } from './windows.js';
 
 /** What makes two extractions the same but for their interval. */
@@ -45,6 +46,19 @@ export async function nextRunDate(
     [scopeKey(scope)],
   );
   return row?.next_run_date.getTime();
+}
+
+/** The scope's job whose extraction ended last; from then on its row keeps its time of change. */
+export async function lastExtracted(
+  database: Database,
+  scope: JobScope,
+): Promise<number | undefined> {
+  const [row] = await database.rows<{ job_id: number }>(
+    `SELECT job_id FROM job_runs WHERE scope_key = ? AND status <> 'running'
+     ORDER BY updated_at DESC, job_id DESC LIMIT 1`,
+    [scopeKey(scope)],
+  );
+  return row?.job_id;
 }
 
 /** What no completed job of the scope covers between the first one's start and the last one's end. */
@@ -213,24 +227,16 @@ export async function closeJob(
   return closed.length > 0;
 }
 
-/**
- * Jobs over another index than this one. Their messages belong with the related records of their own configuration, so a
- * process configured for this index leaves them alone.
- */
-export async function foreignJobs(database: Database, index: string): Promise<number[]> {
-  const rows = await database.rows<{ job_id: number }>(
-    'SELECT job_id FROM job_runs WHERE source_index <> ?',
-    [index],
-  );
-  return rows.map(({ job_id }) => job_id);
-}
-
 /** Extractions somebody holds under a live lease. */
-export async function heldJobs(database: Database): Promise<number> {
-  const [row] = await database.rows<{ held: number }>(
-    'SELECT COUNT(*) AS held FROM job_runs WHERE lease_expires_at >= NOW(6)',
+export async function heldJobs(database: Database, scope: JobSet = ALL_JOBS): Promise<Held> {
+  const jobs = inScope(scope, 'job_id');
+  const rows = await database.rows<HeldRow>(
+    `SELECT lease_owner, COUNT(*) AS held, MAX(lease_expires_at) AS until,
+            MAX(TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at)) AS seconds_left FROM job_runs
+     WHERE lease_expires_at >= NOW(6) AND ${jobs.sql} GROUP BY lease_owner ORDER BY until DESC`,
+    jobs.parameters,
   );
-  return row?.held ?? 0;
+  return toHeld(rows);
 }
 
 /** What the job has so far: messages added, and those other jobs had already. */

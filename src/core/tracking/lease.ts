@@ -40,3 +40,37 @@ export async function renewLeases(
   const held = new Set(rows.map((row) => row.lease_token));
   return tokens.filter((token) => !held.has(token));
 }
+
+/** What others hold under live leases, and of those who holds it the one that lasts longest. */
+export interface Held {
+  readonly held: number;
+  readonly longest: Holder | undefined;
+}
+
+/** Who holds something, and until when at least. */
+export interface Holder {
+  readonly owner: string;
+  readonly until: Date;
+  /** How long that is from now, by the database's clock. */
+  readonly secondsLeft: number;
+}
+
+/** Of a query that groups by owner and has the longest lease first. */
+export interface HeldRow {
+  lease_owner: string;
+  held: number;
+  until: Date;
+  seconds_left: number;
+}
+
+export function toHeld(rows: readonly HeldRow[]): Held {
+  const [first] = rows;
+  return {
+    held: rows.reduce((sum, { held }) => sum + held, 0),
+    longest: first && {
+      owner: first.lease_owner,
+      until: first.until,
+      secondsLeft: first.seconds_left,
+    },
+  };
+}

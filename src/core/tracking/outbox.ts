@@ -1,4 +1,5 @@
 import type { Statements } from './database.js';
+import { inScope, type JobSet } from './scope.js';
 
 /** A batch that waits, for which no message is known to be in the queue. */
 export interface UnsentBatch {
@@ -11,7 +12,7 @@ export interface UnsentBatch {
 export interface UnsentScope {
   /** Only this job, which is being extracted; its last batch is left out: it is being filled. */
   readonly growing: number | undefined;
-  readonly exceptJobs: readonly number[];
+  readonly jobs: JobSet;
   /** Only batches behind this one. */
   readonly after: number;
   readonly limit: number;
@@ -25,14 +26,15 @@ const LOST = `${WAITS} AND queued_at < NOW(3) - INTERVAL ? SECOND`;
 /** Batches that a message is to be sent for, in order. */
 export async function unsentBatches(
   on: Statements,
-  { growing = 0, exceptJobs, after, limit }: UnsentScope,
+  { growing = 0, jobs, after, limit }: UnsentScope,
 ): Promise<UnsentBatch[]> {
+  const scope = inScope(jobs, 'job_id');
   const rows = await on.rows<{ batch_id: number; job_id: number; claims: number }>(
     `SELECT batch_id, job_id, claims FROM batch_progress
-     WHERE status IN ('pending', 'in_progress') AND ${WAITS} AND batch_id > ? AND queued_at IS NULL AND job_id NOT IN (?)
+     WHERE status IN ('pending', 'in_progress') AND ${WAITS} AND batch_id > ? AND queued_at IS NULL AND ${scope.sql}
        AND (? = 0 OR (job_id = ? AND batch_id < (SELECT MAX(batch_id) FROM batch_progress WHERE job_id = ?)))
      ORDER BY batch_id LIMIT ?`,
-    [after, [0, ...exceptJobs], growing, growing, growing, limit],
+    [after, ...scope.parameters, growing, growing, growing, limit],
   );
   return rows.map((row) => ({ batchId: row.batch_id, jobId: row.job_id, claims: row.claims }));
 }
@@ -54,12 +56,13 @@ export async function markSent(on: Statements, batchIds: readonly number[]): Pro
 export async function countSent(
   on: Statements,
   olderThanSeconds: number,
-  exceptJobs: readonly number[],
+  jobs: JobSet,
 ): Promise<number> {
+  const scope = inScope(jobs, 'job_id');
   const [row] = await on.rows<{ sent: number }>(
     `SELECT COUNT(*) AS sent FROM batch_progress
-     WHERE status = 'pending' AND queued_at < NOW(3) - INTERVAL ? SECOND AND job_id NOT IN (?)`,
-    [olderThanSeconds, [0, ...exceptJobs]],
+     WHERE status = 'pending' AND queued_at < NOW(3) - INTERVAL ? SECOND AND ${scope.sql}`,
+    [olderThanSeconds, ...scope.parameters],
   );
   return row?.sent ?? 0;
 }
@@ -71,15 +74,16 @@ export async function countSent(
 export async function forgetSent(
   on: Statements,
   olderThanSeconds: number,
-  exceptJobs: readonly number[],
+  jobs: JobSet,
 ): Promise<number> {
+  const scope = inScope(jobs, 'job_id');
   let forgotten = 0;
   for (let after = 0; ;) {
     const rows = await on.rows<{ batch_id: number }>(
       `SELECT batch_id FROM batch_progress
-       WHERE status IN ('pending', 'in_progress') AND ${LOST} AND job_id NOT IN (?) AND batch_id > ?
+       WHERE status IN ('pending', 'in_progress') AND ${LOST} AND ${scope.sql} AND batch_id > ?
        ORDER BY batch_id LIMIT 1000`,
-      [olderThanSeconds, [0, ...exceptJobs], after],
+      [olderThanSeconds, ...scope.parameters, after],
     );
     const ids = rows.map(({ batch_id }) => batch_id);
     const last = ids.at(-1);

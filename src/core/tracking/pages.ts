@@ -3,6 +3,7 @@ import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 import type { Lease } from './lease.js';
 import { utcDate } from './dates.js';
+import { addOverlaps, type Holders } from './overlaps.js';
 import { isHeld } from './windows.js';
 
 /** A page of ids as one reader of a window read it. */
@@ -53,14 +54,16 @@ export class PageStore {
 
   /**
    * Stores a page and the cursor behind it in one transaction (invariant 1), under the job's lease. Messages
-   * that are tracked already stay as they are; those of other jobs are counted as duplicates.
+   * that are tracked already stay as they are; those of other jobs are counted as duplicates, and which jobs that are
+   * is stored, too.
    */
   async store(page: Page): Promise<StoredPage> {
     return this.#database.transaction(async (on) => {
       const cursor = await this.#moveCursor(on, page);
       if (cursor === 'lost') return { held: false, added: 0, batches: 0 };
       if (cursor === 'stored already') return { held: true, added: 0, batches: 0 };
-      const { added, duplicates, batches } = await this.#insert(on, page);
+      const { added, holders, batches } = await this.#insert(on, page);
+      const duplicates = [...holders.values()].reduce((sum, messages) => sum + messages, 0);
       await on.change('UPDATE job_runs SET extracted = extracted + ? WHERE job_id = ?', [
         added,
         page.jobId,
@@ -70,6 +73,7 @@ export class PageStore {
          WHERE job_id = ? AND window_id = ?`,
         [page.messages.length, duplicates, page.jobId, page.windowId],
       );
+      await addOverlaps(on, page, holders);
       reached('page-inserted');
       return { held: true, added, batches };
     });
@@ -95,7 +99,7 @@ export class PageStore {
   async #insert(
     on: Statements,
     page: Page,
-  ): Promise<{ added: number; duplicates: number; batches: number }> {
+  ): Promise<{ added: number; holders: Holders; batches: number }> {
     let known = this.#meetsKnown ? await withoutKnown(on, page) : undefined;
     await on.change('SAVEPOINT page');
     let inserted = await this.#insertInBatches(on, page.jobId, known?.unknown ?? page.messages);
@@ -104,13 +108,17 @@ export class PageStore {
       known = await withoutKnown(on, page);
       inserted = await this.#insertInBatches(on, page.jobId, known.unknown);
     }
-    // Somebody else's insert may have come in between even so.
-    const emptied = inserted.ignored > 0 ? await recount(on, inserted.ids) : 0;
     const candidates = known?.unknown.length ?? page.messages.length;
     this.#meetsKnown = candidates < page.messages.length;
+    let emptied = 0;
+    if (inserted.ignored > 0) {
+      // Another job's insert came in between even so: whose it was is looked up, now that it is committed.
+      emptied = await recount(on, inserted.ids);
+      known = await withoutKnown(on, page);
+    }
     return {
       added: candidates - inserted.ignored,
-      duplicates: (known?.duplicates ?? 0) + inserted.ignored,
+      holders: known?.holders ?? new Map(),
       batches: inserted.made - emptied,
     };
   }
@@ -242,11 +250,11 @@ function* bySize(rows: readonly Row[]): Generator<Row[]> {
   if (part.length > 0) yield part;
 }
 
-/** The page's messages that are not tracked yet, each once, and how many of the others belong to other jobs. */
+/** The page's messages that are not tracked yet, each once, and which other jobs hold how many of the others. */
 async function withoutKnown(
   on: Statements,
   { jobId, messages }: Page,
-): Promise<{ unknown: Page['messages']; duplicates: number }> {
+): Promise<{ unknown: Page['messages']; holders: Holders }> {
   const known = new Map<string, number>();
   for (let first = 0; first < messages.length; first += 1000) {
     const part = messages.slice(first, first + 1000);
@@ -259,15 +267,16 @@ async function withoutKnown(
   }
   const seen = new Set<string>();
   const unknown: Page['messages'][number][] = [];
-  let duplicates = 0;
+  const holders = new Map<number, number>();
   for (const message of messages) {
     const key = keyOf(message.id, message.indexId);
     const owner = known.get(key);
     if (owner === undefined && !seen.has(key)) unknown.push(message);
-    else if (owner !== undefined && owner !== jobId) duplicates += 1;
+    else if (owner !== undefined && owner !== jobId)
+      holders.set(owner, (holders.get(owner) ?? 0) + 1);
     seen.add(key);
   }
-  return { unknown, duplicates };
+  return { unknown, holders };
 }
 
 function keyOf(id: Buffer, indexId: number): string {

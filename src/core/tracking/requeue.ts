@@ -2,16 +2,16 @@ import { groupBy } from '../group-by.js';
 import { PERMANENT_CODES } from '../process/failures.js';
 import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
+import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 
 export interface RequeueScope {
-  readonly jobId?: number | undefined;
+  /** All jobs, unless said. */
+  readonly jobs?: JobSet;
   /** Only messages that failed with this code; permanent codes then too. */
   readonly errorCode?: string | undefined;
   /** Also without attempts left and permanent; such messages start over with all their attempts. */
   readonly force: boolean;
   readonly maxAttempts: number;
-  /** Jobs that are left alone. */
-  readonly exceptJobs?: readonly number[];
 }
 
 /** Failed batches looked through in one transaction. */
@@ -52,13 +52,14 @@ export async function countFailed(
   scope: RequeueScope,
 ): Promise<{ eligible: { code: string; messages: number }[]; left: number }> {
   const { sql, parameters } = eligible(scope);
+  const jobs = inScope(scope.jobs ?? ALL_JOBS, 'b.job_id');
   const rows = await database.rows<{ code: string; messages: number; eligible: number }>(
     `SELECT COALESCE(t.error_code, 'unknown') AS code, COUNT(*) AS messages,
             CAST(COALESCE(SUM(${sql}), 0) AS UNSIGNED) AS eligible
      FROM batch_progress b JOIN message_tracking t ON t.batch_id = b.batch_id AND t.status = 'failed'
-     WHERE b.status = 'failed' AND (? IS NULL OR b.job_id = ?) AND b.job_id NOT IN (?)
+     WHERE b.status = 'failed' AND ${jobs.sql}
      GROUP BY t.error_code ORDER BY messages DESC, code`,
-    [...parameters, scope.jobId ?? null, scope.jobId ?? null, [0, ...(scope.exceptJobs ?? [])]],
+    [...parameters, ...jobs.parameters],
   );
   return {
     eligible: rows
@@ -68,14 +69,11 @@ export async function countFailed(
   };
 }
 
-async function jobsWithFailures(
-  database: Database,
-  { jobId, exceptJobs = [] }: RequeueScope,
-): Promise<number[]> {
+async function jobsWithFailures(database: Database, scope: RequeueScope): Promise<number[]> {
+  const jobs = inScope(scope.jobs ?? ALL_JOBS, 'job_id');
   const rows = await database.rows<{ job_id: number }>(
-    `SELECT DISTINCT job_id FROM batch_progress WHERE status = 'failed' AND (? IS NULL OR job_id = ?)
-       AND job_id NOT IN (?) ORDER BY job_id`,
-    [jobId ?? null, jobId ?? null, [0, ...exceptJobs]],
+    `SELECT DISTINCT job_id FROM batch_progress WHERE status = 'failed' AND ${jobs.sql} ORDER BY job_id`,
+    jobs.parameters,
   );
   return rows.map(({ job_id }) => job_id);
 }

@@ -110,9 +110,10 @@ async function apply(on: Statements, migrations: readonly Migration[]): Promise<
   return { applied, version: migrations.at(-1)?.version ?? 0 };
 }
 
-/** MySQL has no ADD COLUMN IF NOT EXISTS: 1060 is a column that an interrupted run had added. */
+/** MySQL has no ADD COLUMN IF NOT EXISTS: 1060 is a column, 1061 a key, that an interrupted run had added. */
 function unlessThere(error: unknown): void {
-  if ((error as { errno?: number }).errno !== 1060) throw error;
+  const { errno } = error as { errno?: number };
+  if (errno !== 1060 && errno !== 1061) throw error;
 }
 
 /** The version of the last migration that finished; 0 where there is none. */

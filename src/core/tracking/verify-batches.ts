@@ -1,5 +1,5 @@
 import type { Database, Parameter, Statements } from './database.js';
-import { inScope, type VerifyScope } from './verify-scope.js';
+import { inScope, type JobSet } from './scope.js';
 
 export interface WrittenRecord {
   readonly bytes: number;
@@ -78,7 +78,7 @@ const MESSAGES_A_STEP = 100_000;
 /** The next batches behind one, in the order of their numbers: up to `limit`. */
 export async function batchesAfter(
   database: Database,
-  scope: VerifyScope,
+  scope: JobSet,
   after: number,
   limit: number,
 ): Promise<BatchRecord[]> {
@@ -160,7 +160,7 @@ export interface RowMarks {
 /** Counts the rows of the next batches, up to 1,000 of them, by ranges of the primary key: flat memory, no sort. */
 export async function countNextBatches(
   database: Database,
-  scope: VerifyScope,
+  scope: JobSet,
   after: number,
   marks: RowMarks,
 ): Promise<CountStep> {
@@ -301,7 +301,7 @@ export async function rowsWithoutBatch(
  */
 export async function storedTotals(
   database: Database,
-  scope: VerifyScope,
+  scope: JobSet,
 ): Promise<{ own: number; shared: number; open: number }> {
   const jobs = inScope(scope, 'job_id');
   const [row] = await database.rows<{

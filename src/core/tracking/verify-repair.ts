@@ -243,7 +243,7 @@ async function sumUp(on: Statements, jobId: number): Promise<void> {
   // An extraction adds to it under this lock.
   await on.rows('SELECT 1 FROM job_runs WHERE job_id = ? FOR UPDATE', [jobId]);
   await on.change(
-    `UPDATE job_runs SET extracted =
+    `UPDATE job_runs SET updated_at = updated_at, extracted =
        (SELECT COALESCE(SUM(total_messages), 0) FROM batch_progress WHERE job_id = ?) WHERE job_id = ?`,
     [jobId, jobId],
   );

@@ -3,6 +3,7 @@ import type { Finding } from '../verify/types.js';
 import type { Database, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import type { Lease } from './lease.js';
+import { inScope, type JobSet } from './scope.js';
 import { insertFindings } from './verify-findings.js';
 
 /** A verification as it was last stored. */
@@ -39,15 +40,18 @@ const RESUMED_WITHIN_HOURS = 24;
 const DELETED_AT_ONCE = 10_000;
 
 /**
- * Takes the scope's unfinished verification under a lease, as long as the tracking tables are what they were and it stopped
+ * Takes the scope's unfinished verification under a lease, as long as what is tracked of its jobs is what it was and it stopped
  * less than a day ago, or makes a new one. Safe to run again where its COMMIT went through unheard: its own token is recognised.
+ *
+ * @param of the jobs that are verified, and a hash of what is verified and how
  */
 export function beginVerification(
   database: Database,
-  scopeKey: Buffer,
+  of: { readonly scope: JobSet; readonly key: Buffer },
   lease: Lease,
   { restart }: { restart: boolean },
 ): Promise<BegunVerification> {
+  const { scope, key } = of;
   return database.transaction(async (on) => {
     // One at a time: two must not both make the first one of a scope.
     await on.rows('SELECT 1 FROM tracking_database FOR UPDATE');
@@ -55,12 +59,12 @@ export function beginVerification(
       `SELECT verify_id, status, tracking_state, position, met, lease_token, lease_owner, lease_expires_at,
               lease_expires_at >= NOW(6) AS held, updated_at > NOW(3) - INTERVAL ? HOUR AS recent
        FROM verify_runs WHERE scope_key = ? ORDER BY verify_id DESC LIMIT 1 FOR UPDATE`,
-      [RESUMED_WITHIN_HOURS, scopeKey],
+      [RESUMED_WITHIN_HOURS, key],
     );
     const open = last?.status === 'running' ? last : undefined;
     const isMine = open?.lease_token === lease.token;
     if (open?.held && !isMine) return busy(open);
-    const state = await trackingState(on);
+    const state = await trackingState(on, scope);
     const isUnchanged = open?.tracking_state.equals(state) === true;
     if (open && isUnchanged && (isMine || (!restart && open.recent === 1))) {
       await on.change(
@@ -76,7 +80,7 @@ export function beginVerification(
     const { insertId } = await on.change(
       `INSERT INTO verify_runs (scope_key, tracking_state, stage, position, lease_token, lease_owner, lease_expires_at)
        VALUES (?, ?, 'begun', '{}', ?, ?, NOW(6) + INTERVAL ? SECOND)`,
-      [scopeKey, state, lease.token, lease.owner, lease.seconds],
+      [key, state, lease.token, lease.owner, lease.seconds],
     );
     const because = open && !restart ? whyAnew(isUnchanged) : undefined;
     return { kind: 'new', at: { verifyId: insertId, position: '{}', met: undefined }, because };
@@ -89,13 +93,17 @@ function whyAnew(isUnchanged: boolean): string {
     : 'the tracking tables have changed since it stopped';
 }
 
-/** Whether anything was tracked, claimed or migrated since a verification began. */
-export async function hasChangedSince(database: Database, verifyId: number): Promise<boolean> {
+/** Whether anything of these jobs was tracked, claimed or migrated since a verification began. */
+export async function hasChangedSince(
+  database: Database,
+  verifyId: number,
+  scope: JobSet,
+): Promise<boolean> {
   const [begun] = await database.rows<{ tracking_state: Buffer }>(
     'SELECT tracking_state FROM verify_runs WHERE verify_id = ?',
     [verifyId],
   );
-  return begun?.tracking_state.equals(await trackingState(database)) !== true;
+  return begun?.tracking_state.equals(await trackingState(database, scope)) !== true;
 }
 
 function busy(row: Row): BegunVerification {
@@ -214,18 +222,22 @@ async function underLease(
   });
 }
 
-/** Stands for the counters of all jobs, windows and batches: whatever a run changes, it changes. */
-async function trackingState(on: Statements): Promise<Buffer> {
+/** Stands for the counters of these jobs, their windows and their batches: whatever a run changes of them, it changes. */
+async function trackingState(on: Statements, scope: JobSet): Promise<Buffer> {
+  const { sql, parameters } = inScope(scope, 'job_id');
   const state = [
     await on.rows(
       `SELECT COUNT(*), SUM(batch_id), SUM(job_id), SUM(total_messages), SUM(processed), SUM(failed), SUM(claims),
-              SUM(status = 'pending'), SUM(status = 'in_progress'), MAX(completed_at) FROM batch_progress`,
+              SUM(status = 'pending'), SUM(status = 'in_progress'), MAX(completed_at) FROM batch_progress WHERE ${sql}`,
+      parameters,
     ),
     await on.rows(
-      `SELECT COUNT(*), SUM(job_id), SUM(extracted), SUM(status = 'completed'), MAX(next_run_date) FROM job_runs`,
+      `SELECT COUNT(*), SUM(job_id), SUM(extracted), SUM(status = 'completed'), MAX(next_run_date) FROM job_runs WHERE ${sql}`,
+      parameters,
     ),
     await on.rows(
-      `SELECT COUNT(*), SUM(expected), SUM(read_messages), SUM(duplicates), SUM(status = 'completed') FROM extract_windows`,
+      `SELECT COUNT(*), SUM(expected), SUM(read_messages), SUM(duplicates), SUM(status = 'completed') FROM extract_windows WHERE ${sql}`,
+      parameters,
     ),
   ];
   return createHash('sha256').update(JSON.stringify(state)).digest();

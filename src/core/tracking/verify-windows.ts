@@ -1,7 +1,7 @@
 import type { Interval } from '../extract/types.js';
 import type { Database } from './database.js';
 import type { JobScope } from './jobs.js';
-import { inScope, type VerifyScope } from './verify-scope.js';
+import { inScope, type JobSet } from './scope.js';
 
 export interface VerifiedWindow {
   readonly jobId: number;
@@ -21,7 +21,7 @@ export interface VerifiedWindow {
 /** The next windows behind one, in order of job and window. */
 export async function windowsAfter(
   database: Database,
-  scope: VerifyScope,
+  scope: JobSet,
   after: { jobId: number; windowId: number },
   limit: number,
 ): Promise<VerifiedWindow[]> {
@@ -65,7 +65,7 @@ export async function windowsAfter(
 }
 
 /** Jobs that are not completed and have no windows: what they have to read is not known yet. */
-export async function countUnplanned(database: Database, scope: VerifyScope): Promise<number> {
+export async function countUnplanned(database: Database, scope: JobSet): Promise<number> {
   const jobs = inScope(scope, 'j.job_id');
   const [row] = await database.rows<{ unplanned: number }>(
     `SELECT COUNT(*) AS unplanned FROM job_runs j WHERE ${jobs.sql} AND j.status <> 'completed'
@@ -91,7 +91,7 @@ export interface JobSums {
   readonly isCovered: boolean;
 }
 
-export async function jobSums(database: Database, scope: VerifyScope): Promise<JobSums[]> {
+export async function jobSums(database: Database, scope: JobSet): Promise<JobSums[]> {
   const jobs = inScope(scope, 'j.job_id');
   const rows = await database.rows<{
     job_id: number;
@@ -154,7 +154,7 @@ export async function hasAmbiguous(database: Database, jobId: number): Promise<b
 }
 
 /** Whether there are jobs that are not verified. */
-export async function hasOtherJobs(database: Database, scope: VerifyScope): Promise<boolean> {
+export async function hasOtherJobs(database: Database, scope: JobSet): Promise<boolean> {
   const jobs = inScope(scope, 'job_id');
   const rows = await database.rows(`SELECT 1 FROM job_runs WHERE NOT (${jobs.sql}) LIMIT 1`, [
     ...jobs.parameters,

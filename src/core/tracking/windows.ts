@@ -3,6 +3,7 @@ import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import type { Lease } from './lease.js';
+import { forgetOverlaps } from './overlaps.js';
 
 export interface PlannedWindow {
   readonly interval: Interval;
@@ -93,6 +94,7 @@ export function planWindows(
 }
 
 export async function forgetWindows(on: Statements, jobId: number): Promise<void> {
+  await forgetOverlaps(on, jobId);
   await on.change('DELETE FROM extract_cursors WHERE job_id = ?', [jobId]);
   await on.change('DELETE FROM extract_windows WHERE job_id = ?', [jobId]);
 }
@@ -146,6 +148,7 @@ export function openWindow(
               reason = NULL WHERE job_id = ? AND window_id = ?`,
       [pitId, expected, jobId, windowId],
     );
+    await forgetOverlaps(on, jobId, windowId);
     await on.change('DELETE FROM extract_cursors WHERE job_id = ? AND window_id = ?', [
       jobId,
       windowId,

@@ -10,7 +10,7 @@ import {
   isUnchanged,
   type CompletedBatch,
 } from '../tracking/completed.js';
-import type { VerifyScope } from '../tracking/verify-scope.js';
+import type { JobSet } from '../tracking/scope.js';
 import { compareBatch, type ContentContext } from './content-batch.js';
 import { HeldFindings } from './content-findings.js';
 import { reportedIn } from './content-reported.js';
@@ -26,7 +26,7 @@ export interface ContentOptions {
   readonly sample: number;
   /** Which ones: the same seed chooses the same batches. */
   readonly seed: number;
-  readonly scope: VerifyScope;
+  readonly scope: JobSet;
   /** Told how many messages were just done. */
   readonly progress: (messages: number) => void;
 }

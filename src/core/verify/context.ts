@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Connections } from '../connect.js';
 import { idOfKey, messageKey, type KeyStyle } from '../objects/keys.js';
 import type { Run } from '../run.js';
-import type { VerifyScope } from '../tracking/verify-scope.js';
+import type { JobSet } from '../tracking/scope.js';
 import type { MessageRecord } from '../tracking/verify-messages.js';
 import type { RowMarks } from '../tracking/verify-batches.js';
 import type { Verification } from './verification.js';
@@ -11,7 +11,7 @@ import type { Verification } from './verification.js';
 export interface VerifyContext {
   readonly run: Run;
   readonly on: Connections;
-  readonly scope: VerifyScope;
+  readonly scope: JobSet;
   readonly verification: Verification;
   /** Aborted when the run is to stop, or the verification's lease is lost. */
   readonly signal: AbortSignal;

@@ -5,7 +5,7 @@ import { retrying } from '../retry.js';
 import { batchesByNumber } from '../tracking/verify-batches.js';
 import { inconsistentOf } from '../tracking/verify-findings.js';
 import { liesHere, type MessageRecord } from '../tracking/verify-messages.js';
-import { isInScope } from '../tracking/verify-scope.js';
+import { isInScope } from '../tracking/scope.js';
 import { compareObject, compareStored, type Comparison } from './compare.js';
 import type { VerifyContext } from './context.js';
 import { ownersOf, recordOf, whyOrphaned, type Owner } from './owners.js';

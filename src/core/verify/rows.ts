@@ -49,14 +49,14 @@ export async function verifyRows(context: VerifyContext): Promise<void> {
   await verifyJobs(context);
 }
 
-/** Rows of batches that are not there. With one job in scope, nothing tells whether they are its. */
+/** Rows of batches that are not there. With certain jobs in scope, nothing tells whether they are its. */
 async function findStray(
   { on, scope }: VerifyContext,
   unit: Unit,
   after: number,
   upTo: number | undefined,
 ): Promise<void> {
-  if (scope.jobId !== undefined) return;
+  if (scope.kind === 'only') return;
   for (const { batchId, rows } of await rowsWithoutBatch(on.database, after, upTo)) {
     const detail = `${rows} rows of message_tracking name batch ${batchId}, which is not there: delete them and extract their range again`;
     unit.add({ kind: 'inconsistent', batchId, detail });

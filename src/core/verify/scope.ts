@@ -1,6 +1,6 @@
 import type { Connections } from '../connect.js';
 import { jobIntervals } from '../tracking/completed.js';
-import { foreignJobs } from '../tracking/jobs.js';
+import { workingSet } from '../tracking/scope.js';
 
 /** A job that is verified, and its half-open interval. */
 export interface VerifiedJob {
@@ -9,11 +9,10 @@ export interface VerifiedJob {
   readonly to: Date;
 }
 
-/** What a verification is about, in the order of the jobs' dates: all jobs over the configured index, or one of them. */
+/** What a verification is about, in the order of the jobs' dates: all jobs over the configured index, or some of them. */
 export async function verifiedJobs(
   { database, settings }: Connections,
-  jobId: number | undefined,
+  jobs: readonly number[] | undefined,
 ): Promise<readonly VerifiedJob[]> {
-  const exceptJobs = await foreignJobs(database, settings.source.index);
-  return jobIntervals(database, { jobId, exceptJobs });
+  return jobIntervals(database, await workingSet(database, settings.source.index, jobs));
 }

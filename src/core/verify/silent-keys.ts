@@ -1,10 +1,10 @@
 import { batchesAfter, firstGrowing, messagesFrom } from '../tracking/verify-batches.js';
+import { ALL_JOBS } from '../tracking/scope.js';
 import { idsOfKeys, longNamed, rememberKeys } from '../tracking/verify-messages.js';
 import { hashOfSilent, keyOf, type VerifyContext } from './context.js';
 
 /** Batches whose long names are read at once: 10,000 rows each at the very most. */
 const BATCHES_AT_ONCE = 20;
-const ALL_JOBS = { jobId: undefined, exceptJobs: [] };
 
 /**
  * Keeps, for the messages of these batches whose key is a hash, which key that is: no index of the tracking tables leads
@@ -44,7 +44,7 @@ export async function idsOfSilentKeys(
 
 async function rememberOtherKeys(context: VerifyContext): Promise<void> {
   const { on, scope, verification } = context;
-  const isPartial = scope.jobId !== undefined || scope.exceptJobs.length > 0;
+  const isPartial = scope.kind === 'only' || scope.jobs.length > 0;
   const { notes } = verification;
   const isFirst = notes['otherKeys'] === undefined;
   const from = isPartial && isFirst ? 1 : (notes['keysFrom'] ?? 1);

@@ -5,8 +5,8 @@ export interface VerifyOptions {
   readonly level: VerifyLevel;
   /** Share of the batches whose content is compared, above 0 to 1; at least one batch. */
   readonly sample: number;
-  /** Only this job; undefined: all jobs over the configured index. */
-  readonly jobId: number | undefined;
+  /** Only these jobs, which are over the configured index; undefined: all over that index. */
+  readonly jobs: readonly number[] | undefined;
   /** Begin anew where an earlier verification stopped half-way. */
   readonly restart: boolean;
   /** Put what is missing or damaged back to pending, and remove our own orphans. */

@@ -1,7 +1,7 @@
 import type { UnfinishedUpload } from '../objects/target.js';
 import { retrying } from '../retry.js';
 import { heldBatches } from '../tracking/claims.js';
-import { isInScope } from '../tracking/verify-scope.js';
+import { isInScope } from '../tracking/scope.js';
 import { batchesByNumber } from '../tracking/verify-batches.js';
 import type { VerifyContext } from './context.js';
 import { ownersOf, type Owner } from './owners.js';

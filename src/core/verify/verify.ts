@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto';
 import { linkSignals } from '../any-signal.js';
 import type { Connections } from '../connect.js';
-import { usage } from '../errors.js';
 import { ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { countBatches } from '../tracking/counters.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
-import { foreignJobs, requireJob } from '../tracking/jobs.js';
 import { newLease, type Lease } from '../tracking/lease.js';
 import { indicesLongerThan } from '../tracking/verify-messages.js';
 import {
@@ -17,7 +15,7 @@ import {
   forgetPosition,
   hasChangedSince,
 } from '../tracking/verify-runs.js';
-import type { VerifyScope } from '../tracking/verify-scope.js';
+import { requireOwnJobs, workingSet, type JobSet } from '../tracking/scope.js';
 import { hasOtherJobs } from '../tracking/verify-windows.js';
 import { verifyContent } from './content.js';
 import { LONGEST_PLAIN_ID, LONGEST_PLAIN_INDEX, type VerifyContext } from './context.js';
@@ -45,10 +43,10 @@ export async function verify(
   on: Connections,
   options: VerifyOptions,
 ): Promise<VerifyOutcome> {
-  const scope = await scopeOf(on, options.jobId);
+  const scope = await scopeOf(on, options.jobs);
   const lease = newLease(ownerOf(run.host), on.settings.leaseSeconds);
   const key = scopeKey(on, options);
-  const begun = await beginVerification(on.database, key, lease, options);
+  const begun = await beginVerification(on.database, { scope, key }, lease, options);
   if (begun.kind === 'busy') {
     const message = `the same verification is running elsewhere: ${begun.owner} holds it until ${begun.expiresAt.toISOString()}`;
     run.report({ type: 'log', level: 'warn', message });
@@ -82,7 +80,7 @@ export async function verify(
     const context = await contextOf({ run, on, scope, verification, signal });
     await runStages(context);
     await warnOfOthers(context);
-    const changedMeanwhile = await hasChangedSince(on.database, verification.verifyId);
+    const changedMeanwhile = await hasChangedSince(on.database, verification.verifyId, scope);
     const repaired = options.repair ? await repair(context) : undefined;
     status = 'completed';
     await deleteAll(on.database, 'verify_keys', verification.verifyId);
@@ -156,8 +154,12 @@ async function compareContent(context: VerifyContext): Promise<void> {
   signal.throwIfAborted();
 }
 
-/** Messages of the range that another job had tracked already are that job's, and looked at with it. */
+/**
+ * Messages of the range that another job had tracked already are that job's, and looked at with it. Several jobs are those of a
+ * range together with all that hold messages of it.
+ */
 async function warnOfOthers({ run, on, scope, verification }: VerifyContext): Promise<void> {
+  if (scope.kind === 'only' && scope.jobs.length > 1) return;
   const duplicates = verification.notes['duplicates'] ?? 0;
   if (duplicates === 0 || !(await hasOtherJobs(on.database, scope))) return;
   const message = `${duplicates} messages of the range are tracked by other jobs, which were not verified`;
@@ -166,27 +168,22 @@ async function warnOfOthers({ run, on, scope, verification }: VerifyContext): Pr
 
 async function scopeOf(
   { database, settings }: Connections,
-  jobId: number | undefined,
-): Promise<VerifyScope> {
-  await requireJob(database, jobId);
+  jobs: VerifyOptions['jobs'],
+): Promise<JobSet> {
   const { index } = settings.source;
-  const exceptJobs = await foreignJobs(database, index);
-  if (jobId !== undefined && exceptJobs.includes(jobId)) {
-    throw usage(
-      `job ${jobId} is over another index than ${index}`,
-      'Verify it with the configuration it was extracted with.',
-    );
-  }
-  return { jobId, exceptJobs };
+  await requireOwnJobs(database, index, jobs, 'Verify');
+  return workingSet(database, index, jobs);
 }
 
 /** What is verified, and how: the same goes on where it stopped. */
 function scopeKey({ settings, target }: Connections, options: VerifyOptions): Buffer {
-  const { level, sample, jobId } = options;
+  const { level, sample, jobs } = options;
+  // One alone stands as a number: what was begun before there could be several goes on.
+  const [job = null, ...more] = jobs?.toSorted((a, b) => a - b) ?? [];
   const parts = [
     level,
     sample,
-    jobId ?? null,
+    more.length > 0 ? [job, ...more] : job,
     settings.source.index,
     prefixOf(target),
     target.layout,

@@ -1,0 +1,57 @@
+import type { Database, Statements } from './database.js';
+
+/** How many messages other jobs hold, by job. */
+export type Holders = ReadonlyMap<number, number>;
+
+/** Adds to what is known of a window: which jobs hold messages that were met in it. Within the page's transaction. */
+export async function addOverlaps(
+  on: Statements,
+  { jobId, windowId }: { readonly jobId: number; readonly windowId: number },
+  holders: Holders,
+): Promise<void> {
+  for (const [other, messages] of holders) {
+    await on.change(
+      `INSERT INTO job_overlaps (job_id, window_id, other_job_id, messages) VALUES (?, ?, ?, ?)
+       ON DUPLICATE KEY UPDATE messages = messages + ?`,
+      [jobId, windowId, other, messages, messages],
+    );
+  }
+}
+
+/** Forgets what is known of a job's windows, or of one of them. */
+export async function forgetOverlaps(
+  on: Statements,
+  jobId: number,
+  windowId?: number,
+): Promise<void> {
+  await on.change('DELETE FROM job_overlaps WHERE job_id = ? AND (? IS NULL OR window_id = ?)', [
+    jobId,
+    windowId ?? null,
+    windowId ?? null,
+  ]);
+}
+
+/**
+ * The other jobs that hold messages these jobs met as duplicates, in order.
+ *
+ * @returns `unknown` where an earlier version of es-migrate read one of their windows: it did not store which jobs
+ */
+export async function overlappingJobs(
+  database: Database,
+  jobs: readonly number[],
+): Promise<readonly number[] | 'unknown'> {
+  if (jobs.length === 0) return [];
+  const unknown = await database.rows(
+    `SELECT 1 FROM extract_windows w WHERE w.job_id IN (?) AND w.duplicates <> (
+       SELECT COALESCE(SUM(o.messages), 0) FROM job_overlaps o WHERE o.job_id = w.job_id AND o.window_id = w.window_id)
+     LIMIT 1`,
+    [jobs],
+  );
+  if (unknown.length > 0) return 'unknown';
+  const rows = await database.rows<{ other_job_id: number }>(
+    `SELECT DISTINCT other_job_id FROM job_overlaps WHERE job_id IN (?) AND other_job_id NOT IN (?)
+     ORDER BY other_job_id`,
+    [jobs, jobs],
+  );
+  return rows.map(({ other_job_id }) => other_job_id);
+}
