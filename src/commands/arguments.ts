@@ -16,6 +16,14 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   };
 }
 
+/** Reads the `--job` of a command that also takes the job extracted last. */
+export function jobOrLast(text: string): number | 'last' {
+  if (text === 'last') return text;
+  const value = /^\d+$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= Number.MAX_SAFE_INTEGER) return value;
+  throw new InvalidArgumentError("Give a job's number, which es-migrate status lists, or last.");
+}
+
 /** Reads `--processes`. */
 export function processes(text: string): Processes {
   if (text === 'auto') return text;

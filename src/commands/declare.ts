@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
-import { healthAddress, milliseconds, processes, wholeNumber } from './arguments.js';
+import { healthAddress, jobOrLast, milliseconds, processes, wholeNumber } from './arguments.js';
 import type { CommandContext, Globals, ProgramHooks } from './context.js';
 import { exitStatus, type Verdict } from './exit-codes.js';
 import type { ErrorsFlags } from './errors.js';
-import type { ProcessFlags } from './process-report.js';
+import type { ProcessFlags, ProcessOnlyFlags } from './process-report.js';
 import type { RangeFlags } from './range-options.js';
 import type { ResetStuckFlags } from './reset-stuck.js';
 import type { RetryFlags } from './retry.js';
@@ -62,12 +62,14 @@ export function addCommands(
     program,
     'process',
     'Claims batches until none is left, and writes their messages with all related records to the target.',
-    'es-migrate process --concurrency 8\nes-migrate process --processes auto\nes-migrate process --watch --max-runtime 2h\nes-migrate process --queue --watch',
+    'es-migrate process --concurrency 8\nes-migrate extract && es-migrate process --job last\nes-migrate process --processes auto\nes-migrate process --watch --max-runtime 2h\nes-migrate process --queue --watch',
     [0, 1, 2, 3, 4, 5, 130],
   );
   processFlags(process);
-  process.option('--queue', 'take the batches that messages of the queue (queue.url) name');
-  runs<ProcessFlags>(process, async () => (await import('./process.js')).process);
+  process
+    .option('--job <n>', 'only this job; last: the one that was extracted last', jobOrLast)
+    .option('--queue', 'take the batches that messages of the queue (queue.url) name');
+  runs<ProcessOnlyFlags>(process, async () => (await import('./process.js')).process);
 
   const run = declare(
     program,

@@ -1,4 +1,5 @@
 import type { ProcessOptions, ProcessOutcome } from '../core/process/types.js';
+import { usage } from '../core/errors.js';
 import type { Settings } from '../core/settings.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { counted, grouped } from './terminal/numbers.js';
@@ -19,6 +20,23 @@ export interface ProcessFlags {
   readonly retryFailed: boolean;
   /** Where health and metrics are told. */
   readonly healthPort?: HealthAddress;
+}
+
+/** Those of `process` alone. */
+export interface ProcessOnlyFlags extends ProcessFlags {
+  /** Only this job. */
+  readonly job?: number | 'last';
+}
+
+/** @throws MigrateError `usage` where flags don't go together */
+export function processOnlyOptions(flags: ProcessOnlyFlags, settings: Settings): ProcessOptions {
+  if (flags.queue && flags.job !== undefined) {
+    throw usage(
+      '--job does not go with --queue: the messages of the queue say which batches are processed',
+      'Leave one of them out.',
+    );
+  }
+  return processOptions(flags, settings);
 }
 
 export function processOptions(flags: ProcessFlags, { concurrency }: Settings): ProcessOptions {

@@ -5,14 +5,14 @@ import { printResult } from './output.js';
 import {
   processJson,
   processLines,
-  processOptions,
+  processOnlyOptions,
   processVerdict,
-  type ProcessFlags,
+  type ProcessOnlyFlags,
 } from './process-report.js';
 import { workforceOf } from './workers/workforce.js';
 
 /** `es-migrate process`. */
-export async function process(flags: ProcessFlags, context: CommandContext): Promise<Verdict> {
+export async function process(flags: ProcessOnlyFlags, context: CommandContext): Promise<Verdict> {
   return withConnections(
     context,
     {
@@ -22,13 +22,14 @@ export async function process(flags: ProcessFlags, context: CommandContext): Pro
       works: true,
     },
     async (settings) => ({
-      options: processOptions(flags, settings),
+      options: processOnlyOptions(flags, settings),
       workforce: await workforceOf(flags, settings),
     }),
     async ({ run, on, terminal }, { options, workforce: { carry, cautions } }) => {
       for (const message of cautions) terminal.log({ level: 'warn', message });
       const core = await import('../core/index.js');
-      const outcome = await core.processBatches(run, on, options, carry);
+      const jobs = await core.namedJobs(on, flags.job);
+      const outcome = await core.processBatches(run, on, { ...options, jobs }, carry);
       terminal.close();
       printResult(context, processJson(outcome), processLines(outcome));
       return processVerdict(outcome, context.stop.exitCode, flags.queue);

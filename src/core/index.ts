@@ -8,6 +8,7 @@ export type * from './extract/types.js';
 export { getDocument, type FoundDocument } from './get/get-document.js';
 export { migrateRange, type RangeOutcome } from './migrate-range.js';
 export { Breakage } from './process/breakage.js';
+export { namedJobs } from './process/named-jobs.js';
 export { carryDeliveries, processBatches } from './process/process.js';
 export type { Delivery } from './queue/queue.js';
 export {
