@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DURATION_FORM, parseDuration } from './durations.js';
+import type { IndexPair } from '../core/settings.js';
 import { JsonText } from './json-text.js';
 import { parseSize, SIZE_FORM } from './sizes.js';
 import type { Parsed } from './urls.js';
@@ -156,6 +157,60 @@ export function jsonObject() {
     });
     return z.NEVER;
   });
+}
+
+/** One value, or a list of them, without repetition; always given as a list. */
+export function oneOrMore(one: z.ZodType<string>) {
+  return z.unknown().transform((raw, context): readonly string[] => {
+    const items: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
+    const refuse = (message: string) => {
+      context.issues.push({ code: 'custom', message, input: raw });
+      return z.NEVER;
+    };
+    if (items.length === 0) return refuse('is an empty list');
+    const read: string[] = [];
+    for (const item of items) {
+      const { success, data, error } = one.safeParse(item);
+      if (!success) return refuse(error.issues[0]?.message ?? 'is not allowed');
+      if (read.includes(data)) return refuse(`names ${data} twice`);
+      read.push(data);
+    }
+    return read;
+  });
+}
+
+/** An index, or pairs of a regular expression for indices of messages and the related index of those it matches. */
+export function indexOrPairs(index: z.ZodType<string>) {
+  return z.unknown().transform((raw, context): string | readonly IndexPair[] => {
+    const refuse = (message: string) => {
+      context.issues.push({ code: 'custom', message, input: raw });
+      return z.NEVER;
+    };
+    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+      const { success, data, error } = index.safeParse(raw);
+      return success ? data : refuse(error.issues[0]?.message ?? 'is not allowed');
+    }
+    const pairs: IndexPair[] = [];
+    for (const [messages, given] of Object.entries(raw)) {
+      const related = index.safeParse(given);
+      if (!isPattern(messages)) return refuse(`${show(messages)} is not a regular expression`);
+      if (!related.success)
+        return refuse(`${show(given)} (of ${show(messages)}) is not an index, alias or pattern`);
+      pairs.push({ messages, related: related.data });
+    }
+    return pairs.length > 0
+      ? pairs
+      : refuse("has no pairs; write { 'messages-(.*)': 'history-$1' }");
+  });
+}
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text, 'u');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function asNumber(raw: unknown): number | undefined {

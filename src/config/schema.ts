@@ -4,9 +4,11 @@ import {
   boolean,
   choice,
   duration,
+  indexOrPairs,
   integer,
   isScalarKey,
   jsonObject,
+  oneOrMore,
   parsed,
   rate,
   secretText,
@@ -28,17 +30,20 @@ const fieldName = () => text('the name of a field');
 const path = () => text('the path of a file');
 
 const related = z.strictObject({
-  index: indexName(),
-  key: fieldName(),
+  index: indexOrPairs(indexName()),
+  key: oneOrMore(fieldName()),
+  on: oneOrMore(fieldName()).optional(),
   sort: fieldName().optional(),
+  optional: boolean().optional(),
+  probe: boolean().optional(),
 });
 
 /** `message_id`, `index` and `message` stand in each document already. */
 const relatedName = z
   .string()
   .regex(
-    /^[A-Za-z_][A-Za-z0-9_.-]*$/,
-    'a name must begin with a letter and consist of A-Z a-z 0-9 _ . -',
+    /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/,
+    'a name must begin with a letter and consist of at most 128 of A-Z a-z 0-9 _ . -',
   )
   .refine(
     (name) => !['message_id', 'index', 'message'].includes(name),

@@ -1,5 +1,6 @@
 import type {
   MonitorSettings,
+  RelatedSettings,
   Settings,
   SourceSettings,
   TargetSettings,
@@ -102,12 +103,29 @@ function sourceOf(source: NonNullable<Config['source']>, judge: Judge): SourceSe
     index: source.index ?? '',
     dateField: source.dateField ?? '',
     ...(source.filter && { filter: source.filter.text }),
-    related: Object.entries(source.related ?? {}).map(([name, { index, key, sort }]) => ({
-      name,
-      index,
-      key,
-      ...(sort !== undefined && { sort }),
-    })),
+    related: Object.entries(source.related ?? {}).map((one) => relatedOf(...one, judge)),
+  };
+}
+
+type Related = NonNullable<NonNullable<Config['source']>['related']>[string];
+
+function relatedOf(
+  name: string,
+  { index, key, on = ['_id'], sort, optional, probe }: Related,
+  judge: Judge,
+): RelatedSettings {
+  if (key.length !== on.length) {
+    const counts = `names ${key.length} ${key.length === 1 ? 'field' : 'fields'}, on ${on.length}`;
+    const message = `${counts}: give as many, the first of key for the first of on and so on (_id is the message's id)`;
+    refuse(['source', 'related', name, 'key'], message, judge);
+  }
+  return {
+    name,
+    index,
+    join: key.map((field, i) => ({ key: field, on: on[i] ?? '_id' })),
+    ...(sort !== undefined && { sort }),
+    optional: optional ?? false,
+    probe: probe ?? true,
   };
 }
 

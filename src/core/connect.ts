@@ -1,4 +1,4 @@
-import type { RelatedIndex } from './elasticsearch/inspect-related.js';
+import type { RelatedSource } from './elasticsearch/join.js';
 import type { SourceLimit } from './elasticsearch/limiter.js';
 import type { Source } from './elasticsearch/source.js';
 import { usage } from './errors.js';
@@ -35,7 +35,7 @@ export interface Connections {
   /** The concrete indices `source.index` stands for. */
   readonly indices: readonly string[];
   /** What is needed to read the related indices. */
-  readonly related: readonly RelatedIndex[];
+  readonly related: readonly RelatedSource[];
   readonly target: Target;
   /** Undefined where `connect` was not asked for it, or none is configured. */
   readonly queue: QueueConnection | undefined;
@@ -52,7 +52,7 @@ export interface QueueConnection {
 /** What one process of a command has found, for the others: plain data. */
 export interface Findings {
   readonly indices: readonly string[];
-  readonly related: readonly RelatedIndex[];
+  readonly related: readonly RelatedSource[];
 }
 
 export interface Wants {
@@ -218,7 +218,7 @@ async function connectTarget({ target }: Settings, { host }: Run): Promise<Targe
 
 async function inspect(run: Run, source: Source): Promise<Findings> {
   const found = await source.inspect(run.stop);
-  const related = await source.inspectRelated(run.stop);
+  const related = await source.inspectRelated(found.indices, run.stop);
   warn(run, [found, ...related]);
   return { indices: found.indices, related };
 }

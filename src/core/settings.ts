@@ -45,14 +45,35 @@ export interface SourceSettings {
   readonly related: readonly RelatedSettings[];
 }
 
-/** One related index: its records become the array `name` in each document. */
+/** One related index, or one for each index of messages: its records become the array `name` in each document. */
 export interface RelatedSettings {
   readonly name: string;
-  readonly index: string;
-  /** The keyword field that holds the message's id. */
-  readonly key: string;
+  /** A name, alias or pattern; or which related index belongs to which index of messages. */
+  readonly index: string | readonly IndexPair[];
+  /** What a record and its message have in common: all of these fields. One at least. */
+  readonly join: readonly JoinSettings[];
   /** The field that orders the records; without it they stand by index and id. */
   readonly sort?: string;
+  /** Records that belong to no message are no reason to refuse the job, nor is a paired index that does not exist. */
+  readonly optional: boolean;
+  /** Whether the join is tried on a sample before anything is stored. */
+  readonly probe: boolean;
+}
+
+/** A record belongs to a message if it has a value in `key` that the message has in `on`. */
+export interface JoinSettings {
+  /** A keyword field of the records. */
+  readonly key: string;
+  /** A keyword field of the messages; `_id` or `_index`. */
+  readonly on: string;
+}
+
+/** Messages of the index `messages` matches as a whole have their records in the index `related` stands for. */
+export interface IndexPair {
+  /** A regular expression. */
+  readonly messages: string;
+  /** `$1` to `$9` and `$<name>` stand for what the groups of `messages` matched; `$$` for a dollar sign. */
+  readonly related: string;
 }
 
 export interface TrackingSettings {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { relatedFor } from '../../src/core/elasticsearch/join.js';
 import { freshIndexPrefix } from '../support/sandbox.js';
 import { createIndex, es, MIB, never, open, put, refresh, related, rejection } from './support.js';
 import { json, troubled } from './troubled.js';
@@ -58,7 +59,7 @@ describe.each(Object.entries(indices))('%s', (end, { caution }) => {
 
   test('and so of a related index', async () => {
     const source = open({ related: [related('history', name(end), { key: 'id' })] });
-    const [one] = await source.inspectRelated(never);
+    const [one] = await source.inspectRelated([], never);
     expect(one?.cautions).toEqual((await inspect(name(end))).cautions);
   });
 
@@ -68,9 +69,9 @@ describe.each(Object.entries(indices))('%s', (end, { caution }) => {
     else await put(name(end), 'a', sent);
     await refresh(name(end));
     const source = open({ related: [related('history', name(end), { key: 'id' })] });
-    const [one] = await source.inspectRelated(never);
+    const [one] = relatedFor(await source.inspectRelated([], never), 'any');
     if (!one) throw new Error('one was asked for');
-    const answer = await source.records(one, { ids: ['a'], maxBytes: MIB, signal: never });
+    const answer = await source.records(one, [['a']], { maxBytes: MIB, signal: never });
     const kept = answer.kind === 'hits' ? answer.hits.map((hit) => hit.source?.toString()) : [];
     expect(kept).toHaveLength(1);
     expect(kept[0] === sent).toBe(!caution);
@@ -90,7 +91,7 @@ test('a key that is short in the index is told, too', async () => {
   const short = { type: 'keyword', ignore_above: 100 };
   await createIndex(name('short'), { properties: { key: short } });
   const source = open({ related: [related('history', name('short'), { key: 'key' })] });
-  expect((await source.inspectRelated(never))[0]?.cautions).toEqual([
+  expect((await source.inspectRelated([], never))[0]?.cautions).toEqual([
     `${name('short')}.key (source.related.history) indexes ids of up to 100 characters only (ignore_above); messages with longer ids fail with unindexed_key`,
   ]);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openSource, type Source } from '../../src/core/elasticsearch/source.js';
 import type { RunEvent } from '../../src/core/run.js';
-import { MIB, never, rejection, settings } from './support.js';
+import { inspected, MIB, never, rejection, settings } from './support.js';
 import { json, troubled, type Answer } from './troubled.js';
 
 const hit = '{"_index":"messages","_id":"a","_source":{"n":1.10}}';
@@ -169,13 +169,7 @@ test('whatever answers with something else than JSON is said not to be Elasticse
 });
 
 describe("the records of one message, where the server's memory or the point in time fails", () => {
-  const index = {
-    name: 'history',
-    index: 'history',
-    key: 'message_id',
-    longestKey: 512,
-    cautions: [],
-  };
+  const index = inspected('history', 'history');
   const page = (ids: string[]) =>
     `{"_shards":{"total":1,"successful":1,"failed":0},"hits":{"total":{"value":2,"relation":"eq"},"hits":[${ids
       .map((id) => `{"_index":"history","_id":"${id}","_source":{},"sort":["${id}"]}`)
@@ -190,7 +184,7 @@ describe("the records of one message, where the server's memory or the point in 
     });
   const readAll = async (source: Source) => {
     const ids = [];
-    for await (const hits of source.recordPages(index, 'm', { maxBytes: MIB, signal: never })) {
+    for await (const hits of source.recordPages(index, [['m']], { maxBytes: MIB, signal: never })) {
       ids.push(...hits.map(({ id }) => id));
     }
     return ids;

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { openSource, type Source } from '../../src/core/elasticsearch/source.js';
+import type { RelatedIndex } from '../../src/core/elasticsearch/join.js';
 import type { RelatedSettings, SourceSettings } from '../../src/core/settings.js';
 import { sandbox } from '../support/sandbox.js';
 
@@ -83,9 +84,27 @@ export function open(changes: Partial<SourceSettings> = {}, retryForMs = 10_000)
 
 export const related = (
   name: string,
-  index: string,
-  { key = 'message_id', sort }: { key?: string; sort?: string } = {},
-): RelatedSettings => ({ name, index, key, ...(sort !== undefined && { sort }) });
+  index: RelatedSettings['index'],
+  {
+    key = 'message_id',
+    on = '_id',
+    sort,
+  }: { key?: string | string[]; on?: string | string[]; sort?: string } = {},
+): RelatedSettings => ({
+  name,
+  index,
+  join: [key].flat().map((field, i) => ({ key: field, on: [on].flat()[i] ?? '_id' })),
+  ...(sort !== undefined && { sort }),
+  optional: false,
+  probe: true,
+});
+
+/** A related index as `inspectRelated` finds one with the key `message_id`, for sources that were not asked. */
+export const inspected = (name: string, index: string): RelatedIndex => ({
+  name,
+  index,
+  join: [{ key: 'message_id', on: '_id', longestKey: 512, longestOn: 512, onPaths: [] }],
+});
 
 /** What a promise was rejected with; fails where it was not. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {

@@ -239,7 +239,7 @@ test('a related index that is gone ends the batch, with one clear line', async (
   await bulk(index, [{ id: 'a', source: '{}' }]);
   const source = open({ index, related: [related('history', history)] });
   const checked = { ...source, inspectRelated: () => Promise.resolve(known) };
-  const known = await source.inspectRelated(new AbortController().signal);
+  const known = await source.inspectRelated([], new AbortController().signal);
   await es('DELETE', `/${history}`);
   for (const sizes of [{}, { pageBytes: 1 }]) {
     const error = await rejection(carry(checked, [claimed(index, 'a')], sizes));

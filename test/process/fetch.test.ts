@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseSearch } from '../../src/core/elasticsearch/answer.js';
 import type { Hit } from '../../src/core/elasticsearch/hit.js';
-import type { RelatedIndex } from '../../src/core/elasticsearch/inspect-related.js';
 import { BROKEN_READ } from '../../src/core/elasticsearch/related.js';
 import type { Source } from '../../src/core/elasticsearch/source.js';
 import { Fault } from '../../src/core/fault.js';
@@ -15,6 +14,7 @@ import {
   open,
   rejection,
   related,
+  inspected,
 } from '../elasticsearch/support.js';
 import { carry, claimed } from './support.js';
 
@@ -78,17 +78,10 @@ describe('records whose reading breaks half-way', () => {
 
 test('where one search of records fails the others are stopped, and none goes on behind it', async () => {
   const { index, source } = await prepared();
-  const one = (name: string): RelatedIndex => ({
-    name,
-    index: name,
-    key: 'message_id',
-    longestKey: 512,
-    cautions: [],
-  });
   let stopped = 0;
   const failing: Source = {
     ...source,
-    records: async ({ name }, { signal }) => {
+    records: async ({ name }, _, { signal }) => {
       if (name === 'broken') throw new Error('broken');
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
       stopped += 1;
@@ -98,7 +91,7 @@ test('where one search of records fails the others are stopped, and none goes on
   };
   const request = {
     source: failing,
-    related: [one('history'), one('broken'), one('audit')],
+    related: ['history', 'broken', 'audit'].map((name) => inspected(name, name)),
     maxBytes: MIB,
     signal: never,
   };
@@ -116,7 +109,7 @@ describe('a record that is found', () => {
       return Promise.resolve({ kind: 'hits', hits, bytes: 1, tookMs: 1 });
     },
   });
-  const history = { name: 'history', index: 'h', key: 'message_id', longestKey: 512, cautions: [] };
+  const history = inspected('history', 'h');
 
   test.each([
     ['{"message_id":["23"]}', 'none but what it was found by'],

@@ -10,6 +10,7 @@ import { PageSize } from '../../src/core/process/page-size.js';
 import type { MemoryShares } from '../../src/core/process/shares.js';
 import type { BatchWriter, Document } from '../../src/core/process/writer.js';
 import type { ClaimedBatch, ClaimedMessage } from '../../src/core/tracking/claims.js';
+import type { RecordCount } from '../../src/core/tracking/outcomes.js';
 import { newLease } from '../../src/core/tracking/lease.js';
 import { MIB, never } from '../elasticsearch/support.js';
 
@@ -45,6 +46,7 @@ export function withMethod<K extends keyof Target>(target: Target, name: K, by: 
 export class MemoryWriter implements BatchWriter {
   readonly documents = new Map<string, string>();
   readonly revisions = new Map<string, number | undefined>();
+  readonly counts = new Map<string, readonly RecordCount[] | undefined>();
   readonly #added: ClaimedMessage[] = [];
   staged = 0;
   discarded = 0;
@@ -53,6 +55,7 @@ export class MemoryWriter implements BatchWriter {
     message: ClaimedMessage,
     document: Document,
     revision: number | undefined,
+    counts?: readonly RecordCount[],
   ): Promise<void> {
     const name = `${message.index}/${message.id.toString()}`;
     if (this.documents.has(name)) throw new Error(`${name} came twice`);
@@ -60,6 +63,7 @@ export class MemoryWriter implements BatchWriter {
     const bytes = document.kind === 'bytes' ? document.bytes : await bytesOf(document.content);
     this.documents.set(name, bytes.toString());
     this.revisions.set(name, revision);
+    this.counts.set(name, counts);
     this.#added.push(message);
   }
 
@@ -109,7 +113,7 @@ export async function carry(
   };
   const workshop: Workshop = {
     source,
-    related: await source.inspectRelated(never),
+    related: await source.inspectRelated([...new Set(messages.map(({ index }) => index))], never),
     budget: new Budget(0),
     shares,
     pageSize: new PageSize({ most: 10_000, briefMs: Infinity }),

@@ -77,6 +77,37 @@ export function parseSearch(body: Buffer): SearchAnswer {
   return { hits, total, pitId, tookMs };
 }
 
+/**
+ * Reads the answer of a search that asks for aggregations; its documents are not looked at.
+ *
+ * @throws Fault `retriable` as `parseSearch`
+ */
+export function parseAggregations(body: Buffer): { aggregations: unknown; tookMs: number } {
+  let answer: {
+    took?: number;
+    timed_out?: boolean;
+    terminated_early?: boolean;
+    _shards?: Shards;
+    _clusters?: Clusters;
+    hits?: unknown;
+    aggregations?: unknown;
+  };
+  try {
+    answer = JSON.parse(body.toString('utf8')) as typeof answer;
+  } catch (error) {
+    const message = `Elasticsearch: the answer is no JSON (${(error as Error).message})`;
+    throw new Fault('Elasticsearch', 'retriable', 'malformed_answer', message);
+  }
+  refuseShort({
+    timedOut: answer.timed_out === true,
+    terminatedEarly: answer.terminated_early === true,
+    shards: answer._shards,
+    clusters: answer._clusters,
+    sawHits: answer.hits !== undefined,
+  });
+  return { aggregations: answer.aggregations, tookMs: answer.took ?? 0 };
+}
+
 function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void {
   switch (key) {
     case 'hits':
@@ -157,6 +188,9 @@ function readHit(scanner: JsonScanner): Hit {
       case 'fields':
         readFields(scanner, hit);
         break;
+      case '_ignored':
+        hit.ignored = scanner.value() as string[];
+        break;
       default:
         scanner.skip();
     }
@@ -166,12 +200,13 @@ function readHit(scanner: JsonScanner): Hit {
   return hit;
 }
 
-/** Doc values: no search asks for more than one field. */
+/** Doc values: those of the first field in place, since nearly every search asks for one field alone. */
 function readFields(scanner: JsonScanner, hit: Hit): void {
   for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
     const field = scanner.key();
     if (hit.valueEnd > 0) {
-      scanner.skip();
+      const values = scanner.value() as unknown[];
+      hit.otherFields = [...hit.otherFields, { field, values: values.map(String) }];
       continue;
     }
     hit.field = field;
@@ -199,7 +234,9 @@ function readTotal(total: unknown): number {
   return value;
 }
 
-function refuseShort(envelope: Envelope): void {
+function refuseShort(
+  envelope: Pick<Envelope, 'sawHits' | 'timedOut' | 'terminatedEarly' | 'shards' | 'clusters'>,
+): void {
   const { sawHits, timedOut, terminatedEarly, shards, clusters } = envelope;
   const short = (code: string, what: string) =>
     new Fault(

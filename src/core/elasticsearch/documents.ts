@@ -19,7 +19,6 @@ export type TooLarge = 'bytes' | 'server-memory' | 'hits';
 
 /** A search of documents, bounded in bytes. */
 export interface DocumentsRequest {
-  readonly ids: readonly string[];
   /** Most bytes of the answer. */
   readonly maxBytes: number;
   /** Told how many bytes an answer has that exceeds them. */
@@ -35,7 +34,7 @@ export async function searchDocuments(
   requests: Requests,
   path: string,
   body: string,
-  { size, maxBytes, beyond, signal }: Omit<DocumentsRequest, 'ids'> & { readonly size: number },
+  { size, maxBytes, beyond, signal }: DocumentsRequest & { readonly size: number },
 ): Promise<Documents> {
   try {
     const answer = await requests.search({

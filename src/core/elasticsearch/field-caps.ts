@@ -32,7 +32,24 @@ export async function fieldCaps(
   fields: readonly string[],
   setting: string,
   signal: AbortSignal,
-): Promise<FieldCaps> {
+): Promise<FieldCaps>;
+/** The same; undefined where the index does not exist and need not. */
+export async function fieldCaps(
+  requests: Requests,
+  index: string,
+  fields: readonly string[],
+  setting: string,
+  signal: AbortSignal,
+  mayBeAbsent: boolean,
+): Promise<FieldCaps | undefined>;
+export async function fieldCaps(
+  requests: Requests,
+  index: string,
+  fields: readonly string[],
+  setting: string,
+  signal: AbortSignal,
+  mayBeAbsent = false,
+): Promise<FieldCaps | undefined> {
   let caps: FieldCaps;
   try {
     caps = (await requests.json({
@@ -48,7 +65,10 @@ export async function fieldCaps(
       signal,
     })) as FieldCaps;
   } catch (error) {
-    if (isFault(error) && error.code === INDEX_MISSING) throw noIndex(index, setting);
+    if (isFault(error) && error.code === INDEX_MISSING) {
+      if (mayBeAbsent) return undefined;
+      throw noIndex(index.includes(',') ? missingOf(error.message, index) : index, setting);
+    }
     if (isFault(error) && error.code === INDEX_CLOSED) {
       throw usage(
         `an index that ${index} stands for is closed, and can't be read (${error.message})`,
@@ -89,6 +109,11 @@ export function refuseNested(
     `the field ${field} of ${index} is inside ${nested}, which is nested: searching it would find nothing`,
     `Name a field outside of it in ${setting}.`,
   );
+}
+
+/** Of several names, the one that Elasticsearch says it does not have. */
+function missingOf(message: string, names: string): string {
+  return /\[([^\]]+)\]/.exec(message)?.[1] ?? names;
 }
 
 function noIndex(index: string, setting: string): Error {

@@ -26,12 +26,16 @@ export class Hit {
   sourceEnd = 0;
   sortStart = 0;
   sortEnd = 0;
-  /** The doc-value field that was asked for, of which there is one at most, and its first value. */
+  /** A doc-value field that was asked for, the first of them, and its first value. */
   field = '';
   valueStart = 0;
   valueEnd = 0;
   /** The values behind it; hardly ever any. */
   otherValues: readonly unknown[] = NONE;
+  /** The other doc-value fields that were asked for, where the document has them. */
+  otherFields: readonly FieldValues[] = NO_FIELDS;
+  /** Fields of which Elasticsearch has left out a value when it indexed the document (`ignore_above`, `ignore_malformed`). */
+  ignored: readonly string[] = NO_NAMES;
 
   constructor(body: Buffer) {
     this.body = body;
@@ -44,6 +48,15 @@ export class Hit {
   /** The same in UTF-8: a view into the answer, as a rule. */
   get idBytes(): Buffer {
     return bytesOfString(this.body, this.idStart, this.idEnd);
+  }
+
+  /** The doc values of a field that was asked for; none where the document has none. */
+  valuesOf(field: string): readonly string[] {
+    if (this.valueEnd === 0 || field !== this.field)
+      return this.otherFields.find((one) => one.field === field)?.values ?? [];
+    const first = this.body.toString('utf8', this.valueStart, this.valueEnd);
+    const text = first.startsWith('"') ? (JSON.parse(first) as string) : first;
+    return [text, ...this.otherValues.map(String)];
   }
 
   /** The `_source` as it stands in the answer: a view into it. Undefined where the index keeps none. */
@@ -76,6 +89,12 @@ export class Hit {
   }
 }
 
+/** Doc values of one field. */
+export interface FieldValues {
+  readonly field: string;
+  readonly values: readonly string[];
+}
+
 /** By UTF-8 bytes, as Elasticsearch orders keywords. */
 export function byIndexAndId(a: Hit, b: Hit): number {
   return (
@@ -85,3 +104,5 @@ export function byIndexAndId(a: Hit, b: Hit): number {
 }
 
 const NONE: readonly unknown[] = [];
+const NO_NAMES: readonly string[] = [];
+const NO_FIELDS: readonly FieldValues[] = [];

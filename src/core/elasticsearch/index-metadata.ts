@@ -15,6 +15,7 @@ export interface FieldMapping {
   readonly path?: string;
   readonly ignore_above?: number;
   readonly normalizer?: string | null;
+  readonly null_value?: unknown;
   readonly mode?: string;
   readonly enabled?: boolean | string;
   readonly includes?: readonly string[];

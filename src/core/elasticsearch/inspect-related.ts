@@ -1,87 +1,162 @@
 import { usage } from '../errors.js';
 import type { RelatedSettings } from '../settings.js';
 import { fieldCaps, refuseNested, typesOf, type FieldCaps } from './field-caps.js';
-import { fieldMappings, type ConcreteIndices, type FieldMapping } from './index-metadata.js';
+import { inspectJoinField, type FieldLimits } from './inspect-join.js';
+import type { ConcreteIndices } from './index-metadata.js';
 import { inspectKeptSource } from './kept-source.js';
+import {
+  fieldsOfMessages,
+  ID,
+  INDEX,
+  requirePaired,
+  type JoinField,
+  type RelatedIndex,
+  type RelatedSource,
+} from './join.js';
 import type { Requests } from './requests.js';
 
 /** An Elasticsearch `_id` has at most this many bytes, and no more characters. */
 const LONGEST_ID = 512;
-
-/** A related index, checked: what is needed to search it without missing a record. */
-export interface RelatedIndex {
-  readonly name: string;
-  readonly index: string;
-  readonly key: string;
-  readonly sort?: {
-    readonly field: string;
-    readonly type: string;
-    /** Set where the field is `date` in one index and `date_nanos` in another: both then sort as the latter. */
-    readonly numericType?: 'date_nanos';
-  };
-  /** Ids with more characters than this are in no index (`ignore_above`): their records can't be searched for. */
-  readonly longestKey: number;
-  /** What the user should know before the job starts, one line each. */
-  readonly cautions: readonly string[];
-}
+/** An index name has at most this many bytes. */
+const LONGEST_INDEX = 255;
+/** Of comma-separated index names in one request: Elasticsearch takes 4,096 bytes for the whole line. */
+const MOST_NAMES_BYTES = 2_000;
 
 /**
- * Checks one related index: key and sort field are mapped so that a search finds every record, and Elasticsearch has
- * kept the records.
+ * Checks related indices and their joins: the fields on both sides are mapped so that a search finds every record, and
+ * Elasticsearch has kept the records.
  *
+ * @param messages what `source.index` stands for
  * @throws MigrateError `usage`
  */
 export async function inspectRelated(
   requests: Requests,
-  { name, index, key, sort }: RelatedSettings,
+  all: readonly RelatedSettings[],
+  messages: ConcreteIndices,
   signal: AbortSignal,
-): Promise<RelatedIndex> {
-  const setting = `source.related.${name}`;
-  const fields = sort === undefined ? [key] : [key, sort];
-  const caps = await fieldCaps(requests, index, fields, `${setting}.index`, signal);
-  refuseUnsearchableKey(caps, { index, key, setting });
-  const sorted = sort === undefined ? undefined : sortField(caps, { index, sort, setting });
-  const where = { index, indices: caps.indices };
-  const rewritten = await inspectKeptSource(requests, where, signal);
-  const longestKey = await longestIndexedKey(requests, where, { key, setting }, signal);
-  const short =
-    longestKey < LONGEST_ID
-      ? [
-          `${index}.${key} (${setting}) indexes ids of up to ${longestKey} characters only (ignore_above); messages with longer ids fail with unindexed_key`,
-        ]
-      : [];
-  const cautions = [...rewritten, ...short];
-  return { name, index, key, longestKey, cautions, ...(sorted && { sort: sorted }) };
+): Promise<RelatedSource[]> {
+  const fields = fieldsOfMessages(all.map(({ join }) => ({ join: join.map(withoutLimits) })));
+  const caps =
+    fields.length > 0
+      ? await fieldCaps(requests, messages.index, fields, 'source.index', signal)
+      : undefined;
+  const limits = new Map<string, FieldLimits>();
+  // One after the other: where one is refused, no other is still being asked for.
+  const inspected: RelatedSource[] = [];
+  for (const settings of all) {
+    for (const [i, { on }] of settings.join.entries()) {
+      if (!caps || limits.has(on) || !fields.includes(on)) continue;
+      const setting = `source.related.${settings.name}.on${settings.join.length > 1 ? `[${i}]` : ''}`;
+      const where = { where: messages, caps, field: on, setting, indexSetting: 'source.index' };
+      limits.set(on, await inspectJoinField(requests, where, signal));
+    }
+    inspected.push(await inspectOne(requests, settings, messages, limits, signal));
+  }
+  return inspected;
 }
 
-function refuseUnsearchableKey(
-  caps: FieldCaps,
-  { index, key, setting }: { index: string; key: string; setting: string },
-): void {
-  const types = typesOf(caps, key);
-  const unmapped = types.find(({ type }) => type === 'unmapped');
-  if (types.length === 0 || unmapped) {
-    const indices = unmapped?.indices ?? caps.indices;
-    throw usage(
-      `${indices.join(', ')} has no field ${key}`,
-      `Correct ${setting}.key, or narrow ${setting}.index.`,
-    );
+const withoutLimits = ({ key, on }: { key: string; on: string }): JoinField => {
+  const longest = Number.MAX_SAFE_INTEGER;
+  return { key, on, longestKey: longest, longestOn: longest, onPaths: [] };
+};
+
+async function inspectOne(
+  requests: Requests,
+  settings: RelatedSettings,
+  messages: ConcreteIndices,
+  limits: ReadonlyMap<string, FieldLimits>,
+  signal: AbortSignal,
+): Promise<RelatedSource> {
+  const { name, index, optional } = settings;
+  if (typeof index === 'string') {
+    const found = await inspectIndex(requests, settings, [index], limits, signal);
+    return { name, pairs: undefined, ...found };
   }
-  const wrong = types.find(({ type }) => type !== 'keyword');
-  if (wrong) {
-    throw usage(
-      `the field ${key} of ${index} is ${wrong.type}, not keyword: searching it for an id would find nothing`,
-      `Name a keyword field in ${setting}.key${wrong.type === 'text' ? `, perhaps ${key}.keyword` : ''}.`,
-    );
+  const paired = [...new Set(messages.indices.map((one) => requirePaired(name, index, one)))];
+  const indices: RelatedIndex[] = [];
+  const cautions: string[] = [];
+  for (const some of optional ? paired.map((one) => [one]) : byLength(paired)) {
+    const found = await inspectIndex(requests, settings, some, limits, signal);
+    indices.push(...found.indices);
+    cautions.push(...found.cautions);
   }
-  if (types.some(({ searchable, aggregatable }) => !searchable || !aggregatable)) {
-    throw usage(
-      `the field ${key} of ${index} is not indexed or has no doc values: its records can't be told apart`,
-      `Name a keyword field with both in ${setting}.key.`,
-    );
-  }
-  refuseNested(caps, key, { index, setting: `${setting}.key` });
+  return { name, pairs: index, indices, cautions };
 }
+
+/** Names that fit into one request. */
+function* byLength(names: readonly string[]): Generator<string[]> {
+  let some: string[] = [];
+  let bytes = 0;
+  for (const name of names) {
+    bytes += encodeURIComponent(name).length + 1;
+    if (bytes > MOST_NAMES_BYTES && some.length > 0) {
+      yield some;
+      some = [];
+      bytes = encodeURIComponent(name).length + 1;
+    }
+    some.push(name);
+  }
+  if (some.length > 0) yield some;
+}
+
+/** One index, or several that pairs lead to, which are looked at together. */
+async function inspectIndex(
+  requests: Requests,
+  { name, index: configured, join, sort, optional }: RelatedSettings,
+  names: readonly string[],
+  limits: ReadonlyMap<string, FieldLimits>,
+  signal: AbortSignal,
+): Promise<{ indices: RelatedIndex[]; cautions: string[] }> {
+  const setting = `source.related.${name}`;
+  const index = names.join(',');
+  const fields = [...join.map(({ key }) => key), ...(sort === undefined ? [] : [sort])];
+  const mayBeAbsent = optional && typeof configured !== 'string';
+  const caps = await fieldCaps(requests, index, fields, `${setting}.index`, signal, mayBeAbsent);
+  if (!caps) {
+    const absent = { name, join: join.map(withoutLimits), absent: 'allowed' as const };
+    return { indices: names.map((one) => ({ ...absent, index: one })), cautions: [] };
+  }
+  const where = { index, indices: caps.indices };
+  const sorted = sort === undefined ? undefined : sortField(caps, { index, sort, setting });
+  const cautions = await inspectKeptSource(requests, where, signal);
+  const checked: JoinField[] = [];
+  for (const [i, { key, on }] of join.entries()) {
+    const one = `${setting}.key${join.length > 1 ? `[${i}]` : ''}`;
+    const inspected = { where, caps, field: key, setting: one, indexSetting: `${setting}.index` };
+    const { longest: longestKey } = await inspectJoinField(requests, inspected, signal);
+    const { longest: longestOn = Number.MAX_SAFE_INTEGER, paths: onPaths = [] } =
+      limits.get(on) ?? {};
+    cautions.push(...cautionsOf({ index, key, on, longestKey, longestOn, name }));
+    checked.push({ key, on, longestKey, longestOn, onPaths });
+  }
+  const found = { name, join: checked, ...(sorted && { sort: sorted }) };
+  return { indices: names.map((one) => ({ ...found, index: one })), cautions };
+}
+
+function cautionsOf(field: {
+  readonly index: string;
+  readonly key: string;
+  readonly on: string;
+  readonly longestKey: number;
+  readonly longestOn: number;
+  readonly name: string;
+}): string[] {
+  const { index, key, on, longestKey, longestOn, name } = field;
+  const longestValue = on === ID ? LONGEST_ID : on === INDEX ? LONGEST_INDEX : longestOn;
+  const what = on === ID ? 'ids' : `values of ${on}`;
+  const short =
+    longestKey < longestValue
+      ? `${index}.${key} (source.related.${name}) indexes ${what} of up to ${longestKey} characters only (ignore_above); messages with longer ${on === ID ? 'ids' : 'ones'} fail with unindexed_key`
+      : undefined;
+  const own =
+    on !== ID && on !== INDEX && longestOn < LONGEST_VALUE
+      ? `the message's field ${on} (source.related.${name}.on) is indexed up to ${longestOn} characters only (ignore_above); messages with longer values fail with unindexed_key`
+      : undefined;
+  return [short, own].filter((one) => one !== undefined);
+}
+
+/** Lucene takes no longer value of a keyword, in bytes. */
+const LONGEST_VALUE = 32_766;
 
 function sortField(
   caps: FieldCaps,
@@ -105,44 +180,4 @@ function sortField(
     `the field ${sort} is ${types.map(({ type }) => type).join(' in one index and ')} in another of ${index}`,
     `Name a field of one type in ${setting}.sort.`,
   );
-}
-
-/** In characters; more than any id has where nothing limits it. */
-async function longestIndexedKey(
-  requests: Requests,
-  where: ConcreteIndices,
-  { key, setting }: { key: string; setting: string },
-  signal: AbortSignal,
-): Promise<number> {
-  const mappings = await keyMappings(requests, where, key, signal);
-  const normalized = mappings.find(({ normalizer }) => normalizer != null);
-  if (normalized) {
-    throw usage(
-      `the field ${key} of ${where.index} has the normalizer ${normalized.normalizer ?? ''}: ids that differ would find each other's records`,
-      `Name a keyword field without normalizer in ${setting}.key.`,
-    );
-  }
-  return Math.min(
-    ...mappings.map(({ ignore_above }) => ignore_above ?? Number.MAX_SAFE_INTEGER),
-    Number.MAX_SAFE_INTEGER,
-  );
-}
-
-/** The key's mapping in each index that has it, aliases followed. */
-async function keyMappings(
-  requests: Requests,
-  where: ConcreteIndices,
-  key: string,
-  signal: AbortSignal,
-): Promise<FieldMapping[]> {
-  const found = [...(await fieldMappings(requests, where, key, signal)).values()].flat();
-  const aliases = [
-    ...new Set(
-      found.flatMap(({ type, path }) => (type === 'alias' && path !== undefined ? [path] : [])),
-    ),
-  ];
-  const behind = await Promise.all(
-    aliases.map((path) => keyMappings(requests, where, path, signal)),
-  );
-  return [...found.filter(({ type }) => type !== 'alias'), ...behind.flat()];
 }

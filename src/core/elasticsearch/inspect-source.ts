@@ -2,7 +2,9 @@ import { isMigrateError, usage } from '../errors.js';
 import { isFault } from '../fault.js';
 import type { SourceSettings } from '../settings.js';
 import { fieldCaps, refuseNested, typesOf, type FieldCaps } from './field-caps.js';
+import { haveDocuments } from './inspect-join.js';
 import { inspectKeptSource } from './kept-source.js';
+import { listed } from './listed.js';
 import { STRICT } from './pit.js';
 import { indexPath, jsonObject } from './query.js';
 import type { Requests } from './requests.js';
@@ -27,6 +29,7 @@ export async function inspectSource(
 ): Promise<SourceIndices> {
   const caps = await fieldCaps(requests, index, [dateField], 'source.index', signal);
   refuseUnsearchableDate(caps, { index, dateField });
+  await refuseUndatedIndices(requests, caps, dateField, signal);
   const indices = [...caps.indices].sort();
   const cautions = await inspectKeptSource(requests, { index, indices }, signal);
   if (filter !== undefined) await tryFilter(requests, { index, filter }, signal);
@@ -46,26 +49,36 @@ function refuseUnsearchableDate(
   if (types.length === 0 || (unmapped && types.length === 1)) {
     throw usage(`${index} has no field ${dateField}`, 'Correct source.dateField.');
   }
-  if (unmapped) {
-    throw usage(
-      `${(unmapped.indices ?? []).join(', ')} has no field ${dateField}, so its messages are in no range`,
-      'Narrow source.index to indices that have it.',
-    );
-  }
-  const wrong = types.find(({ type }) => type !== 'date' && type !== 'date_nanos');
+  const dated = types.filter(({ type }) => type !== 'unmapped');
+  const wrong = dated.find(({ type }) => type !== 'date' && type !== 'date_nanos');
   if (wrong) {
     throw usage(
       `the field ${dateField} of ${index} is ${wrong.type}, not date`,
       'Correct source.dateField.',
     );
   }
-  if (types.some(({ searchable }) => !searchable)) {
+  if (dated.some(({ searchable }) => !searchable)) {
     throw usage(
       `the field ${dateField} of ${index} is not indexed, so no range can be searched`,
       'Correct source.dateField.',
     );
   }
   refuseNested(caps, dateField, { index, setting: 'source.dateField' });
+}
+
+/** An index without the field is fine as long as it is empty, as one that was made for the next month is. */
+async function refuseUndatedIndices(
+  requests: Requests,
+  caps: FieldCaps,
+  dateField: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const unmapped = typesOf(caps, dateField).find(({ type }) => type === 'unmapped');
+  if (!unmapped || !(await haveDocuments(requests, unmapped.indices ?? [], signal))) return;
+  throw usage(
+    `${listed(unmapped.indices ?? [])} has no field ${dateField}, so its messages are in no range`,
+    'Narrow source.index to indices that have it.',
+  );
 }
 
 async function tryFilter(

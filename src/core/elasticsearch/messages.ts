@@ -8,11 +8,18 @@ import type { Requests } from './requests.js';
 /** Hits asked for beyond one an id: the same id under several routings shows as more hits than ids. */
 const SPARE_HITS = 16;
 
+/** Messages of one concrete index. */
+export interface MessagesRequest extends DocumentsRequest {
+  readonly ids: readonly string[];
+  /** Fields whose doc values the hits are to have, too. */
+  readonly docValues?: readonly string[] | undefined;
+}
+
 /** Messages of one concrete index by id, an `ids` query in index order. Those that are gone are not among the hits. */
 export async function searchMessages(
   requests: Requests,
   index: string,
-  { ids, ...bounds }: DocumentsRequest,
+  { ids, docValues = [], ...bounds }: MessagesRequest,
 ): Promise<Documents> {
   const size = Math.min(MAX_HITS, ids.length + SPARE_HITS);
   const body = jsonObject({
@@ -21,6 +28,7 @@ export async function searchMessages(
     sort: '["_doc"]',
     track_total_hits: 'false',
     seq_no_primary_term: 'true',
+    docvalue_fields: docValues.length > 0 ? JSON.stringify(docValues) : undefined,
   });
   try {
     return await searchDocuments(requests, `/${indexPath(index)}/_search`, body, {

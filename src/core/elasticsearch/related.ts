@@ -2,7 +2,7 @@ import { Fault, isFault } from '../fault.js';
 import { usage } from '../errors.js';
 import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
 import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
-import type { RelatedIndex } from './inspect-related.js';
+import type { RelatedIndex } from './join.js';
 import { closePit, openPit, pitMember, STRICT } from './pit.js';
 import { byIndexAndId, type Hit } from './hit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
@@ -13,23 +13,28 @@ const FIRST_PAGE = 100;
 /** What was read so far of a message's records is of no use; reading them again may succeed. */
 export const BROKEN_READ = 'broken_read';
 
+/** For each field of a join, in its order, the values that a record may have there. */
+export type JoinValues = readonly (readonly string[])[];
+
 /**
- * Records of one related index that belong to any of these messages, one `terms` search. Which message a
- * record belongs to is told by the key's doc values, which are what matched; its source is not looked into.
+ * Records of one related index that have one of the values in each field of the join, one search. Which message a
+ * record belongs to is told by the keys' doc values, which are what matched; its source is not looked into. Where a join
+ * has several fields, there may be records among them whose values belong to different messages.
  */
 export async function searchRecords(
   requests: Requests,
   related: RelatedIndex,
-  { ids, maxBytes, signal }: DocumentsRequest,
+  values: JoinValues,
+  { maxBytes, signal }: DocumentsRequest,
 ): Promise<Documents> {
   const body = jsonObject({
     size: String(MAX_HITS),
-    query: jsonObject({ terms: jsonObject({ [related.key]: JSON.stringify(ids) }) }),
+    query: joinQuery(related, values),
     // Nothing behind it: what is equal is put in order here, and one value is compared faster than two.
     sort: `[${sortClause(related) ?? '"_doc"'}]`,
     track_total_hits: 'false',
     seq_no_primary_term: 'true',
-    docvalue_fields: JSON.stringify([related.key]),
+    docvalue_fields: JSON.stringify(related.join.map(({ key }) => key)),
   });
   const path = `/${indexPath(related.index)}/_search`;
   try {
@@ -50,7 +55,7 @@ export async function searchRecords(
 export async function* readRecordPages(
   requests: Requests,
   related: RelatedIndex,
-  messageId: string,
+  values: JoinValues,
   { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
 ): AsyncGenerator<readonly Hit[]> {
   let pitId = await openPit(requests, related.index, signal).catch((error: unknown) => {
@@ -66,7 +71,7 @@ export async function* readRecordPages(
     for (;;) {
       const query = {
         pit: pitMember(pitId),
-        query: jsonObject({ term: jsonObject({ [related.key]: JSON.stringify(messageId) }) }),
+        query: joinQuery(related, values),
         sort: `[${[sortClause(related) ?? [], '"_shard_doc"'].flat().join(',')}]`,
         search_after: searchAfter,
       };
@@ -120,7 +125,7 @@ export async function* readRecordPages(
 async function onePage(
   requests: Requests,
   body: string,
-  { maxBytes, beyond, signal }: Omit<DocumentsRequest, 'ids'>,
+  { maxBytes, beyond, signal }: DocumentsRequest,
 ): Promise<
   | { hits: readonly Hit[]; total: number | undefined; pitId: string | undefined; bytes: number }
   | 'too-long'
@@ -143,6 +148,14 @@ async function onePage(
     if (isFault(error) && error.code === OUT_OF_MEMORY) return 'server-memory';
     throw error;
   }
+}
+
+/** Records that have one of the values in each field of the join. */
+export function joinQuery({ join }: Pick<RelatedIndex, 'join'>, values: JoinValues): string {
+  const terms = join.map(({ key }, i) =>
+    jsonObject({ terms: jsonObject({ [key]: JSON.stringify(values[i] ?? []) }) }),
+  );
+  return jsonObject({ bool: jsonObject({ filter: `[${terms.join(',')}]` }) });
 }
 
 /** Asks for a record without its source, retried by the one policy until it is answered. */

@@ -4,7 +4,7 @@ import { isMigrateError, usage } from '../errors.js';
 import { Fault, isFault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import { measured } from '../run.js';
-import { parseSearch, type SearchAnswer } from './answer.js';
+import { parseAggregations, parseSearch, type SearchAnswer } from './answer.js';
 import { answeredError, connectionError, NO_ANSWER, noAnswer, overloadOf } from './faults.js';
 import type { Limiter } from './limiter.js';
 import type { Pace } from './pace.js';
@@ -71,6 +71,18 @@ export class Requests {
       this.#pace.took(answer.tookMs);
       return { ...answer, bytes: body.length };
     });
+  }
+
+  /** The aggregations of a search, parsed. One that is short is asked for again, as with `search`. */
+  async aggregations(request: Request): Promise<unknown> {
+    const answer = await this.#retried(request, (body) => {
+      const { aggregations, tookMs } = parseAggregations(body);
+      this.#pace.took(tookMs);
+      return { aggregations };
+    });
+    if (answer === 'too-large')
+      throw new Error(`${request.path} answered more than ${DEFAULT_MAX_BYTES} bytes`);
+    return answer.aggregations;
   }
 
   /**

@@ -4,11 +4,12 @@ import type { LimitSettings, SourceSettings } from '../settings.js';
 import type { Hit } from './hit.js';
 import { createClient } from './client.js';
 import type { Documents, DocumentsRequest } from './documents.js';
-import { inspectRelated, type RelatedIndex } from './inspect-related.js';
+import { inspectRelated } from './inspect-related.js';
 import { inspectSource, type SourceIndices } from './inspect-source.js';
 import { MAX_HITS } from './query.js';
 import { Limiter, type SourceLimit } from './limiter.js';
-import { messageExists, searchMessages } from './messages.js';
+import type { RelatedIndex, RelatedSource } from './join.js';
+import { messageExists, searchMessages, type MessagesRequest } from './messages.js';
 import { leavesPauses, Pace } from './pace.js';
 import {
   closePit,
@@ -19,7 +20,7 @@ import {
   type IdPage,
   type IdPageRequest,
 } from './pit.js';
-import { readRecordPages, searchRecords } from './related.js';
+import { readRecordPages, searchRecords, type JoinValues } from './related.js';
 import { Requests } from './requests.js';
 
 /**
@@ -34,10 +35,14 @@ export interface Source {
    */
   inspect(signal: AbortSignal): Promise<SourceIndices>;
   /**
-   * Checks the related indices, their keys and sort fields; what it gives is needed to read them.
+   * Checks the related indices, their joins and sort fields; what it gives is needed to read them.
+   * @param indices the concrete indices that `source.index` stands for
    * @throws MigrateError `usage`
    */
-  inspectRelated(signal: AbortSignal): Promise<readonly RelatedIndex[]>;
+  inspectRelated(
+    indices: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly RelatedSource[]>;
   /** Messages of an interval, now; by another index, date field or filter than the configured where `scope` is given. */
   count(interval: Interval, signal: AbortSignal, scope?: IntervalScope): Promise<number>;
   /** A point in time over the index, and what the interval counts under it; `scope` as with `count`. */
@@ -51,21 +56,21 @@ export interface Source {
   /** Closes a point in time; failing to is not an error, it expires by itself. */
   closePit(pitId: string): Promise<void>;
   /** Messages of one index by id. */
-  messages(index: string, request: DocumentsRequest): Promise<Documents>;
+  messages(index: string, request: MessagesRequest): Promise<Documents>;
   /**
    * Whether a message is there, without its document: as cheap as a search can be, and waits like any other until
    * the server answers. Tells a document too large for the server from a server short of memory.
    */
   exists(index: string, id: string, signal: AbortSignal): Promise<boolean>;
-  /** Records of one related index that belong to any of these messages. */
-  records(related: RelatedIndex, request: DocumentsRequest): Promise<Documents>;
+  /** Records of one related index that have one of these values in each field of the join. */
+  records(related: RelatedIndex, values: JoinValues, request: DocumentsRequest): Promise<Documents>;
   /**
    * All records of one message, however many, in pages in the order of `sort`.
    * @throws Fault `too_large` where one alone exceeds the limit; `broken_read` where only reading all again helps
    */
   recordPages(
     related: RelatedIndex,
-    messageId: string,
+    values: JoinValues,
     page: { maxBytes: number; signal: AbortSignal },
   ): AsyncGenerator<readonly Hit[]>;
   /** Lifts a limit the server has imposed if nothing has been asked for a minute; for whoever shows it. */
@@ -98,14 +103,8 @@ export function openSource(
   const requests = new Requests(createClient(settings), brakes, policy, settings.urls.join(', '));
   return {
     inspect: (signal) => inspectSource(requests, settings, signal),
-    inspectRelated: async (signal) => {
-      // One after the other: where one is refused, no other is still being asked for.
-      const inspected: RelatedIndex[] = [];
-      for (const related of settings.related) {
-        inspected.push(await inspectRelated(requests, related, signal));
-      }
-      return inspected;
-    },
+    inspectRelated: (indices, signal) =>
+      inspectRelated(requests, settings.related, { index: settings.index, indices }, signal),
     count: (interval, signal, scope = settings) => countInterval(requests, scope, interval, signal),
     openWindow: (interval, signal, scope = settings) =>
       openWindowPit(requests, scope, interval, signal),
@@ -113,8 +112,8 @@ export function openSource(
     closePit: (pitId) => closePit(requests, pitId),
     messages: (index, request) => searchMessages(requests, index, request),
     exists: (index, id, signal) => messageExists(requests, index, id, signal),
-    records: (related, request) => searchRecords(requests, related, request),
-    recordPages: (related, messageId, page) => readRecordPages(requests, related, messageId, page),
+    records: (related, values, request) => searchRecords(requests, related, values, request),
+    recordPages: (related, values, page) => readRecordPages(requests, related, values, page),
     liftIdleLimit: () => limiter.liftIfIdle(),
     close: () => requests.close(),
   };

@@ -1,6 +1,6 @@
 import { groupBy } from '../group-by.js';
 import { pointsInTimeLost } from '../elasticsearch/faults.js';
-import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
+import { relatedFor, type RelatedIndex, type RelatedSource } from '../elasticsearch/join.js';
 import { BROKEN_READ } from '../elasticsearch/related.js';
 import type { Source } from '../elasticsearch/source.js';
 import { isFault } from '../fault.js';
@@ -23,12 +23,17 @@ const LARGE_TRIES = 3;
 /** What all batches of a process share. */
 export interface Workshop {
   readonly source: Source;
-  readonly related: readonly RelatedIndex[];
+  readonly related: readonly RelatedSource[];
   readonly budget: Budget;
   readonly shares: MemoryShares;
   readonly pageSize: PageSize;
   /** This process's staging directory. */
   readonly staging: string;
+}
+
+/** The same for messages of one index. */
+interface IndexWorkshop extends Omit<Workshop, 'related'> {
+  readonly related: readonly RelatedIndex[];
 }
 
 export interface BatchOutcome {
@@ -49,8 +54,9 @@ export async function carryBatch(
 ): Promise<BatchOutcome> {
   const failed: FailedMessage[] = [];
   try {
-    for (const messages of groupBy(batch.messages, ({ index }) => index).values()) {
-      failed.push(...(await carryMessages(workshop, messages, writer, signal)));
+    for (const [index, messages] of groupBy(batch.messages, (message) => message.index)) {
+      const own = { ...workshop, related: relatedFor(workshop.related, index) };
+      failed.push(...(await carryMessages(own, messages, writer, signal)));
     }
     signal.throwIfAborted();
     const written = await writer.finish();
@@ -64,7 +70,7 @@ const TOO_LARGE = { kind: 'too-large' } as const;
 
 /** Messages of one index, page by page, each as large as the answers so far allow. */
 async function carryMessages(
-  workshop: Workshop,
+  workshop: IndexWorkshop,
   messages: readonly ClaimedMessage[],
   writer: BatchWriter,
   signal: AbortSignal,
@@ -80,7 +86,7 @@ async function carryMessages(
 
 /** A page in one piece where that fits, else its halves, down to single messages, which are read alone. */
 async function carryTogether(
-  workshop: Workshop,
+  workshop: IndexWorkshop,
   page: readonly ClaimedMessage[],
   writer: BatchWriter,
   signal: AbortSignal,
@@ -101,7 +107,7 @@ async function carryTogether(
 }
 
 async function carryPage(
-  { source, related, shares, pageSize }: Workshop,
+  { source, related, shares, pageSize }: IndexWorkshop,
   page: readonly ClaimedMessage[],
   writer: BatchWriter,
   signal: AbortSignal,
@@ -116,16 +122,16 @@ async function carryPage(
   reached('records-read');
   pageSize.saw(page.length, fetched);
   const slab = new Slab(shares.pageBytes);
-  for (const { message, hit, related: records, revision } of fetched.messages) {
+  for (const { message, hit, related: records, revision, counts } of fetched.messages) {
     const document = assembleDocument(message, hit, records, slab);
-    await writer.add(message, { kind: 'bytes', bytes: document }, revision);
+    await writer.add(message, { kind: 'bytes', bytes: document }, revision, counts);
   }
   await writer.flush();
   return fetched.failed;
 }
 
 async function carryLarge(
-  { source, related, shares, staging }: Workshop,
+  { source, related, shares, staging }: IndexWorkshop,
   message: ClaimedMessage,
   writer: BatchWriter,
   signal: AbortSignal,
@@ -136,7 +142,8 @@ async function carryLarge(
       const request = { source, related, maxBytes: shares.largeBytes, signal, spool };
       const fetched = await fetchLarge(request, message);
       if (fetched.kind === 'failed') return [fetched];
-      await writer.add(message, { kind: 'staged', content: fetched.content }, fetched.revision);
+      const { content, revision, counts } = fetched;
+      await writer.add(message, { kind: 'staged', content }, revision, counts);
       await writer.flush();
       return [];
     } catch (error) {

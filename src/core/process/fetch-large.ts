@@ -1,14 +1,22 @@
 import { byIndexAndId, type Hit } from '../elasticsearch/hit.js';
-import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
-import { sortValue } from '../elasticsearch/related.js';
+import { fieldsOfMessages, refuseUnknown, type RelatedIndex } from '../elasticsearch/join.js';
+import { sortValue, type JoinValues } from '../elasticsearch/related.js';
 import { Fault, isFault } from '../fault.js';
 import type { Spool } from '../objects/spool.js';
 import type { Content } from '../objects/target.js';
 import { reached } from '../steps.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
-import type { FailedMessage } from '../tracking/outcomes.js';
+import type { FailedMessage, RecordCount } from '../tracking/outcomes.js';
 import { arrayEnd, arrayStart, documentEnd, documentStart, recordSeparator } from './document.js';
-import { failure, idOf, pickFound, unindexedKey, type FetchRequest } from './fetch.js';
+import {
+  failure,
+  idOf,
+  pickFound,
+  unindexedId,
+  unindexedValue,
+  type FetchRequest,
+} from './fetch.js';
+import { joinValuesOf } from './join-table.js';
 import { Revision } from './revision.js';
 
 export interface LargeFetchRequest extends FetchRequest {
@@ -20,6 +28,8 @@ export interface LargeFetchRequest extends FetchRequest {
 export interface FetchedLarge {
   readonly kind: 'fetched';
   readonly content: Content;
+  /** How many records there are of each related index. */
+  readonly counts: readonly RecordCount[];
   /** See Revision. */
   readonly revision: number | undefined;
 }
@@ -33,17 +43,22 @@ export async function fetchLarge(
   message: ClaimedMessage,
 ): Promise<FetchedLarge | FailedMessage> {
   const { related, spool } = request;
-  const unindexed = unindexedKey(related, message);
+  const unindexed = unindexedId(related, message);
   if (unindexed) return failure(message, 'unindexed_key', unindexed);
   try {
     const revision = new Revision();
-    const failed = await writeMessage(request, message, revision);
-    if (failed) return failed;
-    for (const one of related) await writeRecords(request, one, message, revision);
+    const written = await writeMessage(request, message, revision);
+    if ('kind' in written) return written;
+    const counts: RecordCount[] = [];
+    for (const [i, one] of related.entries()) {
+      const values = written.values[i];
+      const records = await writeRecords(request, one, values, revision);
+      counts.push(values ? records : 'no value');
+    }
     await spool.write(documentEnd);
     const content = await spool.finish();
     reached('document-staged');
-    return { kind: 'fetched', content, revision: revision.value };
+    return { kind: 'fetched', content, counts, revision: revision.value };
   } catch (error) {
     if (isFault(error) && error.code === 'too_large')
       return failure(message, 'too_large', error.message);
@@ -51,29 +66,37 @@ export async function fetchLarge(
   }
 }
 
-/** The document up to and with the message's source. A function of its own: its bytes are let go before records are read. */
+/**
+ * The document up to and with the message's source, and the values of its joins. A function of its own: its bytes are let go
+ * before records are read.
+ */
 async function writeMessage(
   request: LargeFetchRequest,
   message: ClaimedMessage,
   revision: Revision,
-): Promise<FailedMessage | undefined> {
+): Promise<{ readonly values: readonly (JoinValues | undefined)[] } | FailedMessage> {
   const found = await messageAlone(request, message);
   if ('kind' in found) return found;
+  refuseUnknown(request.related, message.index);
+  const joined = { message, hit: found.hit };
+  const unindexed = unindexedValue(request.related, joined);
+  if (unindexed) return failure(message, 'unindexed_key', unindexed);
   revision.add(found.hit);
   await request.spool.write(Buffer.from(documentStart(message)));
   await writeSource(request.spool, found.hit);
-  return undefined;
+  return { values: request.related.map((one) => joinValuesOf(one, joined)) };
 }
 
 async function messageAlone(
-  { source, maxBytes, signal }: LargeFetchRequest,
+  { source, related, maxBytes, signal }: LargeFetchRequest,
   message: ClaimedMessage,
 ): Promise<{ hit: Hit } | FailedMessage> {
   const { index } = message;
   const id = idOf(message);
   let bytes = 0;
   const beyond = (length: number) => (bytes = length);
-  const ask = () => source.messages(index, { ids: [id], maxBytes, beyond, signal });
+  const docValues = fieldsOfMessages(related);
+  const ask = () => source.messages(index, { ids: [id], docValues, maxBytes, beyond, signal });
   let answer = await ask();
   if (answer.kind === 'too-large' && answer.reason === 'server-memory') {
     // Is it this document, or is the server short of memory for whatever is asked? The cheapest question is
@@ -101,23 +124,30 @@ async function messageAlone(
 async function writeRecords(
   { source, maxBytes, signal, spool }: LargeFetchRequest,
   related: RelatedIndex,
-  message: ClaimedMessage,
+  values: JoinValues | undefined,
   revision: Revision,
-): Promise<void> {
+): Promise<number> {
   await spool.write(Buffer.from(arrayStart(related.name)));
   revision.list(related.name);
-  let first = true;
-  const pages = source.recordPages(related, idOf(message), { maxBytes, signal });
+  let count = 0;
+  const pages =
+    values && !related.absent ? source.recordPages(related, values, { maxBytes, signal }) : NONE;
   for await (const run of inOrder(related, pages, maxBytes)) {
     for (const hit of run) {
-      if (!first) await spool.write(recordSeparator);
-      first = false;
+      if (count > 0) await spool.write(recordSeparator);
+      count += 1;
       revision.add(hit);
       await writeSource(spool, hit);
     }
   }
   await spool.write(arrayEnd);
+  return count;
 }
+
+/** No page of records. */
+const NONE: AsyncIterable<readonly Hit[]> = {
+  [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }),
+};
 
 async function writeSource(spool: Spool, { index, id, source }: Hit): Promise<void> {
   if (!source) throw new Error(`${index}: ${id} has no source to be written`);

@@ -1,17 +1,24 @@
 import { anySignal } from '../any-signal.js';
 import type { Documents, TooLarge } from '../elasticsearch/documents.js';
 import type { Hit } from '../elasticsearch/hit.js';
-import type { RelatedIndex } from '../elasticsearch/inspect-related.js';
+import {
+  fieldsOfMessages,
+  ID,
+  INDEX,
+  refuseUnknown,
+  type RelatedIndex,
+} from '../elasticsearch/join.js';
 import { orderRecords } from '../elasticsearch/related.js';
 import type { Source } from '../elasticsearch/source.js';
 import { MAX_HITS } from '../elasticsearch/query.js';
 import { runPool } from '../pool.js';
 import { reached } from '../steps.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
-import type { FailedMessage } from '../tracking/outcomes.js';
+import type { FailedMessage, RecordCount } from '../tracking/outcomes.js';
 import type { RecordList } from './document.js';
 import type { FailureCode } from './failures.js';
 import { IdTable } from './id-table.js';
+import { joinValues, JoinTable, ValueTables, type JoinedMessage } from './join-table.js';
 import { Revision } from './revision.js';
 
 /** A message with its records, as they lie in the answers they came in. */
@@ -19,6 +26,8 @@ export interface FetchedMessage {
   readonly message: ClaimedMessage;
   readonly hit: Hit;
   readonly related: readonly RecordList[];
+  /** How many records there are of each related index. */
+  readonly counts: readonly RecordCount[];
   /** See Revision. */
   readonly revision: number | undefined;
 }
@@ -38,6 +47,7 @@ export type Fetched =
 
 export interface FetchRequest {
   readonly source: Source;
+  /** Those that belong to the messages' index. */
   readonly related: readonly RelatedIndex[];
   /** Most bytes of one answer. */
   readonly maxBytes: number;
@@ -55,47 +65,66 @@ export async function fetchMessages(
   const { source, related, maxBytes, signal } = request;
   const failed: FailedMessage[] = [];
   const searchable = claimed.filter((message) => {
-    const unindexed = unindexedKey(related, message);
+    const unindexed = unindexedId(related, message);
     if (unindexed) failed.push(failure(message, 'unindexed_key', unindexed));
     return !unindexed;
   });
   const index = searchable[0]?.index;
   if (index === undefined) return { kind: 'fetched', messages: [], failed, fill: 0, tookMs: 0 };
 
-  const answer = await source.messages(index, { ids: searchable.map(idOf), maxBytes, signal });
+  const docValues = fieldsOfMessages(related);
+  const ids = searchable.map(idOf);
+  const answer = await source.messages(index, { ids, docValues, maxBytes, signal });
   if (answer.kind === 'too-large') return answer;
   reached('messages-read');
-  const found = pickFound(searchable, answer.hits, failed);
+  const found = pickFound(searchable, answer.hits, failed).filter((one) => {
+    const unindexed = unindexedValue(related, one);
+    if (unindexed) failed.push(failure(one.message, 'unindexed_key', unindexed));
+    return !unindexed;
+  });
   if (found.length === 0)
     return { kind: 'fetched', messages: [], failed, ...weightOf([answer], maxBytes) };
 
-  const ids = found.map(({ message }) => idOf(message));
-  const records: Documents[] = [];
+  refuseUnknown(related, index);
+  const values = new ValueTables(found);
+  const tables = related.map((one) => new JoinTable(one, found, values));
+  const records: (Documents | undefined)[] = [];
   const waiting = related.entries();
   // A pool, so that where one search fails none goes on behind it.
   await runPool(
     related.length,
     () => Promise.resolve(waiting.next().value),
     async ([i, one], failed) => {
+      const wanted = one.absent ? undefined : tables[i]?.values;
+      if (!wanted) return;
+      if (wanted.some((some) => some.length > MOST_VALUES)) {
+        records[i] = { kind: 'too-large', reason: 'hits' };
+        return;
+      }
       const either = anySignal(signal, failed);
-      records[i] = await source.records(one, { ids, maxBytes, signal: either });
+      records[i] = await source.records(one, wanted, { maxBytes, signal: either });
     },
   );
-  const large = records.find((one) => one.kind === 'too-large');
-  if (large) return large;
-  const table = new IdTable(found.map(({ message }) => message.id));
-  const lists = related.map((one, i) => recordsByMessage(one, table, records[i]));
+  const large = records.find((one) => one?.kind === 'too-large');
+  if (large?.kind === 'too-large') return large;
+  const lists = tables.map((table, i) => recordsByMessage(related[i], table, records[i]));
   const revision = new Revision();
   return {
     kind: 'fetched',
     messages: found.map(({ message, hit }, place) => {
       const own = related.map(({ name }, i) => ({ name, records: lists[i]?.[place] ?? [] }));
-      return { message, hit, related: own, revision: revisionOf(revision, hit, own) };
+      const counts = own.map((list, i) =>
+        tables[i]?.lacksValue[place] ? 'no value' : list.records.length,
+      );
+      return { message, hit, related: own, counts, revision: revisionOf(revision, hit, own) };
     }),
     failed,
-    ...weightOf([answer, ...records], maxBytes),
+    ...weightOf([answer, ...records.filter((one) => one !== undefined)], maxBytes),
   };
 }
+
+/** Elasticsearch's `index.max_terms_count`: most values of one `terms` query. */
+const MOST_VALUES = 65_536;
 
 /** @param revision is begun anew */
 function revisionOf(
@@ -161,20 +190,43 @@ export function pickFound(
   });
 }
 
-/** Why a message's records can't be searched for, if they can't. */
-export function unindexedKey(
+/** Why the records of a message of this id can't be searched for, if they can't. */
+export function unindexedId(
   related: readonly RelatedIndex[],
   message: ClaimedMessage,
 ): string | undefined {
-  // An id has at most as many characters as bytes.
-  const maybe = related.filter(({ longestKey }) => message.id.length > longestKey);
-  if (maybe.length === 0) return undefined;
-  const { length } = idOf(message);
-  const short = maybe.find(({ longestKey }) => length > longestKey);
-  return (
-    short &&
-    `${short.index}.${short.key} indexes ids of up to ${short.longestKey} characters (ignore_above), this one has ${length}`
-  );
+  for (const { index, join } of related) {
+    for (const { key, on, longestKey } of join) {
+      // An id has at most as many characters as bytes.
+      if (on !== ID || message.id.length <= longestKey) continue;
+      const { length } = idOf(message);
+      if (length > longestKey)
+        return `${index}.${key} indexes ids of up to ${longestKey} characters (ignore_above), this one has ${length}`;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Why the records of a message that was read can't be searched for by its fields, if they can't: a value is not among its doc
+ * values, or not in the records' index, since it is too long (`ignore_above`). It must not look like a message without a value.
+ */
+export function unindexedValue(
+  related: readonly RelatedIndex[],
+  joined: JoinedMessage,
+): string | undefined {
+  for (const { index, join } of related) {
+    for (const { key, on, longestKey, longestOn, onPaths } of join) {
+      if (on === ID) continue;
+      const isIgnored = joined.hit.ignored.some((name) => onPaths.includes(name));
+      if (on !== INDEX && isIgnored)
+        return `a value of its field ${on} has more than the ${longestOn} characters that are indexed (ignore_above)`;
+      const long = joinValues(joined, on).find((value) => value.length > longestKey);
+      if (long !== undefined)
+        return `${index}.${key} indexes values of up to ${longestKey} characters (ignore_above), its ${on} has ${long.length}`;
+    }
+  }
+  return undefined;
 }
 
 export function failure(
@@ -192,26 +244,14 @@ export function idOf({ id }: ClaimedMessage): string {
 
 /** Records by the place of the message they belong to, in the contract's order. */
 function recordsByMessage(
-  related: RelatedIndex,
-  table: IdTable,
+  related: RelatedIndex | undefined,
+  table: JoinTable,
   records: Documents | undefined,
 ): readonly (readonly Hit[])[] {
-  const lists: Hit[][] = Array.from({ length: table.size }, () => []);
-  for (const hit of records?.kind === 'hits' ? records.hits : []) {
-    for (const place of placesOf(related, table, hit)) lists[place]?.push(hit);
+  const lists: Hit[][] = table.lacksValue.map(() => []);
+  if (!related || records?.kind !== 'hits') return lists;
+  for (const hit of records.hits) {
+    for (const place of table.placesOf(hit)) lists[place]?.push(hit);
   }
   return lists.map((list) => orderRecords(related, list));
-}
-
-/** The messages a record belongs to, each once; -1 for values that are none of those asked for. */
-function placesOf({ key, index }: RelatedIndex, table: IdTable, hit: Hit): Iterable<number> {
-  const { body, field, valueStart, valueEnd, otherValues } = hit;
-  if (valueEnd === 0 || field !== key)
-    throw new Error(`${index}: record ${hit.id} was found by ${key}, but has no doc values of it`);
-  const places = [table.find(body, valueStart, valueEnd)];
-  for (const value of otherValues) places.push(table.findText(String(value)));
-  // Left out, a document would lack it, and nobody would notice.
-  if (places.every((place) => place < 0))
-    throw new Error(`${index}: record ${hit.id} was found, but has no ${key} that was asked for`);
-  return places.length === 1 ? places : new Set(places);
 }

@@ -4,7 +4,7 @@ import { messageKey, type KeyStyle } from '../objects/keys.js';
 import type { Content, StoredObject, Target } from '../objects/target.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
-import type { MessageOutcome } from '../tracking/outcomes.js';
+import type { MessageOutcome, RecordCount } from '../tracking/outcomes.js';
 import { failure } from './fetch.js';
 import type { BatchWriter, Document } from './writer.js';
 
@@ -39,8 +39,13 @@ export class MessageWriter implements BatchWriter {
   }
 
   /** Only begins the upload: `flush` awaits it. */
-  add(message: ClaimedMessage, document: Document, revision: number | undefined): Promise<void> {
-    this.#uploads.push(this.#upload(message, document, revision));
+  add(
+    message: ClaimedMessage,
+    document: Document,
+    revision: number | undefined,
+    counts?: readonly RecordCount[],
+  ): Promise<void> {
+    this.#uploads.push(this.#upload(message, document, revision, counts));
     return Promise.resolve();
   }
 
@@ -54,6 +59,7 @@ export class MessageWriter implements BatchWriter {
     message: ClaimedMessage,
     document: Document,
     revision: number | undefined,
+    counts: readonly RecordCount[] | undefined,
   ): Promise<void> {
     const { id, index } = message;
     const plain = this.#batch.plainKeyIndex === index;
@@ -64,7 +70,7 @@ export class MessageWriter implements BatchWriter {
       this.#outcomes.push(failure(message, 'upload_failed', stored.refused, 'upload'));
     else {
       const object = { ...stored, revision };
-      this.#outcomes.push({ kind: 'completed', message, url: stored.url, object });
+      this.#outcomes.push({ kind: 'completed', message, url: stored.url, object, counts });
     }
   }
 

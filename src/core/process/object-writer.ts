@@ -7,7 +7,7 @@ import type { Spool } from '../objects/spool.js';
 import type { Content } from '../objects/target.js';
 import { reached } from '../steps.js';
 import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
-import type { BatchObject, MessageOutcome } from '../tracking/outcomes.js';
+import type { BatchObject, MessageOutcome, RecordCount } from '../tracking/outcomes.js';
 import { indexText, type IndexedDocument } from './batch-index.js';
 import { failure, idOf } from './fetch.js';
 import { GZIP, MemberWriter } from './members.js';
@@ -29,6 +29,7 @@ export class ObjectWriter implements BatchWriter {
   readonly #spools: { readonly object: Spool; readonly index: Spool };
   readonly #members: MemberWriter;
   readonly #messages: ClaimedMessage[] = [];
+  readonly #counts: (readonly RecordCount[] | undefined)[] = [];
   readonly #documents: IndexedDocument[] = [];
 
   constructor(
@@ -46,8 +47,10 @@ export class ObjectWriter implements BatchWriter {
     message: ClaimedMessage,
     document: Document,
     revision: number | undefined,
+    counts?: readonly RecordCount[],
   ): Promise<void> {
     this.#messages.push(message);
+    this.#counts.push(counts);
     const place =
       document.kind === 'bytes'
         ? await this.#members.line(document.bytes.length, [document.bytes])
@@ -82,7 +85,12 @@ export class ObjectWriter implements BatchWriter {
     }
     reached('batch-uploaded');
     return {
-      outcomes: this.#messages.map((message) => ({ kind: 'completed', message, url: stored.url })),
+      outcomes: this.#messages.map((message, i) => ({
+        kind: 'completed',
+        message,
+        url: stored.url,
+        counts: this.#counts[i],
+      })),
       object: { ...stored, index: storedIndex },
     };
   }

@@ -1,6 +1,6 @@
 import type { Content } from '../objects/target.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
-import type { BatchObject, MessageOutcome } from '../tracking/outcomes.js';
+import type { BatchObject, MessageOutcome, RecordCount } from '../tracking/outcomes.js';
 
 /** A document to be written: in memory, or staged because it is large. */
 export type Document =
@@ -18,8 +18,14 @@ export interface BatchWriter {
    * Takes a document, one at a time: await it before the next.
    *
    * @param revision of the documents it was made of (see Revision); undefined where Elasticsearch gave none
+   * @param counts how many records it has of each related index; undefined where nobody counted
    */
-  add(message: ClaimedMessage, document: Document, revision: number | undefined): Promise<void>;
+  add(
+    message: ClaimedMessage,
+    document: Document,
+    revision: number | undefined,
+    counts?: readonly RecordCount[],
+  ): Promise<void>;
   /** Resolves when the memory or staged files of the documents taken so far are no longer needed. */
   flush(): Promise<void>;
   /** Ends the batch: every document taken is durable, or its message is among the failed. */

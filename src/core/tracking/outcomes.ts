@@ -12,7 +12,12 @@ export interface CompletedMessage {
   readonly url: string;
   /** The message's own object; undefined where a batch's object holds it. */
   readonly object?: WrittenObject & { readonly revision: number | undefined };
+  /** How many records it has of each related index, in the order of the configuration; undefined where nobody counted. */
+  readonly counts?: readonly RecordCount[] | undefined;
 }
+
+/** How many records of one related index a message has; `no value`: it lacks a field of the join, and so has none. */
+export type RecordCount = number | 'no value';
 
 export interface FailedMessage {
   readonly kind: 'failed';
