@@ -21,6 +21,8 @@ export class Fault extends Error {
   readonly retryAfterMs: number | undefined;
   /** The answer's HTTP status; undefined where there was no answer, or none of HTTP. */
   readonly status: number | undefined;
+  /** What is told, instead of a server that is down, of a fault that outlasts the time it is retried. */
+  readonly lasting: LastingFault | undefined;
 
   constructor(
     server: Server,
@@ -30,6 +32,7 @@ export class Fault extends Error {
     options: {
       retryAfterMs?: number | undefined;
       status?: number | undefined;
+      lasting?: LastingFault | undefined;
       cause?: unknown;
     } = {},
   ) {
@@ -39,7 +42,17 @@ export class Fault extends Error {
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
+    this.lasting = options.lasting;
   }
+}
+
+export interface LastingFault {
+  /** `usage` where the server is well, and only the user can change what is wrong. */
+  readonly kind: 'usage' | 'unavailable';
+  /** Subject and verb, as `MySQL has been read-only`; that the server was down, unless said. */
+  readonly says?: string;
+  /** What to do, as an imperative sentence. */
+  readonly advice: string | undefined;
 }
 
 export function isFault(error: unknown): error is Fault {

@@ -32,7 +32,8 @@ export interface RetryUse {
  *
  * @param attempt is told how much of `retryForMs` is left, in milliseconds, so that one that is never answered ends soon
  *   after it
- * @throws MigrateError `unavailable` once `retryForMs` have passed, without those spent on waiting for turns
+ * @throws MigrateError once `retryForMs` have passed, without those spent on waiting for turns: `unavailable`, or `usage` where
+ *   the fault says that waiting can't help
  */
 export async function retrying<T>(
   policy: RetryPolicy,
@@ -84,7 +85,7 @@ export async function retrying<T>(
       return await untilDown();
     } catch (error) {
       if (signal.aborted || !worthRepeating(error)) throw error;
-      if (left() <= (error.retryAfterMs ?? 0)) throw down(error, spent());
+      if (left() <= (error.retryAfterMs ?? 0)) throw down(error, spent(), policy);
       // By p-retry's clock the time is over, and by ours it is not: turns were waited for.
       await sleep(Math.min(left(), backoff), signal);
     }
@@ -112,17 +113,20 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-function down(fault: Fault, spentMs: number): MigrateError {
-  const { server, message, retryAfterMs } = fault;
+function down(fault: Fault, spentMs: number, { stop }: RetryPolicy): MigrateError {
+  const { server, message, retryAfterMs, lasting } = fault;
   const asked = retryAfterMs ? ` and asks for another ${seconds(retryAfterMs)}` : '';
-  return new MigrateError(
-    'unavailable',
-    `${server} was down for ${seconds(spentMs)}${asked}: ${message}`,
-    {
-      advice: `Run the same command again once ${server} answers, it goes on where it stopped; if it never did, correct its address in the configuration.`,
-      cause: fault,
-    },
-  );
+  const again = `Run the same command again once ${server} answers, it goes on where it stopped`;
+  const advice = lasting?.advice
+    ? `${lasting.advice} ${again}.`
+    : `${again}; if it never did, correct its address in the configuration.`;
+  // A run that is to stop waits for seconds only: what it meets in them need not last.
+  const kind = stop?.aborted ? 'unavailable' : (lasting?.kind ?? 'unavailable');
+  const says = lasting?.says ?? `${server} was down`;
+  return new MigrateError(kind, `${says} for ${seconds(spentMs)}${asked}: ${message}`, {
+    advice,
+    cause: fault,
+  });
 }
 
 function seconds(ms: number): string {

@@ -40,7 +40,12 @@ const TABLES = [
  */
 async function failUpdates(
   project: Project,
-  { table, errno, times }: { table: string; errno: number; times: number },
+  {
+    table,
+    errno,
+    times,
+    message = 'trouble',
+  }: { table: string; errno: number; times: number; message?: string },
 ): Promise<void> {
   const trouble =
     'CREATE TABLE IF NOT EXISTS trouble (name CHAR(32) PRIMARY KEY, n INT) ENGINE=MyISAM';
@@ -51,7 +56,7 @@ async function failUpdates(
     `CREATE TRIGGER trouble_${table} BEFORE UPDATE ON ${table} FOR EACH ROW
      IF (SELECT n FROM trouble WHERE name = '${table}') > 0 THEN
        UPDATE trouble SET n = n - 1 WHERE name = '${table}';
-       SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = ${errno}, MESSAGE_TEXT = 'trouble';
+       SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = ${errno}, MESSAGE_TEXT = '${message}';
      END IF`,
   );
 }
@@ -70,13 +75,20 @@ describe.concurrent('MySQL: a run completes, and no message pays, through', PATI
     { errno: 1213, fault: 'deadlocks' },
     { errno: 1205, fault: 'lock wait timeouts' },
     { errno: 1317, fault: 'interrupted statements' },
-    { errno: 1290, fault: 'a server that is read-only for a while' },
+    {
+      errno: 1290,
+      fault: 'a server that is read-only for a while',
+      message: 'The MariaDB server is running with the --read-only option',
+    },
     { errno: 1836, fault: 'a MySQL in read-only mode for a while' },
-  ])('$fault ($errno)', async ({ errno }) => {
+    { errno: 1180, fault: 'transactions that a cluster does not certify' },
+    { errno: 1020, fault: 'rows that changed under the transaction' },
+    { errno: 1047, fault: 'a node that is not ready' },
+  ])('$fault ($errno)', async ({ errno, ...said }) => {
     const migration = await prepare(sample, {});
     const { project } = migration;
     expect((await command(migration, 'db', 'migrate')).code).toBe(0);
-    for (const table of TABLES) await failUpdates(project, { table, errno, times: 2 });
+    for (const table of TABLES) await failUpdates(project, { table, errno, times: 2, ...said });
     await expectMigrated(migration, await migrate(migration));
     expect(await query(project, 'SELECT * FROM trouble WHERE n > 0')).toEqual([]);
   });

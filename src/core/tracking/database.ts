@@ -10,7 +10,8 @@ import {
 } from 'mysql2/promise';
 import { retrying, sleep, type RetryPolicy } from '../retry.js';
 import type { TrackingSettings } from '../settings.js';
-import { mysqlError } from './faults.js';
+import { classify, mysqlError } from './faults.js';
+import { lookAtServer, requireWriter, type ServerFacts } from './server.js';
 
 /**
  * Longest wait for one statement, in milliseconds; past it the connection counts as cut. Shorter where less than that is
@@ -56,6 +57,10 @@ export class Database implements Statements {
   readonly #pool: Pool;
   readonly #policy: RetryPolicy;
   readonly #sockets = new Set<Socket>();
+  readonly #idle = new Set<object>();
+  /** Counts how often connections turned out to lead to a server that can't be used any more. */
+  #generation = 0;
+  readonly #generations = new WeakMap<object, number>();
 
   constructor(settings: TrackingSettings, policy: RetryPolicy, connections: number) {
     this.#pool = createPool(poolOptions(settings, connections));
@@ -63,8 +68,14 @@ export class Database implements Statements {
     this.#pool.on('connection', (connection) => {
       const { stream } = connection as unknown as { stream: Socket };
       this.#sockets.add(stream);
-      stream.once('close', () => this.#sockets.delete(stream));
+      this.#generations.set(connection, this.#generation);
+      stream.once('close', () => {
+        this.#sockets.delete(stream);
+        this.#idle.delete(connection);
+      });
     });
+    this.#pool.on('release', (connection) => this.#idle.add(connection));
+    this.#pool.on('acquire', (connection) => this.#idle.delete(connection));
   }
 
   rows<T>(sql: string, parameters?: readonly Parameter[]): Promise<T[]> {
@@ -77,8 +88,9 @@ export class Database implements Statements {
 
   /** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.session(async (on) => {
-      await on.change('START TRANSACTION');
+    return this.#retried('write', async (on) => {
+      // READ WRITE: a writer that was demoted refuses it, before anything is read from it that no longer holds.
+      await on.change('START TRANSACTION READ WRITE');
       try {
         const result = await work(on);
         await on.change('COMMIT');
@@ -98,11 +110,14 @@ export class Database implements Statements {
 
   /** Runs `work` on one connection, for session-bound things such as GET_LOCK; it must be safe to run again. */
   session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+    return this.#retried('any', work);
+  }
+
+  #retried<T>(access: Access, work: (on: Statements) => Promise<T>): Promise<T> {
     // Never aborted: a statement is short, and cutting one off would leave its outcome unknown.
     const { signal } = new AbortController();
-    return retrying(this.#policy, (leftMs) => this.#connected(work, statementTimeout(leftMs)), {
-      signal,
-    });
+    const attempt = (leftMs: number) => this.#connected(access, work, statementTimeout(leftMs));
+    return retrying(this.#policy, attempt, { signal });
   }
 
   /** Ends all connections; those whose server doesn't answer any more are cut after a second. */
@@ -123,18 +138,24 @@ export class Database implements Statements {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #connected<T>(work: (on: Statements) => Promise<T>, timeoutMs: number): Promise<T> {
+  async #connected<T>(
+    access: Access,
+    work: (on: Statements) => Promise<T>,
+    timeoutMs: number,
+  ): Promise<T> {
     const connection = await this.#take();
     try {
       const on = statementsOn(connection, timeoutMs);
-      await prepare(connection, on);
+      const facts = await prepare(connection, on);
+      if (access === 'write') requireWriter(facts);
       const result = await work(on);
       connection.release();
       return result;
     } catch (error) {
-      if (isBroken(error)) cut(connection);
+      const product = prepared.get(connection.connection)?.product;
+      if (isBroken(error)) this.#abandon(connection);
       else connection.release();
-      throw mysqlError(error);
+      throw mysqlError(error, product);
     } finally {
       usedAt.set(connection.connection, Date.now());
     }
@@ -149,11 +170,31 @@ export class Database implements Statements {
       const connection = await this.#pool.getConnection().catch((error: unknown) => {
         throw mysqlError(error);
       });
-      if (await isThere(connection)) return connection;
+      const isOfOldServer = this.#generations.get(connection.connection) !== this.#generation;
+      if (!isOfOldServer && (await isThere(connection))) return connection;
       cut(connection);
     }
   }
+
+  /**
+   * Closes a connection that broke or whose server can't be used any more, and with it all the others: those that are
+   * idle now, those in use when they come back. After a failover they still lead to the old server, and the next ones
+   * are opened to wherever the address leads by then.
+   */
+  #abandon(connection: PoolConnection): void {
+    this.#generation += 1;
+    cut(connection);
+    for (const idle of this.#idle) {
+      this.#idle.delete(idle);
+      const { destroy, stream } = idle as { destroy: () => void; stream: Socket };
+      destroy.call(idle);
+      stream.destroy();
+    }
+  }
 }
+
+/** `write`: only a server that may be written to will do. */
+type Access = 'any' | 'write';
 
 function statementTimeout(leftMs: number): number {
   return Math.min(LONGEST_STATEMENT_MS, Math.max(SHORTEST_STATEMENT_MS, leftMs));
@@ -208,24 +249,23 @@ async function isThere(connection: PoolConnection): Promise<boolean> {
   );
 }
 
-const prepared = new WeakSet();
+const prepared = new WeakMap<object, ServerFacts>();
 
-/** Sets the session up, once per connection, before its first statement. */
-async function prepare({ connection }: PoolConnection, on: Statements): Promise<void> {
-  if (prepared.has(connection)) return;
+/** Sets the session up and asks what server it is on, once per connection, before its first statement. */
+async function prepare({ connection }: PoolConnection, on: Statements): Promise<ServerFacts> {
+  const known = prepared.get(connection);
+  if (known) return known;
+  const facts = await lookAtServer(on);
   for (const statement of SESSION) await on.change(statement);
-  prepared.add(connection);
+  prepared.set(connection, facts);
+  return facts;
 }
 
 /** After these the connection must not go back into the pool: a late answer could meet the next statement. */
 function isBroken(error: unknown): boolean {
-  const { fatal, code } = error as { fatal?: boolean; code?: string };
-  return (
-    fatal === true ||
-    code === 'PROTOCOL_SEQUENCE_TIMEOUT' ||
-    code === 'ECONNRESET' ||
-    code === 'EPIPE'
-  );
+  if ((error as { fatal?: boolean }).fatal === true) return true;
+  const { class: errorClass } = classify(error);
+  return errorClass === 'connection' || errorClass === 'read-only';
 }
 
 function poolOptions(settings: TrackingSettings, connections: number): PoolOptions {

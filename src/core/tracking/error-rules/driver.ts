@@ -1,0 +1,71 @@
+import type { DriverRule } from './rule.js';
+
+const AUTH_PLUGIN =
+  'Give the user a password plugin that this server has loaded and the client knows: caching_sha2_password, or mysql_native_password.';
+
+export const DRIVER_RULES: readonly DriverRule[] = [
+  {
+    class: 'connection',
+    codes: ['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ENOTCONN', 'ECANCELED'],
+    what: 'nothing listens there, or the connection was cut',
+  },
+  {
+    class: 'connection',
+    codes: ['ETIMEDOUT', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET'],
+    what: 'the host does not answer, or there is no way to it',
+  },
+  {
+    class: 'connection',
+    codes: ['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME', 'ESERVFAIL'],
+    what: 'the name of the host is not known, or the name server does not answer',
+  },
+  {
+    class: 'connection',
+    codes: ['ENOENT'],
+    what: 'the socket of a server on this host is not there (yet)',
+  },
+  {
+    class: 'connection',
+    codes: ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EADDRINUSE'],
+    what: 'this host is out of files, memory or ports for the moment',
+    advice: 'Raise the limit on open files (ulimit -n) on this host, or lower concurrency.',
+  },
+  {
+    class: 'connection',
+    codes: [
+      'PROTOCOL_CONNECTION_LOST',
+      'PROTOCOL_SEQUENCE_TIMEOUT',
+      'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
+      'PROTOCOL_ENQUEUE_AFTER_QUIT',
+      'PROTOCOL_PACKETS_OUT_OF_ORDER',
+      'ERR_STREAM_DESTROYED',
+      'ERR_STREAM_WRITE_AFTER_END',
+      'ERR_SOCKET_CLOSED',
+      'POOL_CLOSED',
+    ],
+    what: 'the server closed the connection, or did not answer a statement in time',
+  },
+  {
+    class: 'connection',
+    codes: ['HANDSHAKE_SSL_ERROR', 'HANDSHAKE_UNKNOWN_ERROR', 'EPROTO'],
+    what: 'the connection broke while it was opened; what is wrong with a certificate is exit 2',
+  },
+  {
+    class: 'refused',
+    codes: ['HANDSHAKE_NO_SSL_SUPPORT'],
+    what: 'TLS is asked for, and the server has none',
+    advice: 'The server offers no TLS: remove tracking.tls, or switch TLS on at the server.',
+  },
+  {
+    class: 'refused',
+    codes: ['AUTH_SWITCH_PLUGIN_ERROR', 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED'],
+    what: 'the server wants a password plugin that the client does not have or may not use',
+    advice: AUTH_PLUGIN,
+  },
+  {
+    class: 'refused',
+    codes: ['EACCES', 'EPERM'],
+    what: 'this process may not open the socket of the server',
+    advice: 'Let the user of this process read and write the socket, or connect by host and port.',
+  },
+];
