@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import type { AcceptFlags } from './accept.js';
 import { healthAddress, jobOrLast, milliseconds, processes, wholeNumber } from './arguments.js';
 import type { CommandContext, Globals, ProgramHooks } from './context.js';
 import { exitStatus, type Verdict } from './exit-codes.js';
@@ -101,14 +102,39 @@ export function addCommands(
     program,
     'retry',
     'Puts failed messages that have attempts left back to pending, and prints why they had failed.',
-    'es-migrate retry\nes-migrate retry --error missing --dry-run',
+    'es-migrate retry\nes-migrate retry --error missing --dry-run\nes-migrate retry --id 8f14e45f',
     [0, 1, 2, 3, 5, 130],
   )
     .option('--job <n>', 'only messages of this job', wholeNumber(1))
-    .option('--error <code>', 'only messages that failed with this code, permanent ones included')
-    .option('--force', 'also messages without attempts left and permanent failures')
+    .option(
+      '--error <code>',
+      'only messages that failed with this code, permanent and accepted ones included',
+    )
+    .option(
+      '--id <id>',
+      'only the message of this id, permanent, accepted, without attempts left or not',
+    )
+    .option('--force', 'also messages without attempts left, permanent failures and accepted ones')
     .option('--dry-run', 'only show what would be requeued');
   runs<RetryFlags>(retry, async () => (await import('./retry.js')).retry);
+
+  const accept = declare(
+    program,
+    'accept',
+    'Settles failed messages that cannot be had, or a window that cannot be read: they stay failed, are listed apart, and no longer make exit code 3.',
+    "es-migrate accept --error missing --dry-run\nes-migrate accept --error missing --reason 'deleted on request, ticket 4711'\nes-migrate accept --job 3 --window 7 --reason 'its shard is lost'",
+    [0, 1, 2, 5, 130],
+  )
+    .option('--job <n>', 'only messages of this job', wholeNumber(1))
+    .option('--window <n>', 'this window of the job, which could not be read whole', wholeNumber(1))
+    .option(
+      '--error <code>',
+      'messages that are failed with this code now; not those that fail later',
+    )
+    .option('--id <id>', 'the message of this id')
+    .option('--reason <text>', 'why it is settled; kept with user, host and time')
+    .option('--dry-run', 'only show what would be accepted, by code');
+  runs<AcceptFlags>(accept, async () => (await import('./accept.js')).accept);
 
   const resetStuck = declare(
     program,

@@ -1,9 +1,10 @@
-import type { ErrorsReport } from '../core/status/types.js';
+import type { ErrorsReport, FailedMessage } from '../core/status/types.js';
 import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
 import { counted, grouped } from './terminal/numbers.js';
+import { printable } from './terminal/printable.js';
 import { table } from './terminal/table.js';
 
 export interface ErrorsFlags {
@@ -31,18 +32,35 @@ export async function errors(
 
 function linesOf({ byCode, messages, truncated }: ErrorsReport): string[] {
   if (byCode.length === 0) return ['no message is failed'];
-  const codes = byCode.map(({ code, messages: count, permanent }) => {
-    return [code, grouped(count), permanent ? remedyOf(code) : 'requeued while attempts are left'];
-  });
+  const hasAccepted = byCode.some(({ accepted }) => accepted > 0);
+  const codes = byCode.map(({ code, messages: count, accepted, permanent }) => [
+    code,
+    grouped(count),
+    ...(hasAccepted ? [grouped(accepted)] : []),
+    permanent || accepted === count ? remedyOf(code) : 'requeued while attempts are left',
+  ]);
+  const head = ['code', 'messages', ...(hasAccepted ? ['accepted'] : []), 'what puts them back'];
+  const open = messages.filter(({ accepted }) => !accepted);
+  const settled = messages.filter(({ accepted }) => accepted);
   return [
-    table([['code', 'messages', 'what puts them back'], ...codes]),
+    table([head, ...codes]),
     '',
-    ...messages.map(
-      ({ messageId, index, jobId, batchId, stage, code, attempt, detail, at }) =>
-        `${at.toISOString()}  ${code}  ${JSON.stringify(messageId)} of ${index} (job ${jobId}, batch ${batchId}, ${stage}, attempt ${attempt}): ${oneLine(detail)}`,
-    ),
+    ...open.map(messageLine),
+    ...(settled.length > 0 ? ['', 'accepted:'] : []),
+    ...settled.flatMap((message) => [messageLine(message), ...acceptedLine(message)]),
     ...(truncated ? [`the first ${counted(messages.length, 'message')}; --limit shows more`] : []),
   ];
+}
+
+function messageLine(failed: FailedMessage): string {
+  const { messageId, index, jobId, batchId, stage, code, attempt, detail, at } = failed;
+  return `${at.toISOString()}  ${code}  ${JSON.stringify(messageId)} of ${index} (job ${jobId}, batch ${batchId}, ${stage}, attempt ${attempt}): ${oneLine(detail)}`;
+}
+
+function acceptedLine({ accepted }: FailedMessage): string[] {
+  if (!accepted) return [];
+  const { by, at, reason } = accepted;
+  return [`    accepted by ${printable(by)} at ${at.toISOString()}: ${printable(reason)}`];
 }
 
 function remedyOf(code: string): string {

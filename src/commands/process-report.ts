@@ -96,7 +96,7 @@ export function processVerdict(
     const failed = `${counted(failedInAll, 'message')} ${failedInAll === 1 ? 'is' : 'are'} failed`;
     return {
       code: EXIT.leftOver,
-      next: `${failed}: es-migrate errors says why, and what puts them back`,
+      next: `${failed}: es-migrate errors says why, and what puts them back; es-migrate accept settles what cannot be had`,
     };
   }
   if (failedWindows > 0) {

@@ -3,19 +3,20 @@ import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
-import { counted, grouped } from './terminal/numbers.js';
+import { acceptedOf, counted, grouped } from './terminal/numbers.js';
 
 export interface RetryFlags {
   readonly job?: number;
   readonly error?: string;
+  readonly id?: string;
   readonly force?: boolean;
   readonly dryRun?: boolean;
 }
 
 /** `es-migrate retry`. */
 export async function retry(flags: RetryFlags, context: CommandContext): Promise<Verdict> {
-  const { job, error, force = false, dryRun = false } = flags;
-  const options = { jobId: job, errorCode: error, force, dryRun };
+  const { job, error, id, force = false, dryRun = false } = flags;
+  const options = { jobId: job, errorCode: error, messageId: id, force, dryRun };
   return withConnections(
     context,
     { needs: { source: false, target: false }, sends: !dryRun, works: !dryRun },
@@ -23,17 +24,18 @@ export async function retry(flags: RetryFlags, context: CommandContext): Promise
     async ({ run, on }) => {
       const core = await import('../core/index.js');
       const outcome = await core.retry(run, on, options);
-      const { completed, left, requeued, remaining } = outcome;
-      const json = { completed, failed: left, requeued, remaining, ...(dryRun && { dryRun }) };
+      const { completed, left, accepted, requeued, acceptancesEnded, remaining } = outcome;
+      const counts = { completed, failed: left, accepted, requeued, acceptancesEnded, remaining };
+      const json = { ...counts, ...(dryRun && { dryRun }) };
       printResult(context, json, linesOf(outcome, options));
-      if (left === 0) return done;
-      return { code: EXIT.leftOver, next: stayFailed(left, force) };
+      const open = left - accepted;
+      return open === 0 ? done : { code: EXIT.leftOver, next: stayFailed(open, force) };
     },
   );
 }
 
 function linesOf(
-  { reasons, requeued, left, remaining }: RetryOutcome,
+  { reasons, requeued, acceptancesEnded, left, accepted, remaining }: RetryOutcome,
   { errorCode, dryRun }: RetryOptions,
 ): string[] {
   const why = reasons.map(({ code, messages }) => `  ${code}: ${grouped(messages)}`);
@@ -43,7 +45,12 @@ function linesOf(
   return [
     ...(why.length > 0 ? ['failed with:', ...why] : []),
     ...(why.length === 0 && errorCode !== undefined ? [none] : []),
-    `${counted(requeued, 'message')} ${did}; ${grouped(left)} stay failed, ${grouped(remaining)} remain to be processed`,
+    `${counted(requeued, 'message')} ${did}; ${grouped(left)} stay failed${acceptedOf(accepted)}, ${grouped(remaining)} remain to be processed`,
+    ...(acceptancesEnded > 0
+      ? [
+          `${grouped(acceptancesEnded)} of them had been accepted: that ${dryRun ? 'would end' : 'has ended'}`,
+        ]
+      : []),
   ];
 }
 

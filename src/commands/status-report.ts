@@ -1,18 +1,21 @@
-import type { Counts, StatusReport } from '../core/status/types.js';
-import { grouped, percent, spoken } from './terminal/numbers.js';
+import type { Counts, JobStatus, StatusReport } from '../core/status/types.js';
+import { acceptedOf, counted, grouped, percent, spoken } from './terminal/numbers.js';
 import { table } from './terminal/table.js';
 
 export function statusJson({ jobs, throttled, ...rest }: StatusReport): object {
   return {
-    jobs: jobs.map(({ jobId, from, to, status, expected, extracted, duplicates }) => {
+    jobs: jobs.map((job) => {
+      const { jobId, from, to, status, state, expected, extracted, duplicates } = job;
       return {
         jobId,
         from: from.toISOString(),
         to: to.toISOString(),
         status,
+        state,
         expected,
         extracted,
         duplicates,
+        failedWindows: job.failedWindows,
       };
     }),
     ...rest,
@@ -30,7 +33,7 @@ export function statusLines(report: StatusReport): string[] {
       grouped(job.jobId),
       shortInstant(job.from),
       shortInstant(job.to),
-      job.status,
+      stateWords(job),
       ...figures,
     ];
   });
@@ -45,7 +48,7 @@ export function statusLines(report: StatusReport): string[] {
         'job',
         'from',
         'to',
-        'status',
+        'state',
         'expected',
         'tracked',
         'pending',
@@ -57,7 +60,7 @@ export function statusLines(report: StatusReport): string[] {
     ]),
     '',
     table([
-      ['', 'total', 'pending', 'in progress', 'completed', 'failed'],
+      ['', 'total', 'pending', 'in progress', 'completed', 'failed', 'accepted'],
       row('messages', messages),
       row('batches', batches),
     ]),
@@ -73,16 +76,32 @@ export function statusLines(report: StatusReport): string[] {
         `${owner} slowed down ${spoken(seconds)} ago and is at ${percent(share)}: ${reason} at Elasticsearch`,
     ),
     ...jobs
-      .filter(({ failedWindows }) => failedWindows > 0)
-      .map(
-        ({ jobId, failedWindows }) =>
-          `job ${jobId}: ${grouped(failedWindows)} windows could not be read whole; extract it again`,
-      ),
+      .filter(({ failedWindows }) => failedWindows.length > 0)
+      .map(({ jobId, failedWindows }) => windowsLine(jobId, failedWindows)),
   ];
 }
 
-function row(name: string, { total, pending, inProgress, completed, failed }: Counts): string[] {
-  return [name, ...[total, pending, inProgress, completed, failed].map(grouped)];
+function row(name: string, counts: Counts): string[] {
+  const { total, pending, inProgress, completed, failed, accepted } = counts;
+  return [name, ...[total, pending, inProgress, completed, failed, accepted].map(grouped)];
+}
+
+function stateWords({ state, messages: { failed, accepted } }: JobStatus): string {
+  if (state !== 'done' || failed === 0) return state;
+  return `done, ${grouped(failed)} failed${acceptedOf(accepted)}`;
+}
+
+/** Windows named one by one; `accept` asks for their numbers. */
+const WINDOWS_NAMED = 10;
+
+function windowsLine(jobId: number, windows: JobStatus['failedWindows']): string {
+  const open = windows.filter(({ accepted }) => !accepted).map(({ windowId }) => windowId);
+  const settled = windows.length - open.length;
+  const accepted = settled > 0 ? `${counted(settled, 'window')} accepted as not read whole` : '';
+  if (open.length === 0) return `job ${jobId}: ${accepted}`;
+  const more = open.length > WINDOWS_NAMED ? ', …' : '';
+  const named = `${open.slice(0, WINDOWS_NAMED).join(', ')}${more}`;
+  return `job ${jobId}: ${counted(open.length, 'window')} could not be read whole (${named}); extract it again, or accept it with --window${accepted === '' ? '' : `; ${accepted}`}`;
 }
 
 /** Without the parts that are zero: `2024-10-01`, `2024-10-01T12:30Z`. */

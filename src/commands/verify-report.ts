@@ -1,7 +1,7 @@
 import { FINDING_KINDS, type Finding, type FindingKind } from '../core/verify/types.js';
 import type { VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
 import type { VerifiedJob } from '../core/verify/scope.js';
-import { counted, grouped } from './terminal/numbers.js';
+import { acceptedOf, counted, grouped } from './terminal/numbers.js';
 import { printable, shownId } from './terminal/printable.js';
 import { table } from './terminal/table.js';
 
@@ -11,7 +11,7 @@ const EXAMPLES = 3;
 /** `foreign` is counted in `orphaned`, too: both are objects no row points at. */
 export function verifyJson(outcome: VerifyOutcome): object {
   const { level, checked, found, ok, pending, failed, openWindows, counts, repaired } = outcome;
-  const { changedMeanwhile } = outcome;
+  const { changedMeanwhile, accepted, acceptedWindows } = outcome;
   const { missing, mismatched, orphaned, foreign, ...others } = found;
   return {
     level,
@@ -24,7 +24,9 @@ export function verifyJson(outcome: VerifyOutcome): object {
     ...others,
     pending,
     failed,
+    accepted,
     openWindows,
+    acceptedWindows,
     changedMeanwhile,
     counts,
     repaired: repaired ?? null,
@@ -98,7 +100,7 @@ const WORDS: Readonly<Record<FindingKind, string>> = {
   unfinished: 'uploads that were begun and never completed',
   changed: 'changed in Elasticsearch since; stored is what it held when it was read',
   deleted: 'deleted in Elasticsearch since; stored is what it held when it was read',
-  arrived: 'in Elasticsearch now, and read by no job',
+  arrived: 'in Elasticsearch now, and read by no job or accepted as missing',
   gone: 'not in the range any more; stored is what it held when it was read',
 };
 
@@ -118,14 +120,20 @@ function exampleLine({ jobId, message, batchId, key, detail }: Finding): string 
   return printable(`  ${where.join(', ')}: ${detail}`);
 }
 
-function leftLines({ level, pending, failed, openWindows }: VerifyOutcome): string[] {
+function leftLines(outcome: VerifyOutcome): string[] {
+  const { level, pending, failed, accepted, openWindows, acceptedWindows } = outcome;
   return [
     ...(pending > 0
       ? [
           `pending: ${grouped(pending)} not migrated yet${level === 'content' ? '; their batches were not read' : ''}`,
         ]
       : []),
-    ...(failed > 0 ? [`failed: ${grouped(failed)}; es-migrate errors says why`] : []),
+    ...(failed > 0
+      ? [`failed: ${grouped(failed)}${acceptedOf(accepted)}; es-migrate errors says why`]
+      : []),
+    ...(acceptedWindows > 0
+      ? [`${counted(acceptedWindows, 'window')} could not be read whole, and accepted as that`]
+      : []),
     ...(openWindows > 0 ? [`${counted(openWindows, 'window')} not read to the end yet`] : []),
   ];
 }
@@ -140,18 +148,30 @@ function repairedLines({ repaired }: VerifyOutcome): string[] {
 
 function lastLine(outcome: VerifyOutcome, options: VerifyOptions): string {
   if (outcome.ok && outcome.counts.tracked === 0) return 'There was nothing to prove: 0 messages';
-  if (outcome.ok) return `Nothing is missing: ${provenWords(outcome, options)}`;
+  const settled = acceptedWords(outcome);
+  if (outcome.ok) return `Nothing is missing${settled}: ${provenWords(outcome, options)}`;
   const wrong = FINDING_KINDS.filter((kind) => outcome.found[kind] > 0).map(
     (kind) => `${grouped(outcome.found[kind])} ${kind}`,
   );
-  const { pending, failed, openWindows } = outcome;
+  const { pending, failed, accepted, openWindows } = outcome;
   if (pending > 0) wrong.push(`${grouped(pending)} pending`);
-  if (failed > 0) wrong.push(`${grouped(failed)} failed`);
+  if (failed > accepted) wrong.push(`${grouped(failed - accepted)} failed`);
   if (openWindows > 0) wrong.push(`${counted(openWindows, 'window')} not read`);
   if (outcome.changedMeanwhile)
     wrong.push('messages were migrated while it ran; run es-migrate verify again');
   if (outcome.ended === 'stopped') wrong.push('it was stopped before the end');
-  return `NOT proven: ${wrong.join(', ')}`;
+  return `NOT proven: ${wrong.join(', ')}${settled}`;
+}
+
+/** What somebody has settled belongs to the verdict, whatever that is. */
+function acceptedWords({ accepted, acceptedWindows }: VerifyOutcome): string {
+  const words = [
+    ...(accepted > 0 ? [`${grouped(accepted)} failed and accepted`] : []),
+    ...(acceptedWindows > 0
+      ? [`${counted(acceptedWindows, 'window')} not read whole and accepted`]
+      : []),
+  ];
+  return words.length === 0 ? '' : ` (besides ${words.join(', ')})`;
 }
 
 function provenWords(

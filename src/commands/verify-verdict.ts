@@ -1,5 +1,5 @@
 import { countFindings } from '../core/verify/findings.js';
-import type { VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
+import type { Finding, VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
 import type { VerifiedJob } from '../core/verify/scope.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { counted } from './terminal/numbers.js';
@@ -33,7 +33,7 @@ function nextSteps(
   { level }: VerifyOptions,
   jobs: readonly VerifiedJob[],
 ): string[] {
-  const { found, pending, failed, openWindows, repaired, changedMeanwhile } = outcome;
+  const { found, pending, failed, accepted, openWindows, repaired, changedMeanwhile } = outcome;
   const ours =
     found.missing + found.mismatched + found.inconsistent + found.orphaned + found.unfinished;
   // `left` counts what is not ours to repair, too.
@@ -53,7 +53,14 @@ function nextSteps(
     steps.push('contradictions were put right: es-migrate verify looks at what they hid');
   if (pending > 0)
     steps.push('es-migrate process migrates what is pending, es-migrate verify looks again');
-  if (failed > 0) steps.push('es-migrate errors says why messages failed, and what puts them back');
+  if (failed > accepted)
+    steps.push(
+      'es-migrate errors says why messages failed, and what puts them back; es-migrate accept settles what cannot be had',
+    );
+  if (outcome.examples.some(isBack))
+    steps.push(
+      'accepted messages are at the source again: es-migrate retry --error missing puts them back, then es-migrate process',
+    );
   if (changedMeanwhile)
     steps.push(
       'messages were migrated while it ran: es-migrate verify proves it once that is over',
@@ -73,10 +80,17 @@ function nextSteps(
   return steps;
 }
 
+/** A message that was accepted as missing and has arrived again: it is tracked, so reading its range again adds nothing. */
+function isBack({ kind, message }: Finding): boolean {
+  return kind === 'arrived' && message !== undefined;
+}
+
 /** The commands that read again the ranges in which something arrived, or of which rows are gone. */
 function extractAgain({ examples }: VerifyOutcome, jobs: readonly VerifiedJob[]): string[] {
   const short = examples.filter(
-    ({ kind, batchId }) => kind === 'arrived' || (kind === 'inconsistent' && batchId === undefined),
+    (finding) =>
+      (finding.kind === 'arrived' && !isBack(finding)) ||
+      (finding.kind === 'inconsistent' && finding.batchId === undefined),
   );
   const jobIds = new Set(short.map(({ jobId }) => jobId));
   return jobs

@@ -18,6 +18,7 @@ export {
   type FailureCode,
 } from './process/failures.js';
 export type * from './process/types.js';
+export { accept } from './recover/accept.js';
 export { resetStuck } from './recover/reset-stuck.js';
 export { retry } from './recover/retry.js';
 export type * from './recover/types.js';

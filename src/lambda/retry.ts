@@ -25,11 +25,11 @@ export function retry(_event: unknown, context: Context): Promise<Retried> {
   return container.invoke(context, END_MS, async ({ run, on, log, meter }) => {
     const stuck = await resetStuck(run, on, { olderThanMs: 0, dryRun: false });
     const all = { jobId: undefined, errorCode: undefined, force: false, dryRun: false };
-    const { requeued, left, remaining } = await putBack(run, on, all);
+    const { requeued, left, accepted, remaining } = await putBack(run, on, all);
     const reset = stuck.batches.length + stuck.extractions.length;
     const outcome = { requeued, failed: left, remaining, reset };
     log.write({ level: 'info', message: 'retry', ...outcome });
-    meter.set('MessagesStandingFailed', left);
+    meter.set('MessagesStandingFailed', left - accepted);
     meter.set('Backlog', remaining);
     return outcome;
   });

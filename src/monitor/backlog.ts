@@ -5,13 +5,13 @@ import type { Part } from './part.js';
 
 const EVERY_MS = 60_000;
 
-/** Counts, once a minute, what is left to be done and what stands as failed. */
+/** Counts, once a minute, what is left to be done and what stands as failed and is not accepted. */
 export function watchBacklog(level: (name: MetricName, value: number) => void): Part {
   // By the connection for leases: it has little patience, and nobody is to wait for this.
   const count = async ({ leases }: Connections) => {
     const { messages } = await countBatches(leases);
     level('Backlog', messages.pending + messages.inProgress);
-    level('MessagesStandingFailed', messages.failed);
+    level('MessagesStandingFailed', messages.failed - messages.accepted);
   };
   return {
     connected: (on) => {

@@ -25,7 +25,7 @@ export const METRICS = {
   MessagesStandingFailed: {
     kind: 'level',
     unit: 'Count',
-    help: 'Messages that stand as failed, of all jobs.',
+    help: 'Messages that stand as failed and are not accepted, of all jobs.',
   },
   Backlog: { kind: 'level', unit: 'Count', help: 'Messages pending or in progress, of all jobs.' },
   BatchesCompleted: { kind: 'sum', unit: 'Count', help: 'Batches carried to their end.' },

@@ -10,6 +10,7 @@ const COMMANDS = [
   'run',
   'verify',
   'retry',
+  'accept',
   'reset-stuck',
   'status',
   'errors',

@@ -61,8 +61,10 @@ test('retriable failures go back, in new batches; permanent ones stay', async ()
   const outcome = await putBack();
   expect(outcome).toEqual({
     requeued: 9,
+    acceptancesEnded: 0,
     reasons: [{ code: 'upload_failed', messages: 9 }],
     left: 3,
+    accepted: 0,
     remaining: 9,
     completed: 18,
   });
@@ -217,8 +219,8 @@ describe('errors', () => {
     const jobId = await processed();
     const report = await errors(quietRun(), on, { limit: 100 });
     expect(report.byCode).toEqual([
-      { code: 'upload_failed', messages: 9, permanent: false },
-      { code: 'missing', messages: 3, permanent: true },
+      { code: 'upload_failed', messages: 9, accepted: 0, permanent: false },
+      { code: 'missing', messages: 3, accepted: 0, permanent: true },
     ]);
     expect(report.truncated).toBe(false);
     expect(report.messages.map(({ messageId }) => messageId).sort()).toEqual(

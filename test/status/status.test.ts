@@ -34,7 +34,7 @@ afterAll(() => tracking.drop());
 const look = (jobId?: number) => status(quietRun(), on, { jobId });
 
 test('of an empty database', async () => {
-  const none = { total: 0, pending: 0, inProgress: 0, completed: 0, failed: 0 };
+  const none = { total: 0, pending: 0, inProgress: 0, completed: 0, failed: 0, accepted: 0 };
   expect(await look()).toEqual({
     jobs: [],
     messages: none,
@@ -64,8 +64,16 @@ test('messages and batches by status, of all jobs and of one', async () => {
     inProgress: 10,
     completed: 9,
     failed: 1,
+    accepted: 0,
   });
-  expect(report.batches).toEqual({ total: 4, pending: 2, inProgress: 1, completed: 0, failed: 1 });
+  expect(report.batches).toEqual({
+    total: 4,
+    pending: 2,
+    inProgress: 1,
+    completed: 0,
+    failed: 1,
+    accepted: 0,
+  });
   expect(report.jobs).toMatchObject([
     {
       jobId: one.jobId,
@@ -76,7 +84,8 @@ test('messages and batches by status, of all jobs and of one', async () => {
       extracted: 25,
       duplicates: 0,
       messages: { total: 25, pending: 5, inProgress: 10, completed: 9, failed: 1 },
-      failedWindows: 0,
+      state: 'extracting',
+      failedWindows: [],
     },
     { jobId: two.jobId, extracted: 10, duplicates: 1, messages: { total: 10, pending: 10 } },
   ]);
@@ -90,6 +99,7 @@ test('messages and batches by status, of all jobs and of one', async () => {
     inProgress: 0,
     completed: 0,
     failed: 0,
+    accepted: 0,
   });
   expect(ofTwo.batches).toMatchObject({ total: 1, pending: 1 });
   await expect(look(4711)).rejects.toMatchObject({
@@ -107,7 +117,14 @@ test('a job that could not be read whole', async () => {
   const { jobId, lease } = await beginExtraction(database);
   await closeWindow(database, { jobId, lease }, 1, 'failed', 'said the test');
   expect(await closeJob(database, jobId, lease, 'failed')).toBe(true);
-  expect((await look()).jobs).toMatchObject([{ jobId, status: 'failed', failedWindows: 1 }]);
+  expect((await look()).jobs).toMatchObject([
+    {
+      jobId,
+      status: 'failed',
+      state: 'stopped',
+      failedWindows: [{ windowId: 1, detail: 'said the test', accepted: null }],
+    },
+  ]);
 });
 
 test('where a message is, in every index it occurs in', async () => {

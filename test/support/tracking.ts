@@ -54,6 +54,8 @@ export async function clear(database: Database): Promise<void> {
     'batch_progress',
     'message_tracking',
     'message_errors',
+    'acceptances',
+    'accepted_failures',
   ];
   for (const table of tables) await database.change(`DELETE FROM ${table}`);
 }

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claimBatch, heldBatches, releaseBatch } from '../../src/core/tracking/claims.js';
 import {
+  acceptFailed,
+  countAcceptable,
+  requireFailed,
+} from '../../src/core/tracking/acceptances.js';
+import {
   countBatches,
   countStuck,
   countJobs,
@@ -72,7 +77,7 @@ class ExplainingDatabase extends Database {
     if (!/^\s*(SELECT|UPDATE|DELETE)/.test(sql) || !sql.includes('message_tracking')) return;
     const plans = await on.rows<Plan>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters);
     for (const plan of plans)
-      if (plan.table === 't' || plan.table === 'message_tracking') this.seen.push({ sql, plan });
+      if (['t', 'm', 'message_tracking'].includes(plan.table ?? '')) this.seen.push({ sql, plan });
   }
 }
 
@@ -133,6 +138,15 @@ describe('no statement reads more messages than those it is about', () => {
       }
     },
     'count failures': () => countFailed(explaining, { force: false, maxAttempts: 5 }),
+    'count what may be accepted': () => countAcceptable(explaining, { errorCode: 'missing' }),
+    'look up one that failed': () =>
+      requireFailed(explaining, { messageId: 'message 3/4711' }).catch(() => undefined),
+    'requeue one': () =>
+      requeueFailed(explaining, { messageId: 'message 0/7', force: false, maxAttempts: 5 }, 500),
+    accept: () =>
+      acceptFailed(explaining, { errorCode: 'missing' }, { reason: 'gone', by: 'me@here' }, 500),
+    'accept one': () =>
+      acceptFailed(explaining, { messageId: 'message 0/7' }, { reason: 'gone', by: 'me@here' }, 500),
     'list failures': () => listFailed(explaining, { jobId: undefined, limit: 100 }),
     requeue: () => requeueFailed(explaining, { force: false, maxAttempts: 5 }, 500),
     reset: async () => {

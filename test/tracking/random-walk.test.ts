@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { acceptFailed } from '../../src/core/tracking/acceptances.js';
 import { claimBatch, releaseBatch, type ClaimedBatch } from '../../src/core/tracking/claims.js';
 import type { Database } from '../../src/core/tracking/database.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
@@ -42,6 +43,11 @@ const step = fc.oneof(
     errorCode: fc.constantFrom(undefined, 'missing', 'upload_failed'),
     batchSize: fc.integer({ min: 1, max: 12 }),
   }),
+  fc.record({
+    do: fc.constant('accept' as const),
+    errorCode: fc.constantFrom(undefined, 'missing', 'upload_failed'),
+    batchSize: fc.integer({ min: 1, max: 12 }),
+  }),
 ); // prettier-ignore
 
 /** Everything that was ever claimed, lost claims included: what holders of old tokens try must change nothing. */
@@ -64,6 +70,9 @@ async function take(
   } else if (next.do === 'requeue') {
     const { force, errorCode, batchSize } = next;
     await requeueFailed(database, { force, errorCode, maxAttempts: 2 }, batchSize);
+  } else if (next.do === 'accept') {
+    const { errorCode, batchSize } = next;
+    await acceptFailed(database, { errorCode }, { reason: 'gone', by: 'me@here' }, batchSize);
   } else {
     const batch = claims[next.which % claims.length];
     if (!batch) return;

@@ -37,6 +37,8 @@ describe('migrating', () => {
     const version = migrations.at(-1)?.version;
     expect(await migrateSchema(database)).toEqual({ applied: all, version });
     expect(await tables()).toEqual([
+      'acceptances',
+      'accepted_failures',
       'alert_episodes',
       'batch_progress',
       'extract_cursors',

@@ -8,6 +8,11 @@ export function counted(value: number, noun: string): string {
   return `${grouped(value)} ${noun}${value === 1 ? '' : noun.endsWith('ch') ? 'es' : 's'}`;
 }
 
+/** Behind a number of failed messages, how many of them are accepted: ` (3 accepted)`; nothing for 0. */
+export function acceptedOf(accepted: number): string {
+  return accepted > 0 ? ` (${grouped(accepted)} accepted)` : '';
+}
+
 /** `0.0625` → `6 %`. */
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;

@@ -42,6 +42,42 @@ export async function searchMessages(
   }
 }
 
+/** Those of some ids that an index holds, without their documents; none where there is no such index. */
+export async function existingMessages(
+  requests: Requests,
+  index: string,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Set<string>> {
+  const size = Math.min(MAX_HITS, ids.length + SPARE_HITS);
+  const query = jsonObject({ ids: jsonObject({ values: JSON.stringify(ids) }) });
+  const body = jsonObject({
+    size: String(size),
+    query,
+    sort: '["_doc"]',
+    _source: 'false',
+    track_total_hits: 'false',
+  });
+  const path = `/${indexPath(index)}/_search`;
+  try {
+    const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
+    if (answer === 'too-large') return await halves();
+    // Ids that occur under many routings may have pushed others out of the answer.
+    if (answer.hits.length >= size && ids.length > 1) return await halves();
+    return new Set(answer.hits.map(({ id }) => id));
+  } catch (error) {
+    if (isFault(error) && error.code === INDEX_MISSING) return new Set();
+    throw error;
+  }
+
+  async function halves(): Promise<Set<string>> {
+    const middle = Math.ceil(ids.length / 2);
+    const some = await existingMessages(requests, index, ids.slice(0, middle), signal);
+    const others = await existingMessages(requests, index, ids.slice(middle), signal);
+    return new Set([...some, ...others]);
+  }
+}
+
 /** Whether a message is there; its document is not asked for. */
 export async function messageExists(
   requests: Requests,

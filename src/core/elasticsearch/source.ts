@@ -9,7 +9,12 @@ import { inspectSource, type SourceIndices } from './inspect-source.js';
 import { MAX_HITS } from './query.js';
 import { Limiter, type SourceLimit } from './limiter.js';
 import type { RelatedIndex, RelatedSource } from './join.js';
-import { messageExists, searchMessages, type MessagesRequest } from './messages.js';
+import {
+  existingMessages,
+  messageExists,
+  searchMessages,
+  type MessagesRequest,
+} from './messages.js';
 import { leavesPauses, Pace } from './pace.js';
 import {
   closePit,
@@ -62,6 +67,8 @@ export interface Source {
    * the server answers. Tells a document too large for the server from a server short of memory.
    */
   exists(index: string, id: string, signal: AbortSignal): Promise<boolean>;
+  /** Those of some ids, 1,000 at most, that an index holds, without their documents; none where the index is gone. */
+  existing(index: string, ids: readonly string[], signal: AbortSignal): Promise<Set<string>>;
   /** Records of one related index that have one of these values in each field of the join. */
   records(related: RelatedIndex, values: JoinValues, request: DocumentsRequest): Promise<Documents>;
   /**
@@ -112,6 +119,7 @@ export function openSource(
     closePit: (pitId) => closePit(requests, pitId),
     messages: (index, request) => searchMessages(requests, index, request),
     exists: (index, id, signal) => messageExists(requests, index, id, signal),
+    existing: (index, ids, signal) => existingMessages(requests, index, ids, signal),
     records: (related, values, request) => searchRecords(requests, related, values, request),
     recordPages: (related, values, page) => readRecordPages(requests, related, values, page),
     liftIdleLimit: () => limiter.liftIfIdle(),

@@ -314,7 +314,7 @@ async function summarise(
   return {
     ...done,
     remaining: messages.pending + messages.inProgress,
-    failedInAll: all.failed,
+    failedInAll: all.failed - all.accepted,
     heldByOthers: held.held + extractions.held,
     holder: held.longest,
     failedWindows: await countFailedWindows(database, judged),

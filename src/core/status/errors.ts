@@ -20,9 +20,10 @@ export async function errors(
   const messages = await listFailed(database, { jobId, limit });
   const total = eligible.reduce((sum, { messages: count }) => sum + count, 0);
   return {
-    byCode: eligible.map(({ code, messages: count }) => ({
+    byCode: eligible.map(({ code, messages: count, accepted }) => ({
       code,
       messages: count,
+      accepted,
       permanent: isPermanent(code),
     })),
     messages,

@@ -3,7 +3,10 @@ export interface Counts {
   readonly pending: number;
   readonly inProgress: number;
   readonly completed: number;
+  /** Accepted ones included. */
   readonly failed: number;
+  /** Of those failed, the ones that `accept` has settled; of batches, those that hold them. */
+  readonly accepted: number;
 }
 
 export interface JobStatus {
@@ -11,13 +14,29 @@ export interface JobStatus {
   readonly from: Date;
   readonly to: Date;
   readonly status: 'running' | 'completed' | 'failed';
+  /**
+   * `extracting`, `processing`: somebody is at it; `done`: nothing is left to be tried; `stopped`: something is, and nobody is
+   * at it.
+   */
+  readonly state: 'extracting' | 'processing' | 'done' | 'stopped';
   readonly expected: number;
   readonly extracted: number;
   readonly duplicates: number;
   /** Messages of this job. */
   readonly messages: Counts;
-  /** Windows that could not be read whole. */
-  readonly failedWindows: number;
+  /** Windows that could not be read whole, in order of time. */
+  readonly failedWindows: readonly FailedWindow[];
+}
+
+export interface FailedWindow {
+  /** Counts the job's windows from 1. */
+  readonly windowId: number;
+  readonly from: Date;
+  readonly to: Date;
+  /** Why it could not be read whole. */
+  readonly detail: string;
+  /** Who settled that with `accept`, when and why; null where nobody has. */
+  readonly accepted: Acceptance | null;
 }
 
 /** A running process, on any host, that asks Elasticsearch for less than its configuration allows. */
@@ -55,8 +74,11 @@ export interface ErrorsReport {
   readonly byCode: readonly {
     readonly code: string;
     readonly messages: number;
+    /** Those of them that are accepted. */
+    readonly accepted: number;
     readonly permanent: boolean;
   }[];
+  /** Those that are accepted come last. */
   readonly messages: readonly FailedMessage[];
   /** True where there are more than `messages` lists. */
   readonly truncated: boolean;
@@ -72,4 +94,13 @@ export interface FailedMessage {
   readonly attempt: number;
   readonly detail: string;
   readonly at: Date;
+  /** Who settled this failure with `accept`, when and why; null where nobody has. */
+  readonly accepted: Acceptance | null;
+}
+
+export interface Acceptance {
+  /** User and host. */
+  readonly by: string;
+  readonly at: Date;
+  readonly reason: string;
 }

@@ -1,7 +1,10 @@
 import { groupBy } from '../group-by.js';
 import type { Counts, JobStatus } from '../status/types.js';
 import type { Database } from './database.js';
+import { isAccepted } from './failed-batches.js';
+import { listFailedWindows } from './failed-windows.js';
 import { ALL_JOBS, inScope, type JobSet } from './scope.js';
+import { isAcceptedWindow } from './windows.js';
 
 /** Completions over this long make the rate. */
 const RATE_MINUTES = 5;
@@ -12,10 +15,14 @@ interface BatchSums {
   total: number;
   processed: number;
   failed: number;
+  accepted: number;
+  accepted_batches: number;
 }
 
 const SUMS = `COUNT(*) AS batches, CAST(SUM(total_messages) AS UNSIGNED) AS total,
-  CAST(SUM(processed) AS UNSIGNED) AS processed, CAST(SUM(failed) AS UNSIGNED) AS failed`;
+  CAST(SUM(processed) AS UNSIGNED) AS processed, CAST(SUM(failed) AS UNSIGNED) AS failed,
+  CAST(SUM(IF(${isAccepted('batch_progress')}, failed, 0)) AS UNSIGNED) AS accepted,
+  CAST(SUM(${isAccepted('batch_progress')}) AS UNSIGNED) AS accepted_batches`;
 
 /** Messages and batches by status, of some jobs or of all, from the batches' counters (invariant 9). */
 export async function countBatches(
@@ -43,15 +50,17 @@ export async function countJobs(
     extracted: number;
     expected: number;
     duplicates: number;
-    failed_windows: number;
+    extracting: number;
+    working: number;
   }>(
     `SELECT j.job_id, j.start_date, j.end_date, j.status, j.extracted,
             CAST(COALESCE(w.expected, 0) AS UNSIGNED) AS expected,
             CAST(COALESCE(w.duplicates, 0) AS UNSIGNED) AS duplicates,
-            CAST(COALESCE(w.failed, 0) AS UNSIGNED) AS failed_windows
+            COALESCE(j.lease_expires_at >= NOW(6), FALSE) AS extracting,
+            EXISTS (SELECT 1 FROM batch_progress b WHERE b.job_id = j.job_id AND b.status = 'in_progress'
+                      AND b.lease_expires_at >= NOW(6)) AS working
      FROM job_runs j LEFT JOIN (
-       SELECT job_id, SUM(expected) AS expected, SUM(duplicates) AS duplicates, SUM(status = 'failed') AS failed
-       FROM extract_windows GROUP BY job_id) w ON w.job_id = j.job_id
+       SELECT job_id, SUM(expected) AS expected, SUM(duplicates) AS duplicates FROM extract_windows GROUP BY job_id) w ON w.job_id = j.job_id
      WHERE (? IS NULL OR j.job_id = ?) ORDER BY j.job_id`,
     [jobId ?? null, jobId ?? null],
   );
@@ -59,18 +68,24 @@ export async function countJobs(
     `SELECT job_id, status, ${SUMS} FROM batch_progress WHERE (? IS NULL OR job_id = ?) GROUP BY job_id, status`,
     [jobId ?? null, jobId ?? null],
   );
+  const windows = await listFailedWindows(database, jobId);
   const byJob = groupBy(sums, ({ job_id }) => job_id);
-  const counted = jobs.map((job) => ({
-    jobId: job.job_id,
-    from: job.start_date,
-    to: job.end_date,
-    status: job.status,
-    expected: job.expected,
-    extracted: job.extracted,
-    duplicates: job.duplicates,
-    messages: messageCounts(byJob.get(job.job_id) ?? []),
-    failedWindows: job.failed_windows,
-  }));
+  const counted = jobs.map((job) => {
+    const messages = messageCounts(byJob.get(job.job_id) ?? []);
+    const isHeld = { extracting: job.extracting === 1, working: job.working === 1 };
+    return {
+      jobId: job.job_id,
+      from: job.start_date,
+      to: job.end_date,
+      status: job.status,
+      state: stateOf(job.status, messages, isHeld),
+      expected: job.expected,
+      extracted: job.extracted,
+      duplicates: job.duplicates,
+      messages,
+      failedWindows: windows.get(job.job_id) ?? [],
+    };
+  });
   return { jobs: counted, messages: messageCounts(sums), batches: batchCounts(sums) };
 }
 
@@ -85,11 +100,12 @@ export async function countStuck(database: Database, jobId?: number): Promise<nu
   return row?.stuck ?? 0;
 }
 
-/** Windows that could not be read whole. */
+/** Windows that could not be read whole and are not accepted. */
 export async function countFailedWindows(database: Database, scope: JobSet): Promise<number> {
-  const jobs = inScope(scope, 'job_id');
+  const jobs = inScope(scope, 'w.job_id');
   const [row] = await database.rows<{ failed: number }>(
-    `SELECT COUNT(*) AS failed FROM extract_windows WHERE status = 'failed' AND ${jobs.sql}`,
+    `SELECT COUNT(*) AS failed FROM extract_windows w
+     WHERE w.status = 'failed' AND ${jobs.sql} AND NOT ${isAcceptedWindow('w')}`,
     jobs.parameters,
   );
   return row?.failed ?? 0;
@@ -117,6 +133,19 @@ export async function recentRate(database: Database, jobId?: number): Promise<nu
   return row.messages / Math.max(1, Number(row.seconds));
 }
 
+/** Where a job stands, from who holds it or any of its batches, and from what is left. */
+function stateOf(
+  status: JobStatus['status'],
+  messages: Counts,
+  { extracting, working }: { extracting: boolean; working: boolean },
+): JobStatus['state'] {
+  if (extracting) return 'extracting';
+  if (working) return 'processing';
+  return status === 'completed' && messages.pending + messages.inProgress === 0
+    ? 'done'
+    : 'stopped';
+}
+
 function messageCounts(rows: readonly BatchSums[]): Counts {
   const left = (status: BatchSums['status']) =>
     sum(
@@ -130,6 +159,7 @@ function messageCounts(rows: readonly BatchSums[]): Counts {
     inProgress: left('in_progress'),
     completed: sum(rows.map(({ processed }) => processed)),
     failed: sum(rows.map(({ failed }) => failed)),
+    accepted: sum(rows.map(({ accepted }) => accepted)),
   };
 }
 
@@ -142,6 +172,7 @@ function batchCounts(rows: readonly BatchSums[]): Counts {
     inProgress: of('in_progress'),
     completed: of('completed'),
     failed: of('failed'),
+    accepted: sum(rows.map(({ accepted_batches }) => accepted_batches)),
   };
 }
 

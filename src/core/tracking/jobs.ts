@@ -197,11 +197,15 @@ export async function jobHolder(
 }
 
 /**
+ * Where the job after a completed one starts; its question mark is `settle` in microseconds. Where it ends, but not behind
+ * what could be read when it was made: of an interval that reached into the future the rest is still to come.
+ */
+export const NEXT_RUN_DATE =
+  'LEAST(end_date, GREATEST(start_date, created_at - INTERVAL ? MICROSECOND))';
+
+/**
  * Ends an extraction under its lease: `completed` moves `next_run_date` on, `failed` and `running` (stopped,
  * to be resumed) leave it. False where the lease was lost.
- *
- * The next job starts where this one ends, but not behind what could be read when it was made: of an interval that
- * reached into the future the rest is still to come.
  */
 export async function closeJob(
   database: Database,
@@ -212,8 +216,7 @@ export async function closeJob(
 ): Promise<boolean> {
   const { affectedRows } = await database.change(
     `UPDATE job_runs SET status = ?,
-            next_run_date = IF(? = 'completed',
-              LEAST(end_date, GREATEST(start_date, created_at - INTERVAL ? MICROSECOND)), next_run_date),
+            next_run_date = IF(? = 'completed', ${NEXT_RUN_DATE}, next_run_date),
             lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
      WHERE job_id = ? AND lease_token = ?`,
     [status, status, settleMs * 1000, jobId, lease.token],

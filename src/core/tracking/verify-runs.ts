@@ -5,6 +5,7 @@ import { LeaseLost } from './heartbeat.js';
 import type { Lease } from './lease.js';
 import { inScope, type JobSet } from './scope.js';
 import { insertFindings } from './verify-findings.js';
+import { isAcceptedWindow } from './windows.js';
 
 /** A verification as it was last stored. */
 export interface StoredVerification {
@@ -236,7 +237,8 @@ async function trackingState(on: Statements, scope: JobSet): Promise<Buffer> {
       parameters,
     ),
     await on.rows(
-      `SELECT COUNT(*), SUM(expected), SUM(read_messages), SUM(duplicates), SUM(status = 'completed') FROM extract_windows WHERE ${sql}`,
+      `SELECT COUNT(*), SUM(expected), SUM(read_messages), SUM(duplicates), SUM(status = 'completed'),
+              SUM(${isAcceptedWindow('extract_windows')}) FROM extract_windows WHERE ${sql}`,
       parameters,
     ),
   ];

@@ -2,6 +2,7 @@ import type { Interval } from '../extract/types.js';
 import type { Database } from './database.js';
 import type { JobScope } from './jobs.js';
 import { inScope, type JobSet } from './scope.js';
+import { isAcceptedWindow } from './windows.js';
 
 export interface VerifiedWindow {
   readonly jobId: number;
@@ -14,6 +15,8 @@ export interface VerifiedWindow {
   /** Of those read, what another job had already. */
   readonly duplicates: number;
   readonly reason: string | undefined;
+  /** Failed, and settled with `accept`. */
+  readonly accepted: boolean;
   /** Which messages its job is about. */
   readonly scope: JobScope;
 }
@@ -36,11 +39,13 @@ export async function windowsAfter(
     read_messages: number;
     duplicates: number;
     reason: string | null;
+    accepted: number;
     source_index: string;
     date_field: string;
     filter: string | null;
   }>(
     `SELECT w.job_id, w.window_id, w.start_date, w.end_date, w.status, w.expected, w.read_messages, w.duplicates, w.reason,
+            ${isAcceptedWindow('w')} AS accepted,
             j.source_index, j.date_field, j.filter
      FROM extract_windows w JOIN job_runs j ON j.job_id = w.job_id
      WHERE ${jobs.sql} AND (w.job_id > ? OR (w.job_id = ? AND w.window_id > ?))
@@ -56,6 +61,7 @@ export async function windowsAfter(
     read: row.read_messages,
     duplicates: row.duplicates,
     reason: row.reason ?? undefined,
+    accepted: row.accepted === 1,
     scope: {
       index: row.source_index,
       dateField: row.date_field,

@@ -99,7 +99,19 @@ export async function forgetWindows(on: Statements, jobId: number): Promise<void
   await on.change('DELETE FROM extract_windows WHERE job_id = ?', [jobId]);
 }
 
-/** The job's windows still to be read, in order of time. `planned` is false where none were ever cut. */
+/**
+ * Whether a failed window is accepted: until its row changes.
+ *
+ * @param alias of extract_windows in the statement
+ */
+export function isAcceptedWindow(alias: string): string {
+  return `(${alias}.status = 'failed' AND ${alias}.acceptance_id IS NOT NULL AND ${alias}.changed_at <=> ${alias}.accepted_at)`;
+}
+
+/**
+ * The job's windows still to be read, in order of time: not those that are accepted as failed. `planned` is false where none
+ * were ever cut.
+ */
 export async function openWindows(
   database: Database,
   jobId: number,
@@ -112,15 +124,17 @@ export async function openWindows(
     pit_id: string | null;
     expected: number;
     read_messages: number;
+    accepted: number;
   }>(
-    `SELECT window_id, start_date, end_date, status, pit_id, expected, read_messages
-     FROM extract_windows WHERE job_id = ? ORDER BY window_id`,
+    `SELECT w.window_id, w.start_date, w.end_date, w.status, w.pit_id, w.expected, w.read_messages,
+            ${isAcceptedWindow('w')} AS accepted
+     FROM extract_windows w WHERE w.job_id = ? ORDER BY w.window_id`,
     [jobId],
   );
   return {
     planned: rows.length > 0,
     windows: rows
-      .filter(({ status }) => status !== 'completed')
+      .filter(({ status, accepted }) => status !== 'completed' && accepted === 0)
       .map((row) => ({
         windowId: row.window_id,
         interval: { from: row.start_date.getTime(), to: row.end_date.getTime() },
@@ -145,7 +159,7 @@ export function openWindow(
   return underLease(database, job, async (on) => {
     await on.change(
       `UPDATE extract_windows SET status = 'reading', pit_id = ?, expected = ?, read_messages = 0, duplicates = 0,
-              reason = NULL WHERE job_id = ? AND window_id = ?`,
+              reason = NULL, acceptance_id = NULL WHERE job_id = ? AND window_id = ?`,
       [pitId, expected, jobId, windowId],
     );
     await forgetOverlaps(on, jobId, windowId);

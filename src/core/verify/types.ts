@@ -20,7 +20,8 @@ export interface VerifyOptions {
  * not what the row says, or the document isn't what Elasticsearch held), `unreadable`. Of tracking: `inconsistent` (rows
  * and counters contradict each other). Of objects: `orphaned` (ours, but no row points at it), `foreign` (not ours),
  * `unfinished` (parts of an upload that was never completed). Of the source since: `changed`, `deleted` (messages), `arrived`,
- * `gone` (messages of a window; one that lies in windows of two jobs counts in both).
+ * `gone` (messages of a window; one that lies in windows of two jobs counts in both). `arrived` are also messages that were
+ * accepted as missing and are at the source again.
  */
 export const FINDING_KINDS = [
   'missing',
@@ -74,6 +75,9 @@ export interface VerifyOutcome {
   /** Messages not migrated yet, and those that failed; after a repair. */
   readonly pending: number;
   readonly failed: number;
+  /** Of those failed, the ones that `accept` has settled; and windows that could not be read whole, and were settled. */
+  readonly accepted: number;
+  readonly acceptedWindows: number;
   /** Windows that were not read to their end yet; a job whose windows were not cut yet counts as one. */
   readonly openWindows: number;
   /**
@@ -91,7 +95,7 @@ export interface VerifyOutcome {
   /** Whether anything was tracked or migrated while it ran: it did not look at one state of things, and proves nothing. */
   readonly changedMeanwhile: boolean;
   /**
-   * Nothing pending, nothing failed, no window open, no difference of any kind that was not repaired, and nothing changed
+   * Nothing pending, nothing failed that is not accepted, no window open, no difference of any kind that was not repaired, and nothing changed
    * meanwhile.
    */
   readonly ok: boolean;

@@ -28,7 +28,7 @@ import { countFindings, noFindings } from './findings.js';
 import type { VerifyOptions, VerifyOutcome } from './types.js';
 import { verifyUnfinished } from './unfinished.js';
 import { STAGES, Verification, type Stage } from './verification.js';
-import { verifyWindows } from './windows.js';
+import { ACCEPTED_WINDOWS, verifyWindows } from './windows.js';
 
 /**
  * Proves that nothing is missing: what Elasticsearch counts, what the tracking tables say and what lies in the target are
@@ -270,6 +270,8 @@ async function outcomeOf(
     examples,
     pending,
     failed: messages.failed,
+    accepted: messages.accepted,
+    acceptedWindows: verification.notes[ACCEPTED_WINDOWS] ?? 0,
     openWindows: sums.openWindows,
     counts: {
       sourceNow: sums.sourceNow,
@@ -284,7 +286,7 @@ async function outcomeOf(
       !changedMeanwhile &&
       // Contradictions that were put right had hidden from the other comparisons what they were about.
       (repaired === undefined || found.inconsistent === 0) &&
-      pending + messages.failed + sums.openWindows + differences === 0,
+      pending + messages.failed - messages.accepted + sums.openWindows + differences === 0,
     repaired,
     ended,
   };
@@ -299,6 +301,8 @@ function busyOutcome({ level }: VerifyOptions): VerifyOutcome {
     examples: [],
     pending: 0,
     failed: 0,
+    accepted: 0,
+    acceptedWindows: 0,
     openWindows: 0,
     counts: { sourceNow: 0, sourceThen: 0, tracked: 0, completed: 0, stored: 0 },
     changedMeanwhile: false,

@@ -1,5 +1,6 @@
 import { runPool } from '../pool.js';
 import { countUnplanned, windowsAfter, type VerifiedWindow } from '../tracking/verify-windows.js';
+import { verifyAccepted, type AcceptedCursor } from './accepted.js';
 import type { VerifyContext } from './context.js';
 import type { Unit } from './unit.js';
 import { OVER } from './verification.js';
@@ -15,14 +16,22 @@ interface Cursor {
   readonly windowId: number;
 }
 
+/** A note on a job: how many of its messages that are gone are accepted as missing. */
+const ABSENT = 'acceptedAbsent';
+/** The same: how many of those were met in windows that hold fewer messages than were read. */
+const EXPLAINED = 'acceptedGone';
+/** A note: failed windows that are accepted. */
+export const ACCEPTED_WINDOWS = 'acceptedWindows';
+
 /**
  * Counts every window in Elasticsearch again and compares that with what it counted, and with what was read, when the
  * window was extracted. Where the counts differ, the window's ids tell what arrived in it since, and what is gone.
  */
 export async function verifyWindows(context: VerifyContext): Promise<void> {
   const { verification, scope, on, signal } = context;
-  for (let after = verification.cursor as Cursor | undefined; ;) {
-    const from = after ?? { jobId: 0, windowId: 0 };
+  await verifyAccepted(context, ABSENT);
+  for (let after = verification.cursor as Cursor | AcceptedCursor | undefined; ;) {
+    const from = after && 'jobId' in after ? after : { jobId: 0, windowId: 0 };
     const windows = await windowsAfter(on.database, scope, from, WINDOWS_A_STEP);
     if (windows.length === 0) break;
     const counts = await countNow(context, windows);
@@ -63,7 +72,10 @@ function take(
   const then = expected - duplicates;
   sums.sourceThen += then;
   if ('own' in seen) {
-    compareMessages(unit, window, seen, then);
+    const { jobId } = window;
+    const note = (name: string) => verification.notes[`${name} ${jobId}`] ?? 0;
+    const accepted = note(ABSENT) - note(EXPLAINED);
+    compareMessages(unit, window, seen, { then, accepted });
     unit.notes.push(['duplicates', seen.others]);
     sums.sourceNow += seen.own + seen.untracked;
   } else {
@@ -72,6 +84,7 @@ function take(
     sums.sourceNow += seen.now - duplicates;
   }
   if (status === 'pending' || status === 'reading') sums.openWindows += 1;
+  if (window.accepted) unit.notes.push([ACCEPTED_WINDOWS, 1]);
   return verification.done(unit, at);
 }
 
@@ -91,30 +104,39 @@ async function countNow(
   return counts;
 }
 
-/** @param then messages its own job had read of it */
+/**
+ * @param then messages its own job had read of it
+ * @param accepted messages of the job that are accepted as missing, and that no window before this one has lacked: nobody
+ *   knows in which they were
+ */
 function compareMessages(
   unit: Unit,
   window: VerifiedWindow,
   { own, untracked }: WindowMessages,
-  then: number,
+  { then, accepted }: { then: number; accepted: number },
 ): void {
   const { jobId } = window;
   const { key, words } = nameOf(window);
-  const gone = Math.max(then - own, 0);
+  const lacking = Math.max(then - own, 0);
+  const explained = Math.min(lacking, accepted);
+  if (explained > 0) unit.notes.push([`${EXPLAINED} ${jobId}`, explained]);
+  const gone = lacking - explained;
   if (untracked > 0) {
     const detail = `${words}: ${untracked} messages in Elasticsearch now that no job has read`;
     unit.add({ kind: 'arrived', count: untracked, jobId, key, detail });
   }
   if (gone > 0) {
-    const detail = `${words}: Elasticsearch has ${own} now of the ${then} messages that the job read`;
+    const besides = explained > 0 ? `; ${explained} more are accepted as missing` : '';
+    const detail = `${words}: Elasticsearch has ${own} now of the ${then} messages that the job read${besides}`;
     unit.add({ kind: 'gone', count: gone, jobId, key, detail });
   }
   if (untracked === 0 && gone === 0) unit.same(key, 0);
 }
 
 function tellWindow(unit: Unit, window: VerifiedWindow, unreadable: string | undefined): void {
-  const { jobId, status, expected, read, reason } = window;
+  const { jobId, status, expected, read, reason, accepted } = window;
   const { key, words } = nameOf(window);
+  if (accepted) return;
   if (status === 'failed') {
     const detail = `${words} could not be read whole: ${reason ?? 'no reason is known'}; extract the range again`;
     unit.add({ kind: 'inconsistent', jobId, key, detail });

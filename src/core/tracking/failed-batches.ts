@@ -1,0 +1,85 @@
+import { groupBy } from '../group-by.js';
+import type { Parameter, Statements } from './database.js';
+import { ALL_JOBS, inScope, type JobSet } from './scope.js';
+
+/** A part of a WHERE clause, and what stands for its question marks. */
+export interface Condition {
+  readonly sql: string;
+  readonly parameters: readonly Parameter[];
+}
+
+/**
+ * Whether a batch holds accepted messages, and nothing else. Nobody claims such a batch; one that was claimed or given up as a
+ * whole all the same (rows were damaged, and repaired) holds other failures than those that were accepted.
+ *
+ * @param alias of batch_progress in the statement
+ */
+export function isAccepted(alias: string): string {
+  return `(${alias}.status = 'failed' AND ${alias}.acceptance_id IS NOT NULL AND ${alias}.claims = 0 AND ${alias}.completed_at IS NULL)`;
+}
+
+/** The condition on batches `b` that have failed: of some jobs, or of all; with a message of this id. */
+export function failedBatches({
+  jobs = ALL_JOBS,
+  messageId,
+}: {
+  jobs?: JobSet | undefined;
+  messageId?: string | undefined;
+}): Condition {
+  const of = inScope(jobs, 'b.job_id');
+  const conditions = ["b.status = 'failed'", of.sql];
+  const parameters: Parameter[] = [...of.parameters];
+  if (messageId !== undefined) {
+    conditions.push(
+      'b.batch_id IN (SELECT m.batch_id FROM message_tracking m WHERE m.message_id = ?)',
+    );
+    parameters.push(Buffer.from(messageId, 'utf8'));
+  }
+  return { sql: conditions.join(' AND '), parameters };
+}
+
+/** Where a failed message's row lies. */
+export interface FailedRow {
+  readonly batch_id: number;
+  readonly message_id: Buffer;
+  readonly index_id: number;
+}
+
+/** What else a move sets in message_tracking, as `, column = ?`. */
+export interface AlsoSet {
+  readonly sql: string;
+  readonly parameters: readonly Parameter[];
+}
+
+/**
+ * Moves failed messages into another batch of their job and takes them out of the counters of the batches they were in, whose
+ * rows the caller has locked. Batches that lose their last message are deleted.
+ */
+export async function moveFailed(
+  on: Statements,
+  messages: readonly FailedRow[],
+  to: number,
+  also: AlsoSet = { sql: '', parameters: [] },
+): Promise<void> {
+  const from = groupBy(messages, ({ batch_id }) => batch_id);
+  for (const [batchId, moved] of from) {
+    await on.change(
+      `UPDATE message_tracking SET batch_id = ?${also.sql}
+       WHERE batch_id = ? AND (message_id, index_id) IN (?)`,
+      [
+        to,
+        ...also.parameters,
+        batchId,
+        moved.map(({ message_id, index_id }) => [message_id, index_id]),
+      ],
+    );
+    await on.change(
+      `UPDATE batch_progress SET total_messages = total_messages - ?, failed = failed - ?,
+              status = IF(failed = 0, 'completed', 'failed') WHERE batch_id = ?`,
+      [moved.length, moved.length, batchId],
+    );
+  }
+  await on.change('DELETE FROM batch_progress WHERE batch_id IN (?) AND total_messages = 0', [
+    [...from.keys()],
+  ]);
+}
