@@ -25,7 +25,12 @@ export interface BinaryOptions {
 }
 
 export type Preload =
-  'stop-at.mjs' | 'last-step.mjs' | 'small-pages.mjs' | 'clock.mjs' | 'without-pino.mjs';
+  | 'stop-at.mjs'
+  | 'last-step.mjs'
+  | 'small-pages.mjs'
+  | 'clock.mjs'
+  | 'names.mjs'
+  | 'without-pino.mjs';
 
 /** The real binary, with nothing of this process's es-migrate or AWS environment. */
 export function startBinary(

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server } from 'node:net';
 
-/** A server on 127.0.0.1 whose port can be closed for a while and opened again. */
+/** A server on 127.0.0.1, or another loopback address, whose port can be closed for a while and opened again. */
 export interface Listener {
   readonly port: number;
   /** Connections are refused from now on; those there are stay. */
@@ -10,12 +10,15 @@ export interface Listener {
   accept(): Promise<void>;
 }
 
-export async function listen(server: Server): Promise<Listener> {
+export async function listen(
+  server: Server,
+  at: { readonly port?: number; readonly address?: string } = {},
+): Promise<Listener> {
   const on = async (port: number) => {
-    server.listen(port, '127.0.0.1');
+    server.listen(port, at.address ?? '127.0.0.1');
     await once(server, 'listening');
   };
-  await on(0);
+  await on(at.port ?? 0);
   const { port } = server.address() as AddressInfo;
   return {
     port,

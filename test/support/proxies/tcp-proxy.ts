@@ -15,6 +15,8 @@ export interface TcpProxy {
    * the client never hears of it.
    */
   use(rule: ClientRule): void;
+  /** New connections lead elsewhere from now on; those there are stay where they are. */
+  redirect(upstream: Upstream): void;
   /** Resets every connection there is. */
   cut(): void;
   /** Connections stay, new ones are accepted, and nothing passes any more in either direction. */
@@ -29,8 +31,21 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-/** Stands before a server that speaks something else than HTTP. */
-export async function startTcpProxy(upstream: { host: string; port: number }): Promise<TcpProxy> {
+export interface Upstream {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Stands before a server that speaks something else than HTTP.
+ *
+ * @param at another loopback address, or a port of the caller's choice
+ */
+export async function startTcpProxy(
+  upstream: Upstream,
+  at: { readonly port?: number; readonly address?: string } = {},
+): Promise<TcpProxy> {
+  let { host, port } = upstream;
   const pairs = new Set<{ client: Socket; server: Socket }>();
   let rule: ClientRule = () => undefined;
   let stalled = false;
@@ -39,7 +54,7 @@ export async function startTcpProxy(upstream: { host: string; port: number }): P
 
   const server = createServer((client) => {
     accepted += 1;
-    const onward = createConnection(upstream);
+    const onward = createConnection({ host, port });
     const pair = { client, server: onward };
     pairs.add(pair);
     const end = () => {
@@ -71,7 +86,7 @@ export async function startTcpProxy(upstream: { host: string; port: number }): P
     for (const socket of [client, onward]) socket.on('error', end).on('close', end);
     if (stalled) pause(pair);
   });
-  const listener = await listen(server);
+  const listener = await listen(server, at);
   const cut = () => {
     for (const { client, server: onward } of pairs) {
       client.resetAndDestroy();
@@ -91,6 +106,7 @@ export async function startTcpProxy(upstream: { host: string; port: number }): P
       return cuts;
     },
     use: (other) => (rule = other),
+    redirect: (other) => ({ host, port } = other),
     cut,
     stall: () => {
       stalled = true;
