@@ -115,6 +115,10 @@ export function addCommands(
       'only the message of this id, permanent, accepted, without attempts left or not',
     )
     .option('--force', 'also messages without attempts left, permanent failures and accepted ones')
+    .option(
+      '--other-joins',
+      'nothing but completed messages whose related records were found by other joins than those configured now',
+    )
     .option('--dry-run', 'only show what would be requeued');
   runs<RetryFlags>(retry, async () => (await import('./retry.js')).retry);
 

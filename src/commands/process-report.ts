@@ -4,6 +4,7 @@ import type { Settings } from '../core/settings.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { counted, grouped } from './terminal/numbers.js';
 import type { HealthAddress } from '../monitor/health.js';
+import { relatedLines } from './related-report.js';
 import type { Processes } from './workers/count.js';
 
 /** Flags of the commands that process. */
@@ -44,8 +45,9 @@ export function processOptions(flags: ProcessFlags, { concurrency }: Settings): 
   return { concurrency, maxBatches, maxRuntimeMs, watch, retryFailed, fromQueue: queue };
 }
 
-export function processJson({ completed, failed, requeued, remaining }: ProcessOutcome): object {
-  return { completed, failed, requeued, remaining };
+export function processJson(outcome: ProcessOutcome): object {
+  const { completed, failed, requeued, remaining, related } = outcome;
+  return { completed, failed, requeued, remaining, related };
 }
 
 export function processLines({
@@ -53,6 +55,7 @@ export function processLines({
   failed,
   requeued,
   remaining,
+  related,
   ended,
 }: ProcessOutcome): string[] {
   const why = {
@@ -67,6 +70,7 @@ export function processLines({
       : `${counted(remaining, 'message')} ${remaining === 1 ? 'remains' : 'remain'}`;
   return [
     `${grouped(completed)} completed, ${grouped(failed)} failed, ${grouped(requeued)} requeued; ${rest}${why[ended]}`,
+    ...relatedLines(related),
   ];
 }
 

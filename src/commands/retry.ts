@@ -10,16 +10,24 @@ export interface RetryFlags {
   readonly error?: string;
   readonly id?: string;
   readonly force?: boolean;
+  readonly otherJoins?: boolean;
   readonly dryRun?: boolean;
 }
 
 /** `es-migrate retry`. */
 export async function retry(flags: RetryFlags, context: CommandContext): Promise<Verdict> {
-  const { job, error, id, force = false, dryRun = false } = flags;
-  const options = { jobId: job, errorCode: error, messageId: id, force, dryRun };
+  const { job, error, id, force = false, otherJoins, dryRun = false } = flags;
+  if (otherJoins && (force || error !== undefined || id !== undefined)) {
+    const { usage } = await import('../core/errors.js');
+    throw usage(
+      '--other-joins is about completed messages, --error, --id and --force are about failed ones',
+      'Give one of them; what has failed is requeued by another es-migrate retry.',
+    );
+  }
+  const options = { jobId: job, errorCode: error, messageId: id, force, otherJoins, dryRun };
   return withConnections(
     context,
-    { needs: { source: false, target: false }, sends: !dryRun, works: !dryRun },
+    { needs: { source: otherJoins ?? false, target: false }, sends: !dryRun, works: !dryRun },
     () => options,
     async ({ run, on }) => {
       const core = await import('../core/index.js');

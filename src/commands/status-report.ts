@@ -1,4 +1,5 @@
 import type { Counts, JobStatus, StatusReport } from '../core/status/types.js';
+import { relatedLines } from './related-report.js';
 import { acceptedOf, counted, grouped, percent, spoken } from './terminal/numbers.js';
 import { table } from './terminal/table.js';
 
@@ -24,7 +25,8 @@ export function statusJson({ jobs, throttled, ...rest }: StatusReport): object {
 }
 
 export function statusLines(report: StatusReport): string[] {
-  const { jobs, messages, batches, stuck, throttled, messagesPerSecond, secondsLeft } = report;
+  const { jobs, messages, batches, related, stuck, throttled } = report;
+  const { messagesPerSecond, secondsLeft } = report;
   if (jobs.length === 0) return ['no jobs yet; es-migrate extract makes the first'];
   const jobRows = jobs.map((job) => {
     const { total, pending, inProgress, completed, failed } = job.messages;
@@ -65,6 +67,7 @@ export function statusLines(report: StatusReport): string[] {
       row('batches', batches),
     ]),
     '',
+    ...relatedLines(related),
     `${rate}${left}`,
     ...(stuck > 0
       ? [

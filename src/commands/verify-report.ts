@@ -102,6 +102,7 @@ const WORDS: Readonly<Record<FindingKind, string>> = {
   deleted: 'deleted in Elasticsearch since; stored is what it held when it was read',
   arrived: 'in Elasticsearch now, and read by no job or accepted as missing',
   gone: 'not in the range any more; stored is what it held when it was read',
+  outdated_join: 'their related records were found by other joins than those configured now',
 };
 
 function kindLines(kind: FindingKind, { found, examples }: VerifyOutcome): string[] {

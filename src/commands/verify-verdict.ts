@@ -65,6 +65,10 @@ function nextSteps(
     steps.push(
       'messages were migrated while it ran: es-migrate verify proves it once that is over',
     );
+  if (found.outdated_join > 0)
+    steps.push(
+      'es-migrate retry --other-joins puts back what was made with other joins, es-migrate process makes it again',
+    );
   steps.push(...extractAgain(outcome, jobs));
   if (found.unreadable > 0) steps.push('what could not be read is named above; run it again');
   if (found.foreign > 0)

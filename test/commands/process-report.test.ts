@@ -13,6 +13,7 @@ const LEFT: ProcessOutcome = {
   failedWindows: 0,
   ended: 'nothing-left',
   lost: 0,
+  related: {},
 };
 
 test('what nobody holds and the queue does not name is not said to be at work', () => {

@@ -24,7 +24,12 @@ describe('process --processes 3', () => {
       const { code, stdout, stderr } = await running.ended;
 
       expect(code, stderr).toBe(0);
-      expect(JSON.parse(stdout)).toEqual({ completed: 600, failed: 0, requeued: 0, remaining: 0 });
+      expect(JSON.parse(stdout)).toMatchObject({
+        completed: 600,
+        failed: 0,
+        requeued: 0,
+        remaining: 0,
+      });
       const progress = stderr.match(/process: \d+ of .*/g) ?? [];
       expect(progress.at(-1)).toMatch(/^process: 600 of 600, .*, 0 failed$/);
       expect(await handOvers(project)).toEqual({ takeovers: 0, stolen: 0 });

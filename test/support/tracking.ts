@@ -56,6 +56,7 @@ export async function clear(database: Database): Promise<void> {
     'message_errors',
     'acceptances',
     'accepted_failures',
+    'related_counts',
   ];
   for (const table of tables) await database.change(`DELETE FROM ${table}`);
 }

@@ -1,6 +1,9 @@
 import { anySignal } from '../any-signal.js';
 import type { Connections } from '../connect.js';
 import { isMigrateError, usage } from '../errors.js';
+import { joinsOf } from '../joins.js';
+import { requireJoins } from '../tracking/joins.js';
+import { onlyJobs } from '../tracking/scope.js';
 import { measured, ownerOf, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
@@ -160,6 +163,7 @@ async function extractJob(
   { job, resumed }: { job: Job; resumed: boolean },
 ): Promise<JobOutcome> {
   const { database, settings } = on;
+  await requireJoins(database, joinsOf(settings.source), onlyJobs([job.jobId]));
   const lease = newLease(ownerOf(run.host), settings.leaseSeconds);
   if (!(await leaseJob(database, job.jobId, lease))) return busy(on, job);
   reached('job-leased');

@@ -1,4 +1,7 @@
 import { linkSignals } from '../any-signal.js';
+import { areOthers, joinsOf, type Joins } from '../joins.js';
+import { otherJoins, requireJoins } from '../tracking/joins.js';
+import { sumRelated } from '../tracking/related-counts.js';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Connections, QueueConnection } from '../connect.js';
 import { HandedInbox, PolledInbox } from '../queue/inbox.js';
@@ -50,6 +53,8 @@ export async function processBatches(
   carry: Carry = carryBatches,
 ): Promise<ProcessOutcome> {
   const { settings, database } = on;
+  const scope = await workingSet(database, settings.source.index, options.jobs);
+  await requireJoins(database, joinsOf(settings.source), scope);
   await prepareStaging(run);
   await sweepUploads(run, on);
   const requeue = new Requeue(run, on, options.jobs);
@@ -57,7 +62,6 @@ export async function processBatches(
   const outbox = options.fromQueue ? wantedQueue(on).outbox : undefined;
   const dispatch = outbox && new Dispatch(run, outbox);
   await dispatch?.ifDue();
-  const scope = await workingSet(database, settings.source.index, options.jobs);
   const { messages } = await countBatches(database, scope);
   const expected = messages.pending + messages.inProgress;
   const carried = await carry(run, on, { ...options, expected }, async () => {
@@ -133,7 +137,13 @@ async function carryFrom(
   try {
     workshop = await openWorkshop(run, on, options.concurrency);
     tally.show();
-    const bench = { workshop, heartbeat, uploads: pLimit(UPLOADS), tally };
+    const bench = {
+      workshop,
+      heartbeat,
+      uploads: pLimit(UPLOADS),
+      tally,
+      joins: joinsOf(on.settings.source),
+    };
     await runPool(
       options.concurrency,
       () => source.take(),
@@ -179,13 +189,14 @@ interface Bench {
   readonly heartbeat: Heartbeat;
   readonly uploads: LimitFunction;
   readonly tally: Tally;
+  readonly joins: Joins;
 }
 
 /** One claimed batch, from its claim to its completion or release, and what became of it. */
 async function workOn(
   run: Run,
   on: Connections,
-  { workshop, heartbeat, uploads, tally }: Bench,
+  { workshop, heartbeat, uploads, tally, joins }: Bench,
   batch: ClaimedBatch,
   stops: readonly AbortSignal[],
 ): Promise<Settled> {
@@ -193,10 +204,12 @@ async function workOn(
   const lost = heartbeat.hold(batch.lease);
   const { signal, unlink } = linkSignals(lost, ...stops);
   try {
+    // A job that was begun since this run looked at them all.
+    if (batch.joinsHash && areOthers(joins, batch.joinsHash)) throw otherJoins([batch.jobId]);
     const writer = openWriter(on, { workshop, uploads }, batch, signal);
     const { outcomes, object } = await carryBatch(workshop, batch, writer, signal);
     await removePredecessors(run, on, batch, outcomes, signal);
-    if (await completeBatch(on.database, batch, outcomes, object)) {
+    if (await completeBatch(on.database, batch, outcomes, object, joins)) {
       reached('batch-completed');
       tally.add(outcomes);
       measured(run.report, measureOf(outcomes, object, performance.now() - began));
@@ -311,8 +324,10 @@ async function summarise(
   }
   const held = await heldBatches(database, judged);
   const extractions = await heldJobs(database, judged);
+  const { names } = joinsOf(settings.source);
   return {
     ...done,
+    related: await sumRelated(database, judged, names, all.completed),
     remaining: messages.pending + messages.inProgress,
     failedInAll: all.failed - all.accepted,
     heldByOthers: held.held + extractions.held,

@@ -1,5 +1,6 @@
 import type { Connections } from '../connect.js';
 import type { Run } from '../run.js';
+import type { RelatedSums } from '../status/types.js';
 
 export interface ProcessOptions {
   /** Only these jobs, which are over the configured index; undefined: all over that index. */
@@ -25,6 +26,8 @@ export interface ProcessOutcome {
   readonly failed: number;
   /** Failed messages this run put back to pending. */
   readonly requeued: number;
+  /** Records in the documents of completed messages, of the jobs in scope, else of all. */
+  readonly related: RelatedSums;
   /** Messages still pending or in progress, of the jobs in scope (`jobs`), else of all over this index. */
   readonly remaining: number;
   /** Messages that stand as failed now, of the jobs in scope, else of all. */

@@ -5,6 +5,7 @@ import { countFailed, requeue, type FailedOfCode } from '../tracking/requeue.js'
 import { ALL_JOBS, onlyJobs } from '../tracking/scope.js';
 import { measured, unlessStopped, type Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
+import { retryOtherJoins } from './other-joins.js';
 import type { RetryOptions, RetryOutcome } from './types.js';
 
 /**
@@ -16,12 +17,14 @@ import type { RetryOptions, RetryOutcome } from './types.js';
  */
 export async function retry(
   run: Run,
-  { database, settings, queue }: Connections,
-  { jobId, errorCode, messageId, force, dryRun }: RetryOptions,
+  on: Connections,
+  { jobId, errorCode, messageId, force, otherJoins, dryRun }: RetryOptions,
 ): Promise<RetryOutcome> {
+  const { database, settings, queue } = on;
   await requireJob(database, jobId);
   if (messageId !== undefined) await requireFailed(database, { jobId, errorCode, messageId });
   const jobs = jobId === undefined ? ALL_JOBS : onlyJobs([jobId]);
+  if (otherJoins) return retryOtherJoins(run, on, { jobId, dryRun });
   const scope = { jobs, errorCode, messageId, force, maxAttempts: settings.maxAttempts };
   const { eligible } = await countFailed(database, scope);
   const { requeued, acceptancesEnded } = dryRun

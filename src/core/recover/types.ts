@@ -6,6 +6,8 @@ export interface RetryOptions {
   readonly messageId?: string | undefined;
   /** Also messages without attempts left and permanent failures. */
   readonly force: boolean;
+  /** Nothing but this: completed messages that were made with other joins of related records; their jobs take on these. */
+  readonly otherJoins?: boolean | undefined;
   readonly dryRun: boolean;
 }
 

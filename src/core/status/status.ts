@@ -2,13 +2,16 @@ import type { Connections } from '../connect.js';
 import type { Run } from '../run.js';
 import { requireJob } from '../tracking/jobs.js';
 import { countJobs, countStuck, recentRate } from '../tracking/counters.js';
+import { joinsOf } from '../joins.js';
+import { sumRelated } from '../tracking/related-counts.js';
+import { ALL_JOBS, onlyJobs } from '../tracking/scope.js';
 import { listLimited } from '../tracking/source-limits.js';
 import type { StatusReport } from './types.js';
 
 /** Where everything stands, of one job or of all, from counters alone: no row of message_tracking is read. */
 export async function status(
   _run: Run,
-  { database }: Connections,
+  { database, settings }: Connections,
   { jobId }: { jobId?: number | undefined },
 ): Promise<StatusReport> {
   await requireJob(database, jobId);
@@ -18,9 +21,13 @@ export async function status(
     listLimited(database),
     recentRate(database, jobId),
   ]);
+  const jobs = jobId === undefined ? ALL_JOBS : onlyJobs([jobId]);
+  const { names } = joinsOf(settings.source);
+  const related = await sumRelated(database, jobs, names, counts.messages.completed);
   const left = counts.messages.pending + counts.messages.inProgress;
   return {
     ...counts,
+    related,
     stuck,
     throttled,
     messagesPerSecond: rate,

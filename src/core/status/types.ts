@@ -9,6 +9,22 @@ export interface Counts {
   readonly accepted: number;
 }
 
+/** Records of one related index in the documents of completed messages. */
+export interface RelatedSum {
+  /** Messages whose records were counted. */
+  readonly messages: number;
+  readonly records: number;
+  /** Messages without any record. */
+  readonly withoutRecords: number;
+  /** Of those, messages that lack a field of the join. */
+  readonly withoutValue: number;
+  /** Completed messages whose records were not counted: completed by an earlier version, or others of their batch were put back. */
+  readonly unknown: number;
+}
+
+/** By the name of the array. */
+export type RelatedSums = Readonly<Record<string, RelatedSum>>;
+
 export interface JobStatus {
   readonly jobId: number;
   readonly from: Date;
@@ -60,6 +76,7 @@ export interface StatusReport {
   readonly jobs: readonly JobStatus[];
   readonly messages: Counts;
   readonly batches: Counts;
+  readonly related: RelatedSums;
   /** Batches and extractions whose lease has run out. */
   readonly stuck: number;
   readonly throttled: readonly ThrottledProcess[];

@@ -13,6 +13,8 @@ export interface ClaimedBatch {
   readonly lease: Lease;
   /** The one index whose messages' keys leave the index out; undefined: keys name the index. */
   readonly plainKeyIndex: string | undefined;
+  /** The joins its job is made with; undefined where that is not known. */
+  readonly joinsHash?: Buffer | undefined;
   readonly messages: readonly ClaimedMessage[];
 }
 
@@ -227,8 +229,13 @@ async function take(
      WHERE batch_id = ? AND status IN ('pending', 'in_progress')`,
     [batchId],
   );
-  const [batch] = await on.rows<{ job_id: number; claims: number; plain_key_index: string | null }>(
-    `SELECT b.job_id, b.claims, j.plain_key_index FROM batch_progress b JOIN job_runs j ON j.job_id = b.job_id
+  const [batch] = await on.rows<{
+    job_id: number;
+    claims: number;
+    plain_key_index: string | null;
+    joins_hash: Buffer | null;
+  }>(
+    `SELECT b.job_id, b.claims, j.plain_key_index, j.joins_hash FROM batch_progress b JOIN job_runs j ON j.job_id = b.job_id
      WHERE b.batch_id = ?`,
     [batchId],
   );
@@ -250,6 +257,7 @@ async function take(
     claim: batch.claims,
     lease,
     plainKeyIndex: batch.plain_key_index ?? undefined,
+    joinsHash: batch.joins_hash ?? undefined,
     messages: messages.map((row) => ({
       id: row.message_id,
       indexId: row.index_id,

@@ -13,6 +13,8 @@ export interface CompletedBatch {
   readonly objectSha256: Buffer | undefined;
   /** SHA-256 of the index of that object's members. */
   readonly indexSha256: Buffer | undefined;
+  /** The joins its messages were completed with; undefined where that is not known. */
+  readonly joinsHash: Buffer | undefined;
 }
 
 /** A completed message and what was recorded of its object. */
@@ -45,8 +47,9 @@ export async function completedBatches(
     processed: number;
     object_sha256: Buffer | null;
     index_sha256: Buffer | null;
+    joins_hash: Buffer | null;
   }>(
-    `SELECT batch_id, job_id, claims, processed, object_sha256, index_sha256 FROM batch_progress
+    `SELECT batch_id, job_id, claims, processed, object_sha256, index_sha256, joins_hash FROM batch_progress
      WHERE batch_id > ? AND ${jobs.sql} AND ${COMPLETED} ORDER BY batch_id LIMIT ?`,
     [after, ...jobs.parameters, limit],
   );
@@ -57,6 +60,7 @@ export async function completedBatches(
     processed: row.processed,
     objectSha256: row.object_sha256 ?? undefined,
     indexSha256: row.index_sha256 ?? undefined,
+    joinsHash: row.joins_hash ?? undefined,
   }));
 }
 

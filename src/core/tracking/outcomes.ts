@@ -1,6 +1,8 @@
+import type { Joins } from '../joins.js';
 import { reached } from '../steps.js';
 import type { ClaimedBatch, ClaimedMessage } from './claims.js';
 import type { Database, Statements } from './database.js';
+import { addRelatedCounts } from './related-counts.js';
 
 /** What became of one claimed message. */
 export type MessageOutcome = CompletedMessage | FailedMessage;
@@ -45,22 +47,29 @@ const ROWS_PER_STATEMENT = 1000;
 /**
  * Completes a batch under its lease token (invariant 4): its row, its messages and its errors in one
  * transaction. False where the lease was lost: nothing is changed then.
+ *
+ * @param joins the messages' records were found by; undefined where nobody knows
  */
 export function completeBatch(
   database: Database,
   batch: ClaimedBatch,
   outcomes: readonly MessageOutcome[],
   object?: BatchObject,
+  joins?: Pick<Joins, 'hash' | 'names'>,
 ): Promise<boolean> {
   const completed = outcomes.filter((outcome) => outcome.kind === 'completed');
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
   return database.transaction(async (on) => {
     const { affectedRows } = await on.change(
-      `UPDATE batch_progress SET status = IF(failed + ? = 0, 'completed', 'failed'), processed = processed + ?,
+      // The first assignment, since those behind it see what it has changed: what was completed before, with others, makes both unknown.
+      `UPDATE batch_progress SET joins_hash = IF(processed = 0 OR joins_hash = ?, ?, NULL),
+              status = IF(failed + ? = 0, 'completed', 'failed'), processed = processed + ?,
               failed = failed + ?, tries = 0, suspect = FALSE, completed_at = NOW(3), lease_expires_at = NULL, object_bytes = ?, object_sha256 = ?,
               object_etag = ?, index_bytes = ?, index_sha256 = ?, index_etag = ?
        WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'`,
       [
+        joins?.hash ?? null,
+        joins?.hash ?? null,
         failed.length,
         completed.length,
         failed.length,
@@ -89,6 +98,7 @@ export function completeBatch(
           `completed and ${failed.length} failed, but the rows in progress were ${marked} and ${failures}`,
       );
     }
+    await addRelatedCounts(on, batch, joins?.names ?? [], completed);
     reached('rows-completed');
     return true;
   });

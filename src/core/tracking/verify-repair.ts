@@ -1,4 +1,5 @@
 import type { Database, Parameter, Statements } from './database.js';
+import { forgetRelatedCounts } from './related-counts.js';
 import { batchesByNumber, type BatchRecord } from './verify-batches.js';
 
 export interface NamedMessage {
@@ -153,6 +154,23 @@ async function wasCompletedSince(
   return rows.length > 0;
 }
 
+/**
+ * Puts all completed messages of a batch back to pending, whatever is wrong with them, if nobody works on it.
+ * No object is touched: until the messages are written again, it may be the last copy of them.
+ */
+export function putBatchBack(database: Database, batchId: number): Promise<Repaired> {
+  return database.transaction(async (on) => {
+    if (!(await lockIdle(on, batchId))) return HELD;
+    const { affectedRows } = await on.change(
+      `UPDATE message_tracking SET ${FORGET} WHERE batch_id = ? AND status = 'completed'`,
+      [batchId],
+    );
+    await forgetObject(on, batchId);
+    await recount(on, batchId);
+    return { kind: 'done', messages: affectedRows };
+  });
+}
+
 /** All that are completed in the batch's object, which is forgotten. */
 async function putSharedBack(on: Statements, batchId: number): Promise<number> {
   const { affectedRows } = await on.change(
@@ -209,6 +227,7 @@ function forgetObject(on: Statements, batchId: number): Promise<unknown> {
  * goes with pending messages: on a completed batch it would say that a COMMIT went through.
  */
 async function recount(on: Statements, batchId: number): Promise<void> {
+  await forgetRelatedCounts(on, batchId);
   await on.change(
     `UPDATE message_tracking SET status = 'pending' WHERE batch_id = ? AND status = 'in_progress'`,
     [batchId],

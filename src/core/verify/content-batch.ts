@@ -1,5 +1,6 @@
 import type { LimitFunction } from 'p-limit';
 import { groupBy } from '../group-by.js';
+import { areOthers, type Joins } from '../joins.js';
 import type { Target } from '../objects/target.js';
 import { carryBatch, type Workshop } from '../process/batch.js';
 import type { RetryPolicy } from '../retry.js';
@@ -19,6 +20,7 @@ export interface ContentContext {
   readonly database: Database;
   readonly policy: RetryPolicy;
   readonly workshop: Workshop;
+  readonly joins: Joins;
   /** Bounds the objects being read at once. */
   readonly reads: LimitFunction;
   readonly signal: AbortSignal;
@@ -58,6 +60,8 @@ export async function compareBatch(
     if (url === undefined) sound.push(...(await soundMessages(context, batch, held, findings)));
     else sound.push(...(await soundLines(context, batch, { url, held }, findings)));
   }
+  // Told for the batch as a whole already: with these joins other documents come, whatever lies there.
+  if (areOthers(context.joins, batch.joinsHash)) return;
   await compareWithSource(context, batch, sound, findings);
 }
 

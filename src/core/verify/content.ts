@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import { anySignal } from '../any-signal.js';
 import type { Connections } from '../connect.js';
+import { joinsOf } from '../joins.js';
 import { openWorkshop, prepareStaging } from '../process/workshop.js';
 import type { Run } from '../run.js';
 import {
@@ -55,7 +56,8 @@ export async function verifyContent(
   const failed = new AbortController();
   const signal = anySignal(run.stop, failed.signal);
   const { target, database, policy } = on;
-  const shared = { target, database, policy, workshop, signal, reads: pLimit(READS) };
+  const joins = joinsOf(on.settings.source);
+  const shared = { target, database, policy, workshop, joins, signal, reads: pLimit(READS) };
   const inOrder = new InOrder<Compared>(concurrency, async ({ batch, findings }) => {
     findings.release(options.findings);
     options.progress(batch.processed);

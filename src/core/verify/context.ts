@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Connections } from '../connect.js';
 import { idOfKey, messageKey, type KeyStyle } from '../objects/keys.js';
+import type { Joins } from '../joins.js';
 import type { Run } from '../run.js';
 import type { JobSet } from '../tracking/scope.js';
 import type { MessageRecord } from '../tracking/verify-messages.js';
@@ -16,6 +17,8 @@ export interface VerifyContext {
   /** Aborted when the run is to stop, or the verification's lease is lost. */
   readonly signal: AbortSignal;
   readonly keys: KeyStyle;
+  /** The joins of related records that are configured. */
+  readonly joins: Joins;
   readonly marks: RowMarks;
   /** Tells how far it is: messages of this stage, or of the part of it that was just done. */
   readonly progress: (messages: number) => void;

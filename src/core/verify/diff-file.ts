@@ -16,6 +16,7 @@ const SIGNS: Readonly<Record<FindingKind, string>> = {
   gone: '-',
   mismatched: '*',
   changed: '*',
+  outdated_join: '*',
   inconsistent: '*',
   unreadable: '!',
 };

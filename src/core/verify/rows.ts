@@ -1,3 +1,4 @@
+import { areOthers } from '../joins.js';
 import { batchKey } from '../objects/keys.js';
 import type { Database } from '../tracking/database.js';
 import {
@@ -75,6 +76,10 @@ async function lookAt(context: VerifyContext, unit: Unit, batch: CountedBatch): 
   if (reasons.length > 0) {
     unit.add({ kind: 'inconsistent', jobId, batchId, detail: reasons.join('; ') });
     return;
+  }
+  if (batch.rowsCompleted > 0 && areOthers(context.joins, batch.joinsHash)) {
+    const detail = `${batch.rowsCompleted} messages were completed with other joins of related records than those configured: es-migrate retry --other-joins has them made again`;
+    unit.add({ kind: 'outdated_join', jobId, batchId, count: batch.rowsCompleted, detail });
   }
   if (batch.object) await findAstray(context, unit, batch);
   if (batch.object && batch.withObject > 0)

@@ -21,7 +21,8 @@ export interface VerifyOptions {
  * and counters contradict each other). Of objects: `orphaned` (ours, but no row points at it), `foreign` (not ours),
  * `unfinished` (parts of an upload that was never completed). Of the source since: `changed`, `deleted` (messages), `arrived`,
  * `gone` (messages of a window; one that lies in windows of two jobs counts in both). `arrived` are also messages that were
- * accepted as missing and are at the source again.
+ * accepted as missing and are at the source again. Of the configuration: `outdated_join` (messages whose
+ * records were found by other joins than those configured now).
  */
 export const FINDING_KINDS = [
   'missing',
@@ -35,6 +36,7 @@ export const FINDING_KINDS = [
   'deleted',
   'arrived',
   'gone',
+  'outdated_join',
 ] as const;
 
 export type FindingKind = (typeof FINDING_KINDS)[number];

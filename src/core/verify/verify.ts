@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { linkSignals } from '../any-signal.js';
 import type { Connections } from '../connect.js';
+import { joinsOf } from '../joins.js';
 import { ownerOf, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { countBatches } from '../tracking/counters.js';
@@ -210,6 +211,7 @@ async function contextOf(
   let done = 0;
   return {
     ...parts,
+    joins: joinsOf(settings.source),
     keys: settings.target?.kind === 'file' ? 'file' : 's3',
     marks: {
       prefix: prefixOf(target),

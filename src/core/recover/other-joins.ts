@@ -1,0 +1,70 @@
+import type { Connections } from '../connect.js';
+import { joinsOf } from '../joins.js';
+import { measured, unlessStopped, type Run } from '../run.js';
+import { reached } from '../steps.js';
+import { countBatches } from '../tracking/counters.js';
+import { batchesWithOtherJoins, setJoins } from '../tracking/joins.js';
+import { requireOwnJobs, workingSet } from '../tracking/scope.js';
+import { putBatchBack } from '../tracking/verify-repair.js';
+import type { RetryOptions, RetryOutcome } from './types.js';
+
+/** Batches looked at by one statement. */
+const BATCHES_A_STEP = 500;
+
+/**
+ * Puts all completed messages that were made with other joins of related records back to pending, and makes their jobs jobs of these
+ * joins. It may be stopped, or killed: as long as anything is left, `process` refuses the jobs, and the same call goes on.
+ *
+ * @throws MigrateError `usage` where the job is over another index than the configured one
+ */
+export async function retryOtherJoins(
+  run: Run,
+  { database, settings, queue }: Connections,
+  { jobId, dryRun }: Pick<RetryOptions, 'jobId' | 'dryRun'>,
+): Promise<RetryOutcome> {
+  const { index } = settings.source;
+  const named = jobId === undefined ? undefined : [jobId];
+  await requireOwnJobs(database, index, named, 'Retry');
+  const jobs = await workingSet(database, index, named);
+  const joins = joinsOf(settings.source);
+  const isStopped = () => run.stop.aborted;
+  let [requeued, held, after] = [0, 0, 0];
+  while (!isStopped()) {
+    const batches = await batchesWithOtherJoins(database, joins, jobs, after, BATCHES_A_STEP);
+    const last = batches.at(-1);
+    if (!last) break;
+    for (const { batchId, messages } of batches) {
+      if (isStopped()) break;
+      const outcome = dryRun
+        ? ({ kind: 'done', messages } as const)
+        : await putBatchBack(database, batchId);
+      reached('repair-applied');
+      if (outcome.kind === 'held') held += 1;
+      else requeued += outcome.messages;
+    }
+    after = last.batchId;
+  }
+  const isOver = !isStopped() && held === 0;
+  if (!dryRun && isOver) await setJoins(database, joins, jobs);
+  if (held > 0) {
+    const message = `${held} batches are held by others and were left alone: stop who processes them with the other joins, then run the same command again`;
+    run.report({ type: 'log', level: 'warn', message });
+  }
+  if (!dryRun) {
+    if (requeued > 0) measured(run.report, { kind: 'requeued', messages: requeued });
+    await unlessStopped(run, () => queue?.outbox.flush(run.stop));
+  }
+  const { messages } = await countBatches(database, jobs);
+  return {
+    requeued,
+    acceptancesEnded: 0,
+    accepted: messages.accepted,
+    reasons: requeued > 0 ? [{ code: OTHER_JOINS, messages: requeued }] : [],
+    left: messages.failed,
+    remaining: messages.pending + messages.inProgress,
+    completed: messages.completed,
+  };
+}
+
+/** In place of a code: these messages had not failed. */
+const OTHER_JOINS = 'other-joins';
