@@ -1,17 +1,21 @@
 import { hostname, tmpdir } from 'node:os';
-import { systemClock, type Report, type Run } from '../core/run.js';
+import { systemClock, type Host, type Report, type Run } from '../core/run.js';
+import { isAlive, ownIdentity, stateOf } from '../host/process-identity.js';
 
-/** What core is told about the process it runs in. */
-export function createRun(stop: AbortSignal, report: Report): Run {
-  const host = { hostname: hostname(), pid: process.pid, temporaryDirectory: tmpdir(), isAlive };
+/**
+ * What core is told about the process it runs in.
+ *
+ * @param changes what this process knows better of its host
+ */
+export function createRun(stop: AbortSignal, report: Report, changes: Partial<Host> = {}): Run {
+  const host: Host = {
+    hostname: hostname(),
+    pid: process.pid,
+    temporaryDirectory: tmpdir(),
+    isAlive,
+    identity: ownIdentity(),
+    stateOf,
+    ...changes,
+  };
   return { stop, report, clock: systemClock, host };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it is there, and somebody else's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }

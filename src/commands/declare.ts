@@ -143,7 +143,7 @@ export function addCommands(
   const resetStuck = declare(
     program,
     'reset-stuck',
-    'Makes batches and extractions whose lease has run out claimable again; never touches a live lease.',
+    'Makes batches and extractions whose lease has run out, or whose process is gone, claimable again; never touches a live lease.',
     'es-migrate reset-stuck --older-than 15m --dry-run',
     [0, 1, 2, 5, 130],
   )

@@ -1,3 +1,4 @@
+import type { ProcessState } from '../core/run.js';
 import type { ProcessOptions, ProcessOutcome } from '../core/process/types.js';
 import { usage } from '../core/errors.js';
 import type { Settings } from '../core/settings.js';
@@ -74,6 +75,14 @@ export function processLines({
   ];
 }
 
+/** What is known of a process that holds batches. */
+const WHERE: Readonly<Record<ProcessState, string>> = {
+  alive: ', which runs,',
+  gone: '',
+  elsewhere: ', on another host or in another container,',
+  unknown: '',
+};
+
 /** A process that was killed holds its batches until its lease runs out: whoever waits is told how long. */
 function holderWords({ holder, heldByOthers }: ProcessOutcome, fromQueue: boolean): string {
   if (fromQueue && heldByOthers === 0)
@@ -81,7 +90,9 @@ function holderWords({ holder, heldByOthers }: ProcessOutcome, fromQueue: boolea
   const how = '; es-migrate status tells how far they are';
   if (!holder) return `others are at work${how}`;
   const until = holder.until.toISOString().slice(0, 19);
-  return `others are at work: ${holder.owner} holds batches until ${until}Z at least; if it is dead, run this again then${how}`;
+  const { owner, state } = holder;
+  const again = state === 'alive' ? '' : '; if it is dead, run this again then';
+  return `others are at work: ${owner}${WHERE[state]} holds batches until ${until}Z at least${again}${how}`;
 }
 
 export function processVerdict(

@@ -71,7 +71,7 @@ export function statusLines(report: StatusReport): string[] {
     `${rate}${left}`,
     ...(stuck > 0
       ? [
-          `${grouped(stuck)} stuck: leases that ran out; the next process takes them over, or es-migrate reset-stuck`,
+          `${grouped(stuck)} stuck: leases that ran out, or whose process is gone; the next process takes them over, or es-migrate reset-stuck`,
         ]
       : []),
     ...throttled.map(

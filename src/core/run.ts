@@ -104,11 +104,31 @@ export interface Host {
   readonly temporaryDirectory: string;
   /** Whether a process of this id runs on this host. */
   readonly isAlive: (pid: number) => boolean;
+  /** Names this process and no other, ever, in ASCII, up to 150 characters; undefined: the host cannot tell. */
+  readonly identity: string | undefined;
+  /** What can be told of the process of such an identity. */
+  readonly stateOf: (identity: string) => ProcessState;
 }
+
+/** `elsewhere`: on another host, or in a container that we cannot look into; `unknown`: anything else that cannot be told. */
+export type ProcessState = 'alive' | 'gone' | 'elsewhere' | 'unknown';
 
 /** Who holds a lease, for people: host and process. */
 export function ownerOf({ hostname, pid }: Host): string {
   return `${hostname}:${pid}`;
+}
+
+/** The same with what the host knows of the process: see `lease_process`. */
+export function leaseOwner(host: Host): LeaseOwner {
+  return { name: ownerOf(host), identity: host.identity };
+}
+
+/** Who takes a lease. */
+export interface LeaseOwner {
+  /** For people: host and process. */
+  readonly name: string;
+  /** See {@link Host}. */
+  readonly identity: string | undefined;
 }
 
 /** Does what can wait for the next run, unless this one is to stop; what is cut off by that is no error. */

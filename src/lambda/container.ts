@@ -8,7 +8,7 @@ import { isMigrateError, MigrateError } from '../core/errors.js';
 import { isFault, isForeseen } from '../core/fault.js';
 import { sendAnew } from '../core/queue/send-anew.js';
 import type { Delivery } from '../core/queue/queue.js';
-import type { Run, RunEvent } from '../core/run.js';
+import type { Host, Run, RunEvent } from '../core/run.js';
 import type { Settings } from '../core/settings.js';
 import { Meter } from '../monitor/meter.js';
 import type { Context } from './event.js';
@@ -71,7 +71,7 @@ export class Container {
     if (left === 0) stop.abort(new Error('no time is left to begin anything'));
     try {
       const on = await inTime((this.#connections ??= this.#connect()), stop.signal);
-      const run = createRun(stop.signal, this.#report);
+      const run = createRun(stop.signal, this.#report, OPAQUE);
       return await work({ run, on, log, meter });
     } catch (error) {
       this.#tell(error);
@@ -141,7 +141,7 @@ export class Container {
   async #connect(): Promise<Connections> {
     const settings = await this.#load();
     // Outlives the invocation that made it.
-    const run = createRun(new AbortController().signal, this.#report);
+    const run = createRun(new AbortController().signal, this.#report, OPAQUE);
     const wants = { ...this.#needs, queue: this.#queueFor, fewConnections: true };
     return connect(settings, wants, run);
   }
@@ -204,6 +204,12 @@ async function inTime(connecting: Promise<Connections>, stop: AbortSignal): Prom
   });
   return Promise.race([connecting, timeUp]);
 }
+
+/** Functions may be started from one snapshot of a machine: what tells their processes apart is then the same. */
+const OPAQUE: Pick<Host, 'identity' | 'stateOf'> = {
+  identity: undefined,
+  stateOf: () => 'unknown',
+};
 
 /** How long one request is retried at most, in milliseconds. */
 const RETRY_FOR_MS = 8_000;

@@ -25,10 +25,18 @@ test('what nobody holds and the queue does not name is not said to be at work', 
 
 test('who holds what is left is named', () => {
   const until = new Date('2024-10-01T10:00:00Z');
-  const held = { ...LEFT, heldByOthers: 3, holder: { owner: 'host:17', until } };
-  for (const fromQueue of [true, false]) {
-    const { code, next } = processVerdict(held, 130, fromQueue);
+  const words = (state: 'alive' | 'elsewhere' | 'unknown', fromQueue: boolean) => {
+    const holder = { owner: 'host:17', until, state };
+    const { code, next } = processVerdict({ ...LEFT, heldByOthers: 3, holder }, 130, fromQueue);
     expect(code).toBe(4);
-    expect(next).toContain('others are at work: host:17 holds batches until 2024-10-01T10:00:00Z');
+    return next;
+  };
+  for (const fromQueue of [true, false]) {
+    const unknown = words('unknown', fromQueue);
+    expect(unknown).toContain('others are at work: host:17 holds batches until 2024-10-01T10:00:00Z at least; if it is dead');
+    expect(words('elsewhere', fromQueue)).toContain('host:17, on another host or in another container, holds batches until');
+    // It is not dead: this host can tell.
+    expect(words('alive', fromQueue)).toContain('host:17, which runs, holds batches until');
+    expect(words('alive', fromQueue)).not.toContain('dead');
   }
-});
+}); // prettier-ignore

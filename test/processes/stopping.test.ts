@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { change, query } from '../end-to-end/landed.js';
+import { change } from '../end-to-end/landed.js';
 import { refusedByS3 } from '../faults/rules.js';
 import { runBinary, startBinary } from '../support/binary.js';
 import { runOutLeases } from '../support/lease-audit.js';
@@ -128,18 +128,16 @@ describe('process --processes 3 ends', () => {
 });
 
 describe('a process that is killed', () => {
-  it('is told, the others go on and take over what it held once its lease has run out', async () => {
+  it('is told, the others go on and take over what it held at once', async () => {
     const {
       messages,
       project,
       gate,
       running,
       pids: [first = 0],
-    } = await threeAtWork(300, { leaseSeconds: 3 });
+    } = await threeAtWork(300);
     process.kill(first, 'SIGKILL');
-    await running.shows(new RegExp(`worker ${first} was killed by SIGKILL; what it held can be`));
-    const expired = 'SELECT 1 FROM batch_progress WHERE lease_expires_at < NOW(6)';
-    await until(async () => (await query(project, expired)).length > 0, 'the end of its leases');
+    await running.shows(new RegExp(`worker ${first} was killed by SIGKILL; what it held is`));
     gate.open();
     const { code, stdout, stderr } = await running.ended;
     expect(code, stderr).toBe(0);
@@ -150,7 +148,7 @@ describe('a process that is killed', () => {
     expect(whole.takeovers).toBeGreaterThan(0);
   });
 
-  it('leaves what it held to the next run where the others end before its lease: 4', async () => {
+  it('leaves what it held to the next run where nobody knows who holds it: 4', async () => {
     const {
       messages,
       project,
@@ -158,6 +156,8 @@ describe('a process that is killed', () => {
       running,
       pids: [first = 0],
     } = await threeAtWork(300);
+    // As an older es-migrate leaves it.
+    await change(project, 'UPDATE batch_progress SET lease_process = NULL');
     process.kill(first, 'SIGKILL');
     await running.shows(/was killed by SIGKILL/);
     gate.open();

@@ -14,7 +14,10 @@ export function quietRun(
     stop,
     report,
     clock: systemClock,
-    host: { hostname: 'test', pid: 1, temporaryDirectory: tmpdir(), isAlive: () => true },
+    host: {
+      ...{ hostname: 'test', pid: 1, temporaryDirectory: tmpdir(), isAlive: () => true },
+      ...{ identity: undefined, stateOf: () => 'unknown' },
+    },
   };
 }
 

@@ -157,8 +157,8 @@ class Crew {
     this.#limit(member, undefined);
     if (end.kind === 'died') {
       member.ended = 'lost';
-      const claimable = `can be claimed again once its lease has run out, within ${this.#settings.leaseSeconds} s`;
-      this.#log('error', `${name} ${end.how}; what it held ${claimable}`);
+      const rest = `is processed by the others or by the next run: at once, or where that can’t be told when its lease has run out, within ${this.#settings.leaseSeconds} s`;
+      this.#log('error', `${name} ${end.how}; what it held ${rest}`);
     } else if (end.kind === 'not-started') {
       const advice = 'Give fewer --processes, or raise the limits of the host.';
       const message = `a worker process could not be started: ${end.why}`;
@@ -187,7 +187,7 @@ class Crew {
         watch ? 'unavailable' : 'busy',
         `all ${ends.length} workers were ended from outside`,
         {
-          advice: `Run the same command again: it goes on where they stopped, and takes over what they held once their leases have run out, within ${this.#settings.leaseSeconds} s. Where memory is short, give fewer --processes.`,
+          advice: `Run the same command again: it goes on where they stopped, with what they held, too. Where memory is short, give fewer --processes.`,
         },
       );
     }

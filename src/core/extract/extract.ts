@@ -4,8 +4,9 @@ import { isMigrateError, usage } from '../errors.js';
 import { joinsOf } from '../joins.js';
 import { requireJoins } from '../tracking/joins.js';
 import { onlyJobs } from '../tracking/scope.js';
-import { measured, ownerOf, unlessStopped, type Run } from '../run.js';
+import { leaseOwner, measured, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
+import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { IndexNames } from '../tracking/indices.js';
 import {
@@ -164,7 +165,8 @@ async function extractJob(
 ): Promise<JobOutcome> {
   const { database, settings } = on;
   await requireJoins(database, joinsOf(settings.source), onlyJobs([job.jobId]));
-  const lease = newLease(ownerOf(run.host), settings.leaseSeconds);
+  const lease = newLease(leaseOwner(run.host), settings.leaseSeconds);
+  await endLeasesOfGone(run, database, 'job_runs');
   if (!(await leaseJob(database, job.jobId, lease))) return busy(on, job);
   reached('job-leased');
   // Under the lease: what another invocation adds before it is not ours.

@@ -11,12 +11,14 @@ import { isMigrateError } from '../errors.js';
 import { isForeseen } from '../fault.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
-import { measured, type Measure, type Run } from '../run.js';
+import { measured, type Measure, type ProcessState, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { heldBatches, releaseBatch, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
 import { countBatches, countFailedWindows } from '../tracking/counters.js';
+import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { heldJobs } from '../tracking/jobs.js';
+import type { Holder } from '../tracking/lease.js';
 import { completeBatch, type BatchObject, type MessageOutcome } from '../tracking/outcomes.js';
 import { ALL_JOBS, onlyJobs, workingSet } from '../tracking/scope.js';
 import { carryBatch, type Workshop } from './batch.js';
@@ -56,6 +58,8 @@ export async function processBatches(
   const scope = await workingSet(database, settings.source.index, options.jobs);
   await requireJoins(database, joinsOf(settings.source), scope);
   await prepareStaging(run);
+  await endLeasesOfGone(run, database, 'batch_progress');
+  await endLeasesOfGone(run, database, 'job_runs');
   await sweepUploads(run, on);
   const requeue = new Requeue(run, on, options.jobs);
   if (options.retryFailed) await requeue.now();
@@ -64,10 +68,24 @@ export async function processBatches(
   await dispatch?.ifDue();
   const { messages } = await countBatches(database, scope);
   const expected = messages.pending + messages.inProgress;
-  const carried = await carry(run, on, { ...options, expected }, async () => {
-    if (options.retryFailed) await requeue.ifDue();
-    await dispatch?.ifDue();
-  });
+  const carryRest = () =>
+    carry(run, on, { ...options, expected }, async () => {
+      if (options.retryFailed) await requeue.ifDue();
+      await dispatch?.ifDue();
+    });
+  let carried = await carryRest();
+  // Batches of a worker that died when the others had nothing left to do.
+  for (let lost = carried.lost; lost > 0 && isUnlimited(options, carried);) {
+    if ((await endLeasesOfGone(run, database, 'batch_progress')) === 0) break;
+    const rest = await carryRest();
+    lost = rest.lost;
+    carried = {
+      ...rest,
+      completed: carried.completed + rest.completed,
+      failed: carried.failed + rest.failed,
+      lost: carried.lost + rest.lost,
+    };
+  }
   if (carried.ended === 'nothing-left') await sweepUploads(run, on);
   return summarise(run, on, options.jobs, { ...carried, requeued: requeue.requeued });
 }
@@ -331,9 +349,20 @@ async function summarise(
     remaining: messages.pending + messages.inProgress,
     failedInAll: all.failed - all.accepted,
     heldByOthers: held.held + extractions.held,
-    holder: held.longest,
+    holder: held.longest && { ...held.longest, state: stateOf(run, held.longest) },
     failedWindows: await countFailedWindows(database, judged),
   };
+}
+
+function isUnlimited(
+  { maxBatches, maxRuntimeMs }: ProcessOptions,
+  { ended }: Pick<Carried, 'ended'>,
+): boolean {
+  return ended === 'nothing-left' && maxBatches === undefined && maxRuntimeMs === undefined;
+}
+
+function stateOf({ host }: Run, { identity }: Holder): ProcessState {
+  return identity === undefined ? 'unknown' : host.stateOf(identity);
 }
 
 /** Aborts some time after the run was told to stop, so that what is in flight may finish. */

@@ -4,9 +4,10 @@ import { isForeseen } from '../fault.js';
 import { parseBody, type BatchMessage } from '../queue/message.js';
 import type { Inbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
-import { measured, ownerOf, type Run } from '../run.js';
+import { leaseOwner, measured, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { claimNamedBatch, excuseBatches, spendTry, type ClaimedBatch } from '../tracking/claims.js';
+import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { foreignJobs } from '../tracking/scope.js';
 import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
@@ -271,12 +272,17 @@ export class QueueSource implements BatchSource {
     if (foreign.includes(message.jobId))
       return this.#replies.refuse(delivery, 'its job reads another index than the configured');
     const { jobId, batchId, attempt, isExcused } = message;
-    const claim = await claimNamedBatch(database, ownerOf(this.#run.host), settings.leaseSeconds, {
-      ...{ jobId, batchId, isAlone },
-      // As many as receipts that are worked on.
-      mostTries: this.#maxReceives - 1,
-      excusedClaim: isExcused ? attempt - 1 : undefined,
-    });
+    const claim = await claimNamedBatch(
+      database,
+      leaseOwner(this.#run.host),
+      settings.leaseSeconds,
+      {
+        ...{ jobId, batchId, isAlone },
+        // As many as receipts that are worked on.
+        mostTries: this.#maxReceives - 1,
+        excusedClaim: isExcused ? attempt - 1 : undefined,
+      },
+    );
     switch (claim.kind) {
       case 'claimed':
         reached('batch-claimed');
@@ -291,6 +297,8 @@ export class QueueSource implements BatchSource {
           `batch ${batchId} was given up: no try of it came to its end`,
         );
       case 'held':
+        if ((await endLeasesOfGone(this.#run, database, 'batch_progress')) > 0)
+          return this.#claimHere(received, isAlone);
         return this.#replies.again(received, claim.secondsLeft + BEHIND_LEASE_S);
       case 'finished':
       case 'missing':

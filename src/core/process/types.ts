@@ -1,6 +1,6 @@
 import type { Connections } from '../connect.js';
-import type { Run } from '../run.js';
 import type { RelatedSums } from '../status/types.js';
+import type { ProcessState, Run } from '../run.js';
 
 export interface ProcessOptions {
   /** Only these jobs, which are over the configured index; undefined: all over that index. */
@@ -35,13 +35,21 @@ export interface ProcessOutcome {
   /** Batches and extractions of the jobs in scope, else of all, that others hold under a live lease. */
   readonly heldByOthers: number;
   /** Who holds batches longest, and until when unless that is renewed; undefined where nobody does. */
-  readonly holder: { readonly owner: string; readonly until: Date } | undefined;
+  readonly holder: BatchHolder | undefined;
   /** Windows of the jobs in scope, else of all, that could not be read whole. */
   readonly failedWindows: number;
   /** Why it ended. */
   readonly ended: 'nothing-left' | 'max-batches' | 'max-runtime' | 'stopped';
-  /** Worker processes that died; what they held can be claimed once its lease has run out. */
+  /** Worker processes that died; what they held, the others or the next run take over. */
   readonly lost: number;
+}
+
+export interface BatchHolder {
+  /** Host and process. */
+  readonly owner: string;
+  readonly until: Date;
+  /** Whether that process is at work, as far as this host can tell. */
+  readonly state: ProcessState;
 }
 
 export interface CarryOptions extends Omit<ProcessOptions, 'retryFailed'> {

@@ -1,9 +1,10 @@
 import type { Connections } from '../connect.js';
 import { sleep } from '../retry.js';
-import { measured, ownerOf, type Run } from '../run.js';
+import { leaseOwner, measured, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { claimBatch, type ClaimedBatch } from '../tracking/claims.js';
 import { hasPending } from '../tracking/counters.js';
+import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { workingSet, type JobSet } from '../tracking/scope.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { RunLimits } from './run-limits.js';
@@ -44,13 +45,14 @@ export class WorkQueue implements BatchSource {
     for (;;) {
       if (this.#limits.reached()) return undefined;
       this.#limits.count();
-      const owner = ownerOf(this.#run.host);
+      const owner = leaseOwner(this.#run.host);
       const batch = await claimBatch(database, owner, settings.leaseSeconds, this.#scope);
       if (batch) {
         reached('batch-claimed');
         return batch;
       }
       this.#limits.uncount();
+      if ((await endLeasesOfGone(this.#run, database, 'batch_progress')) > 0) continue;
       if (await this.#onlyLocked()) {
         await sleep(LOCKED_POLL_MS, this.#run.stop).catch(() => undefined);
         continue;

@@ -1,11 +1,13 @@
 import type { Connections } from '../connect.js';
 import { unlessStopped, type Run } from '../run.js';
+import { endLeasesOfGone, NONE, tokensOfGone } from '../tracking/gone-owners.js';
 import { listStuck, resetBatch, resetExtraction } from '../tracking/stuck.js';
 import type { ResetStuckOptions, ResetStuckOutcome } from './types.js';
 
 /**
- * Makes batches and extractions whose lease has run out claimable again. `process` and `extract` take them over
- * by themselves; this is the same by hand. A live lease is never touched. Told to stop, it leaves the others as they are.
+ * Makes batches and extractions whose lease has run out claimable again, or whose process this host knows to be gone. `process`
+ * and `extract` take them over by themselves; this is the same by hand. Any other live lease is never touched. Told to stop, it
+ * leaves the others as they are.
  */
 export async function resetStuck(
   run: Run,
@@ -13,8 +15,17 @@ export async function resetStuck(
   { olderThanMs, dryRun }: ResetStuckOptions,
 ): Promise<ResetStuckOutcome> {
   const seconds = olderThanMs / 1000;
-  const listed = await listStuck(database, seconds);
-  if (dryRun) return listed;
+  // Those of processes that are gone end now: none of them ran out any longer ago than that.
+  const areGoneMeant = seconds === 0;
+  if (dryRun)
+    return listStuck(database, seconds, areGoneMeant ? await tokensOfGone(run, database) : NONE);
+  if (areGoneMeant) {
+    await unlessStopped(run, async () => {
+      await endLeasesOfGone(run, database, 'batch_progress');
+      await endLeasesOfGone(run, database, 'job_runs');
+    });
+  }
+  const listed = await listStuck(database, seconds, NONE);
   const keepIf = <T>(items: readonly T[], test: (item: T) => Promise<boolean>) =>
     keptUntil(run.stop, items, test);
   // Whatever came back to life since it was listed is left alone, and not reported.

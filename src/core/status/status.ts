@@ -5,19 +5,20 @@ import { countJobs, countStuck, recentRate } from '../tracking/counters.js';
 import { joinsOf } from '../joins.js';
 import { sumRelated } from '../tracking/related-counts.js';
 import { ALL_JOBS, onlyJobs } from '../tracking/scope.js';
+import { tokensOfGone } from '../tracking/gone-owners.js';
 import { listLimited } from '../tracking/source-limits.js';
 import type { StatusReport } from './types.js';
 
 /** Where everything stands, of one job or of all, from counters alone: no row of message_tracking is read. */
 export async function status(
-  _run: Run,
+  run: Run,
   { database, settings }: Connections,
   { jobId }: { jobId?: number | undefined },
 ): Promise<StatusReport> {
   await requireJob(database, jobId);
   const [counts, stuck, throttled, rate] = await Promise.all([
     countJobs(database, jobId),
-    countStuck(database, jobId),
+    tokensOfGone(run, database).then((gone) => countStuck(database, jobId, gone)),
     listLimited(database),
     recentRate(database, jobId),
   ]);

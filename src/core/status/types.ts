@@ -77,7 +77,7 @@ export interface StatusReport {
   readonly messages: Counts;
   readonly batches: Counts;
   readonly related: RelatedSums;
-  /** Batches and extractions whose lease has run out. */
+  /** Batches and extractions whose lease has run out, or whose process this host knows to be gone. */
   readonly stuck: number;
   readonly throttled: readonly ThrottledProcess[];
   /** Completed over the last minutes; null where nothing was completed lately. */

@@ -1,8 +1,9 @@
+import type { LeaseOwner } from '../run.js';
 import { reached } from '../steps.js';
 import { POISONED } from '../process/failures.js';
 import type { Database, Parameter, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
-import { newLease, toHeld, type Held, type HeldRow, type Lease } from './lease.js';
+import { IDENTITY, newLease, toHeld, type Held, type HeldRow, type Lease } from './lease.js';
 import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 
 export interface ClaimedBatch {
@@ -41,7 +42,7 @@ const EXPIRED = `status = 'in_progress' AND lease_expires_at < NOW(6)`;
  */
 export async function claimBatch(
   database: Database,
-  owner: string,
+  owner: LeaseOwner | string,
   leaseSeconds: number,
   scope: JobSet = ALL_JOBS,
 ): Promise<ClaimedBatch | undefined> {
@@ -135,7 +136,7 @@ export interface NamedBatch {
 /** Claims the batch of that number as `claimBatch` claims any: pending, or with a lease that has run out. */
 export async function claimNamedBatch(
   database: Database,
-  owner: string,
+  owner: LeaseOwner | string,
   leaseSeconds: number,
   { jobId, batchId, mostTries, excusedClaim, isAlone }: NamedBatch,
 ): Promise<NamedClaim> {
@@ -221,8 +222,8 @@ async function take(
   await on.change(
     `UPDATE batch_progress SET status = 'in_progress', claims = claims + 1, claimed_at = NOW(3), queued_at = NULL,
             tries = tries + IF(suspect AND NOT ?, 1, 0), suspect = TRUE,
-            lease_token = ?, lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
-    [isExcused, lease.token, lease.owner, lease.seconds, batchId],
+            lease_token = ?, lease_owner = ?, lease_process = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE batch_id = ?`,
+    [isExcused, lease.token, lease.owner, lease.process, lease.seconds, batchId],
   );
   await on.change(
     `UPDATE message_tracking SET status = 'in_progress', last_attempted = NOW(3)
@@ -337,7 +338,7 @@ export async function heldBatches(database: Database, scope: JobSet = ALL_JOBS):
   const jobs = inScope(scope, 'job_id');
   const rows = await database.rows<HeldRow>(
     `SELECT lease_owner, COUNT(*) AS held, MAX(lease_expires_at) AS until,
-            MAX(TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at)) AS seconds_left FROM batch_progress
+            MAX(TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at)) AS seconds_left, ${IDENTITY} AS identity FROM batch_progress
      WHERE status = 'in_progress' AND lease_expires_at >= NOW(6) AND ${jobs.sql}
      GROUP BY lease_owner ORDER BY until DESC`,
     jobs.parameters,

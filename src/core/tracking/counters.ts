@@ -3,6 +3,7 @@ import type { Counts, JobStatus } from '../status/types.js';
 import type { Database } from './database.js';
 import { isAccepted } from './failed-batches.js';
 import { listFailedWindows } from './failed-windows.js';
+import { NONE, type GoneTokens } from './gone-owners.js';
 import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 import { isAcceptedWindow } from './windows.js';
 
@@ -89,13 +90,22 @@ export async function countJobs(
   return { jobs: counted, messages: messageCounts(sums), batches: batchCounts(sums) };
 }
 
-/** Batches and extractions whose lease has run out. */
-export async function countStuck(database: Database, jobId?: number): Promise<number> {
+/**
+ * Batches and extractions whose lease has run out.
+ *
+ * @param gone those that count as well
+ */
+export async function countStuck(
+  database: Database,
+  jobId?: number,
+  gone: GoneTokens = NONE,
+): Promise<number> {
   const [row] = await database.rows<{ stuck: number }>(
-    `SELECT (SELECT COUNT(*) FROM batch_progress WHERE status = 'in_progress' AND lease_expires_at < NOW(6)
-               AND (? IS NULL OR job_id = ?))
-          + (SELECT COUNT(*) FROM job_runs WHERE lease_expires_at < NOW(6) AND (? IS NULL OR job_id = ?)) AS stuck`,
-    Array.from({ length: 4 }, () => jobId ?? null),
+    `SELECT (SELECT COUNT(*) FROM batch_progress WHERE status = 'in_progress'
+               AND (lease_expires_at < NOW(6) OR lease_token IN (?)) AND (? IS NULL OR job_id = ?))
+          + (SELECT COUNT(*) FROM job_runs WHERE (lease_expires_at < NOW(6) OR lease_token IN (?))
+               AND (? IS NULL OR job_id = ?)) AS stuck`,
+    [gone.batches, gone.extractions].flatMap((tokens) => [tokens, jobId ?? null, jobId ?? null]),
   );
   return row?.stuck ?? 0;
 }

@@ -3,7 +3,7 @@ import { usage } from '../errors.js';
 import type { Interval } from '../extract/types.js';
 import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
-import { toHeld, type Held, type HeldRow, type Lease } from './lease.js';
+import { IDENTITY, toHeld, type Held, type HeldRow, type Lease } from './lease.js';
 import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 import { forgetWindows } from './windows.js';
 
@@ -172,10 +172,10 @@ export function leaseJob(database: Database, jobId: number, lease: Lease): Promi
       [jobId],
     );
     const { affectedRows } = await on.change(
-      `UPDATE job_runs SET status = 'running', lease_token = ?, lease_owner = ?,
+      `UPDATE job_runs SET status = 'running', lease_token = ?, lease_owner = ?, lease_process = ?,
               lease_expires_at = NOW(6) + INTERVAL ? SECOND
        WHERE job_id = ? AND (lease_token IS NULL OR lease_token = ? OR lease_expires_at < NOW(6))`,
-      [lease.token, lease.owner, lease.seconds, jobId, lease.token],
+      [lease.token, lease.owner, lease.process, lease.seconds, jobId, lease.token],
     );
     if (affectedRows === 1 && job?.status === 'completed') await forgetWindows(on, jobId);
     return affectedRows === 1;
@@ -235,7 +235,7 @@ export async function heldJobs(database: Database, scope: JobSet = ALL_JOBS): Pr
   const jobs = inScope(scope, 'job_id');
   const rows = await database.rows<HeldRow>(
     `SELECT lease_owner, COUNT(*) AS held, MAX(lease_expires_at) AS until,
-            MAX(TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at)) AS seconds_left FROM job_runs
+            MAX(TIMESTAMPDIFF(SECOND, NOW(6), lease_expires_at)) AS seconds_left, ${IDENTITY} AS identity FROM job_runs
      WHERE lease_expires_at >= NOW(6) AND ${jobs.sql} GROUP BY lease_owner ORDER BY until DESC`,
     jobs.parameters,
   );

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { LeaseOwner } from '../run.js';
 import type { Database } from './database.js';
 
 /** A claim's proof: whoever changes what was claimed names the token; the expiry is the database's. */
@@ -7,6 +8,8 @@ export interface Lease {
   readonly token: string;
   /** For people: host and process. */
   readonly owner: string;
+  /** What its host knows of the process: see `lease_process` in migrations; null: nothing. */
+  readonly process: string | null;
   /** How long it lasts without a heartbeat, in seconds. */
   readonly seconds: number;
 }
@@ -14,8 +17,21 @@ export interface Lease {
 /** Tables whose rows are held by leases. */
 export type LeasedTable = 'batch_progress' | 'job_runs' | 'verify_runs';
 
-export function newLease(owner: string, seconds: number): Lease {
-  return { token: randomBytes(16).toString('hex'), owner, seconds };
+/** @param owner its name alone where nothing is known of its process */
+export function newLease(owner: LeaseOwner | string, seconds: number): Lease {
+  const { name, identity } =
+    typeof owner === 'string' ? { name: owner, identity: undefined } : owner;
+  const token = randomBytes(16).toString('hex');
+  // With its token: an older es-migrate that takes the lease over leaves this behind, and it is not about that one.
+  const process = identity === undefined ? null : `${token} ${identity}`;
+  return { token, owner: name, process, seconds };
+}
+
+/** The identity in `lease_process`; undefined where it is about an earlier lease than the one of this token, or nothing is known. */
+export function identityOf(process: string | null, token: string | null): string | undefined {
+  return token !== null && process?.startsWith(`${token} `)
+    ? process.slice(token.length + 1)
+    : undefined;
 }
 
 /** Renews leases that are still held and gives the tokens of those that were lost. */
@@ -53,6 +69,8 @@ export interface Holder {
   readonly until: Date;
   /** How long that is from now, by the database's clock. */
   readonly secondsLeft: number;
+  /** What its host knows of the process (see `Host`); undefined: nothing. */
+  readonly identity: string | undefined;
 }
 
 /** Of a query that groups by owner and has the longest lease first. */
@@ -61,7 +79,11 @@ export interface HeldRow {
   held: number;
   until: Date;
   seconds_left: number;
+  identity: string | null;
 }
+
+/** The identity of the process that holds a row, where it is known: see `identityOf`. Of rows of one owner any one. */
+export const IDENTITY = `MAX(IF(lease_process LIKE CONCAT(lease_token, ' %'), SUBSTRING(lease_process, 34), NULL))`;
 
 export function toHeld(rows: readonly HeldRow[]): Held {
   const [first] = rows;
@@ -71,6 +93,7 @@ export function toHeld(rows: readonly HeldRow[]): Held {
       owner: first.lease_owner,
       until: first.until,
       secondsLeft: first.seconds_left,
+      identity: first.identity ?? undefined,
     },
   };
 }

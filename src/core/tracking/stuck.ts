@@ -1,12 +1,18 @@
 import type { ResetStuckOutcome } from '../recover/types.js';
 import type { Database } from './database.js';
+import { NONE, type GoneTokens } from './gone-owners.js';
 
 const EXPIRED = 'lease_expires_at < NOW(6) - INTERVAL ? SECOND';
 
-/** Batches and extractions whose lease ran out at least this long ago. */
+/**
+ * Batches and extractions whose lease ran out at least this long ago.
+ *
+ * @param gone those that count as well
+ */
 export async function listStuck(
   database: Database,
   olderThanSeconds: number,
+  gone: GoneTokens = NONE,
 ): Promise<ResetStuckOutcome> {
   const batches = await database.rows<{
     batch_id: number;
@@ -15,13 +21,15 @@ export async function listStuck(
     lease_owner: string;
     lease_expires_at: Date;
   }>(
-    `SELECT batch_id, job_id, total_messages - processed - failed AS messages, lease_owner, lease_expires_at
-     FROM batch_progress WHERE status = 'in_progress' AND ${EXPIRED} ORDER BY batch_id`,
-    [olderThanSeconds],
+    `SELECT batch_id, job_id, total_messages - processed - failed AS messages, lease_owner,
+            LEAST(lease_expires_at, NOW(6)) AS lease_expires_at
+     FROM batch_progress WHERE status = 'in_progress' AND (${EXPIRED} OR lease_token IN (?)) ORDER BY batch_id`,
+    [olderThanSeconds, gone.batches],
   );
   const jobs = await database.rows<{ job_id: number; lease_owner: string; lease_expires_at: Date }>(
-    `SELECT job_id, lease_owner, lease_expires_at FROM job_runs WHERE ${EXPIRED} ORDER BY job_id`,
-    [olderThanSeconds],
+    `SELECT job_id, lease_owner, LEAST(lease_expires_at, NOW(6)) AS lease_expires_at FROM job_runs
+     WHERE ${EXPIRED} OR lease_token IN (?) ORDER BY job_id`,
+    [olderThanSeconds, gone.extractions],
   );
   return {
     batches: batches.map((row) => ({

@@ -69,9 +69,9 @@ export function beginVerification(
     const isUnchanged = open?.tracking_state.equals(state) === true;
     if (open && isUnchanged && (isMine || (!restart && open.recent === 1))) {
       await on.change(
-        `UPDATE verify_runs SET lease_token = ?, lease_owner = ?, lease_expires_at = NOW(6) + INTERVAL ? SECOND
-         WHERE verify_id = ?`,
-        [lease.token, lease.owner, lease.seconds, open.verify_id],
+        `UPDATE verify_runs SET lease_token = ?, lease_owner = ?, lease_process = ?,
+                lease_expires_at = NOW(6) + INTERVAL ? SECOND WHERE verify_id = ?`,
+        [lease.token, lease.owner, lease.process, lease.seconds, open.verify_id],
       );
       const at = { verifyId: open.verify_id, position: open.position, met: open.met ?? undefined };
       return open.position === '{}'
@@ -79,9 +79,9 @@ export function beginVerification(
         : { kind: 'resumed', at };
     }
     const { insertId } = await on.change(
-      `INSERT INTO verify_runs (scope_key, tracking_state, stage, position, lease_token, lease_owner, lease_expires_at)
-       VALUES (?, ?, 'begun', '{}', ?, ?, NOW(6) + INTERVAL ? SECOND)`,
-      [key, state, lease.token, lease.owner, lease.seconds],
+      `INSERT INTO verify_runs (scope_key, tracking_state, stage, position, lease_token, lease_owner, lease_process, lease_expires_at)
+       VALUES (?, ?, 'begun', '{}', ?, ?, ?, NOW(6) + INTERVAL ? SECOND)`,
+      [key, state, lease.token, lease.owner, lease.process, lease.seconds],
     );
     const because = open && !restart ? whyAnew(isUnchanged) : undefined;
     return { kind: 'new', at: { verifyId: insertId, position: '{}', met: undefined }, because };

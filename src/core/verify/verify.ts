@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { linkSignals } from '../any-signal.js';
 import type { Connections } from '../connect.js';
 import { joinsOf } from '../joins.js';
-import { ownerOf, type Run } from '../run.js';
+import { leaseOwner, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { countBatches } from '../tracking/counters.js';
+import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { newLease, type Lease } from '../tracking/lease.js';
 import { indicesLongerThan } from '../tracking/verify-messages.js';
@@ -45,7 +46,8 @@ export async function verify(
   options: VerifyOptions,
 ): Promise<VerifyOutcome> {
   const scope = await scopeOf(on, options.jobs);
-  const lease = newLease(ownerOf(run.host), on.settings.leaseSeconds);
+  const lease = newLease(leaseOwner(run.host), on.settings.leaseSeconds);
+  await endLeasesOfGone(run, on.database, 'verify_runs');
   const key = scopeKey(on, options);
   const begun = await beginVerification(on.database, { scope, key }, lease, options);
   if (begun.kind === 'busy') {
