@@ -132,6 +132,7 @@ export const configSchema = z.strictObject({
       sourceRequestsPerSecond: rate().optional(),
       sourceLoad: rate('requests at once, on average, such as 0.2').optional(),
       sourceLatencyTarget: duration(0, 600_000, '0 to 10m').optional(),
+      uploads: integer(0, 4_096).optional(),
       maxInFlightBytes: size().optional(),
     })
     .optional(),

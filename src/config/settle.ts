@@ -87,6 +87,7 @@ export function settle(config: Config, judge: Judge): Settings {
       sourceLoad:
         config.limits?.sourceLoad ?? (config.limits?.sourceRequestsPerSecond === 0 ? 0 : 0.1),
       sourceLatencyTargetMs: config.limits?.sourceLatencyTarget ?? 2_000,
+      uploads: config.limits?.uploads ?? 512,
       maxInFlightBytes: config.limits?.maxInFlightBytes ?? 256 * 1024 ** 2,
     },
   };

@@ -22,6 +22,8 @@ export interface ProgressEvent {
   readonly total: number;
   /** Messages that failed, of those done. */
   readonly failed: number;
+  /** Uploads in flight just now; undefined in stages that upload nothing. */
+  readonly uploads?: number;
 }
 
 /** Elasticsearch is asked for less than the configuration allows, since it has too much to do; or no longer is. */

@@ -146,6 +146,8 @@ export interface LimitSettings {
   readonly sourceLoad: number;
   /** Answers of Elasticsearch that take longer are slow, in milliseconds: less is asked then; 0 = none is. */
   readonly sourceLatencyTargetMs: number;
+  /** Most uploads to the target in flight at once, by this process; 0 = unlimited. */
+  readonly uploads: number;
   /** Bytes of documents held in memory at once, by this process; 0 = unlimited. */
   readonly maxInFlightBytes: number;
 }

@@ -51,6 +51,23 @@ test('lines say that less is asked, also while nothing is done, and when that is
   progress.close();
 });
 
+test.each([
+  [undefined, 'process: 500 of 1,000, 0/s, 0 failed'],
+  [0, 'process: 500 of 1,000, 0/s, 0 failed'],
+  [1, 'process: 500 of 1,000, 0/s, 0 failed, 1 upload in flight'],
+  [128, 'process: 500 of 1,000, 0/s, 0 failed, 128 uploads in flight'],
+])('%s uploads in flight are shown where there are any', async (uploads, expected) => {
+  const told: string[] = [];
+  const progress = progressLines(
+    () => undefined,
+    ({ message }) => told.push(message),
+  );
+  progress.show({ ...event, ...(uploads !== undefined && { uploads }) });
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(told).toEqual([expected]);
+  progress.close();
+});
+
 test('bars say it at once', () => {
   const stream = new PassThrough();
   const written: string[] = [];

@@ -31,6 +31,7 @@ describe('defaults', () => {
         sourceRequestsPerSecond: 50,
         sourceLoad: 0.1,
         sourceLatencyTargetMs: 2_000,
+        uploads: 512,
         maxInFlightBytes: 268_435_456,
       },
     });
@@ -71,7 +72,7 @@ concurrency: 1
 maxAttempts: 1
 leaseSeconds: 5
 retryFor: 500ms
-limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750ms, maxInFlightBytes: 1GiB }
+limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750ms, uploads: 64, maxInFlightBytes: 1GiB }
 `;
     expect(load({ files: { 'es-migrate.yml': yaml } }).settings).toEqual({
       source: {
@@ -127,6 +128,7 @@ limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750m
         sourceRequestsPerSecond: 0,
         sourceLoad: 0.5,
         sourceLatencyTargetMs: 750,
+        uploads: 64,
         maxInFlightBytes: 1_073_741_824,
       },
     });
@@ -310,6 +312,9 @@ limits: 5
     ['limits: { sourceLoad: most }', 'limits.sourceLoad'],
     ['limits: { sourceLatencyTarget: 2 }', 'limits.sourceLatencyTarget'],
     ['limits: { sourceLatencyTarget: 1h }', 'limits.sourceLatencyTarget'],
+    ['limits: { uploads: -1 }', 'limits.uploads'],
+    ['limits: { uploads: 4097 }', 'limits.uploads'],
+    ['limits: { uploads: 1.5 }', 'limits.uploads'],
     ['limits: { maxInFlightBytes: 5 bytes }', 'limits.maxInFlightBytes'],
     ['limits: { maxInFlight: 5 }', 'limits.maxInFlight'],
     ['apiKey: x', 'apiKey'],

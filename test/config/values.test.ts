@@ -263,6 +263,6 @@ test('the nearest word, if it is near', () => {
 
 test('unknown keys in a section without a near one list what is allowed', () => {
   expect(problemsWith('limits: { colour: 1 }\n')).toEqual([
-    'es-migrate.yaml:9: limits.colour: unknown key; allowed here: sourceRequestsPerSecond, sourceLoad, sourceLatencyTarget, maxInFlightBytes',
+    'es-migrate.yaml:9: limits.colour: unknown key; allowed here: sourceRequestsPerSecond, sourceLoad, sourceLatencyTarget, uploads, maxInFlightBytes',
   ]);
 });

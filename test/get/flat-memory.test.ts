@@ -5,6 +5,7 @@ import { getDocument } from '../../src/core/get/get-document.js';
 import { openTarget } from '../../src/core/objects/open-target.js';
 import { createSpool, type Spool } from '../../src/core/objects/spool.js';
 import { MessageWriter } from '../../src/core/process/message-writer.js';
+import { UploadLimit } from '../../src/core/process/upload-limit.js';
 import { ObjectWriter } from '../../src/core/process/object-writer.js';
 import { requireHeld } from '../../src/core/tracking/claims.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
@@ -47,12 +48,13 @@ it.each(['batch', 'message'] as const)(
       target,
       policy: { retryForMs: 1000, report: () => undefined },
       signal: never,
+      limit: new UploadLimit({ most: 32, now: () => performance.now() }),
       beforeReplacing: () => requireHeld(database, batch),
     };
     const writer =
       layout === 'batch'
         ? new ObjectWriter(context, batch, { object: spool(), index: spool() })
-        : new MessageWriter(context, batch, 'file', (work) => work());
+        : new MessageWriter(context, batch, 'file');
     const hash = createHash('sha256');
     for (const message of batch.messages) {
       const start = Buffer.from(

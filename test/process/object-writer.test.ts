@@ -7,6 +7,7 @@ import { openTarget } from '../../src/core/objects/open-target.js';
 import { createSpool } from '../../src/core/objects/spool.js';
 import type { Target } from '../../src/core/objects/target.js';
 import { ObjectWriter } from '../../src/core/process/object-writer.js';
+import { UploadLimit } from '../../src/core/process/upload-limit.js';
 import type { ClaimedBatch } from '../../src/core/tracking/claims.js';
 import { newLease } from '../../src/core/tracking/lease.js';
 import { never } from '../elasticsearch/support.js';
@@ -35,6 +36,7 @@ async function writerTo(target: Target, ids: readonly string[]) {
   const context = {
     target,
     policy: { retryForMs: 1000, report: () => undefined },
+    limit: new UploadLimit({ most: 32, now: () => performance.now() }),
     signal: never,
   };
   const spool = () => createSpool({ memoryLimit: 1 << 20, directory });

@@ -80,14 +80,19 @@ describe('memory shares', () => {
         fc.integer({ min: 16 * MIB, max: 4096 * MIB }),
         fc.integer({ min: 1, max: 64 }),
         fc.integer({ min: 0, max: 10 }),
-        (budget, concurrency, related) => {
-          const shares = shareMemory(budget, concurrency, related);
+        fc.integer({ min: 0, max: 4096 }),
+        (budget, concurrency, related, wanted) => {
+          const { uploads, ...shares } = shareMemory(budget, concurrency, related, wanted);
           const objects = shares.spoolBytes * concurrency;
-          expect(shares.pageHold * concurrency + objects).toBeLessThanOrEqual(budget);
+          const sockets = uploads * (32 << 10);
+          expect(shares.documentBytes + objects + sockets).toBeLessThanOrEqual(budget);
+          expect(shares.pageHold * concurrency).toBeLessThanOrEqual(shares.documentBytes);
+          expect(uploads).toBeGreaterThanOrEqual(Math.min(wanted, 1));
+          expect(uploads).toBeLessThanOrEqual(wanted);
           expect(shares.largeHold + objects).toBeLessThanOrEqual(budget);
           expect(shares.largeBytes).toBeGreaterThanOrEqual(shares.pageBytes);
           expect(shares.pageBytes).toBeLessThanOrEqual(8 * MIB);
-          for (const bytes of Object.values(shares) as number[]) expect(bytes).toBeGreaterThan(0);
+          for (const bytes of Object.values<number>(shares)) expect(bytes).toBeGreaterThan(0);
         },
       ),
     );
@@ -100,12 +105,29 @@ describe('memory shares', () => {
   });
 
   test('without a limit they are finite all the same', () => {
-    for (const bytes of Object.values(shareMemory(Infinity, 4, 3)) as number[]) {
+    const { documentBytes, ...shares } = shareMemory(Infinity, 4, 3);
+    expect(documentBytes).toBe(Infinity);
+    for (const bytes of Object.values<number>(shares)) {
       expect(Number.isFinite(bytes)).toBe(true);
     }
   });
 
-  test('the default budget takes the largest document Elasticsearch takes, of 100 MB', () => {
-    expect(shareMemory(256 * MIB, 4, 3).largeBytes).toBeGreaterThan(100 * MIB);
+  test.each([0, 512])(
+    'the default budget takes the largest document Elasticsearch takes, of 100 MB, with %i uploads',
+    (uploads) => {
+      expect(shareMemory(256 * MIB, 4, 3, uploads).largeBytes).toBeGreaterThan(100 * MIB);
+    },
+  );
+
+  test('the default budget has room for 512 uploads, and for documents that wait beside all pages', () => {
+    const shares = shareMemory(256 * MIB, 4, 3, 512);
+    expect(shares.uploads).toBe(512);
+    expect(shares.documentBytes - 4 * shares.pageHold).toBeGreaterThan(48 * MIB);
+  });
+
+  test('a small budget has room for few uploads, but for one', () => {
+    expect(shareMemory(16 * MIB, 4, 3, 512).uploads).toBe(32);
+    expect(shareMemory(MIB, 1, 0, 512).uploads).toBe(2);
+    expect(shareMemory(1, 1, 0, 512).uploads).toBe(1);
   });
 });

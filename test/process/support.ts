@@ -109,6 +109,8 @@ export async function carry(
     largeBytes: 64 * MIB,
     largeHold: 1,
     spoolBytes: MIB,
+    documentBytes: 256 * MIB,
+    uploads: 0,
     ...sizes,
   };
   const workshop: Workshop = {

@@ -30,6 +30,7 @@ describe('shares', () => {
           sourceRequestsPerSecond,
           sourceLoad: 0.2,
           sourceLatencyTargetMs: 2000,
+          uploads: 512,
         };
         if (maxInFlightBytes / count < MIB) {
           expect(() => shareLimits(limits, count)).toThrow(/less than 1MiB/);
@@ -40,8 +41,22 @@ describe('shares', () => {
         expect(share.maxInFlightBytes * count).toBeLessThanOrEqual(maxInFlightBytes);
         expect(share.sourceRequestsPerSecond * count).toBeCloseTo(sourceRequestsPerSecond, 6);
         expect(share.sourceLoad * count).toBeCloseTo(0.2, 6);
+        expect(share.uploads).toBeGreaterThanOrEqual(1);
+        expect(share.uploads * count).toBeLessThanOrEqual(512);
       }),
     );
+  });
+
+  it('of the uploads are at least one each', () => {
+    const limits = {
+      maxInFlightBytes: 0,
+      sourceRequestsPerSecond: 0,
+      sourceLoad: 0,
+      sourceLatencyTargetMs: 0,
+      uploads: 3,
+    };
+    expect(shareLimits(limits, 3).uploads).toBe(1);
+    expect(() => shareLimits(limits, 4)).toThrow(/limits\.uploads is 3 for all of them/);
   });
 
   it('of no limit are no limit', () => {
@@ -50,6 +65,7 @@ describe('shares', () => {
       sourceRequestsPerSecond: 0,
       sourceLoad: 0,
       sourceLatencyTargetMs: 0,
+      uploads: 0,
     };
     expect(shareLimits(unlimited, 16)).toEqual(unlimited);
   });

@@ -42,6 +42,7 @@ export function settingsFor(tracking: Tracking, changes: Partial<Settings> = {})
       sourceRequestsPerSecond: 0,
       sourceLoad: 0,
       sourceLatencyTargetMs: 0,
+      uploads: 512,
       maxInFlightBytes: 64 << 20,
     },
     ...changes,

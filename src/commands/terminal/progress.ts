@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { ImposedLimit, ProgressEvent } from '../../core/run.js';
 import type { Log } from './log.js';
-import { grouped, percent, spoken } from './numbers.js';
+import { counted, grouped, percent, spoken } from './numbers.js';
 
 /** Shows where the stages stand. */
 export interface Progress {
@@ -134,13 +134,14 @@ export class Stages {
 
 /** Where a stage stands, its rate and the time left, in words. */
 export function figures(stage: Stage, limit: ImposedLimit | undefined): string {
-  const { done, total, failed } = stage.event;
+  const { done, total, failed, uploads = 0 } = stage.event;
   const rate = rateOf(stage);
   const left = rate > 0 && total > done ? `, about ${spoken((total - done) / rate)} left` : '';
   // What a verification finds is told by kind, when it has ended.
   const failures = stage.event.stage === 'verify' ? '' : `, ${grouped(failed)} failed`;
+  const inFlight = uploads > 0 ? `, ${counted(uploads, 'upload')} in flight` : '';
   const slowed = limit ? `, slowed to ${percent(limit.share)} (${limit.reason})` : '';
-  return `${grouped(done)} of ${grouped(total)}, ${grouped(rate)}/s${failures}${left}${slowed}`;
+  return `${grouped(done)} of ${grouped(total)}, ${grouped(rate)}/s${failures}${inFlight}${left}${slowed}`;
 }
 
 /** Messages a second since the stage was first heard of. */

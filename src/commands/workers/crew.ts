@@ -47,7 +47,7 @@ export function carryByWorkers(workers: number): Carry {
 interface Member {
   readonly worker: WorkerProcess;
   /** Where it stands, as far as it has said. */
-  progress: Pick<ProgressEvent, 'done' | 'failed'>;
+  progress: Pick<ProgressEvent, 'done' | 'failed' | 'uploads'>;
   limit: ImposedLimit | undefined;
   ended: Carried['ended'] | 'lost' | undefined;
 }
@@ -129,7 +129,9 @@ class Crew {
   #show(): void {
     const { done, failed } = this.#done();
     const total = Math.max(this.#expected, done);
-    this.#run.report({ type: 'progress', stage: 'process', done, total, failed });
+    const atWork = this.#members.filter(({ ended }) => ended === undefined);
+    const uploads = atWork.reduce((sum, { progress }) => sum + (progress.uploads ?? 0), 0);
+    this.#run.report({ type: 'progress', stage: 'process', done, total, failed, uploads });
   }
 
   #limit(member: Member, limit: ImposedLimit | undefined): void {

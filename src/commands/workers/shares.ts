@@ -8,10 +8,10 @@ const LEAST_BYTES = 1024 ** 2;
  * One worker's share of the limits, which hold for all workers together; 0 stays unlimited.
  *
  * @param workers 1 or more
- * @throws MigrateError `usage` where the share of `maxInFlightBytes` is less than 1 MiB
+ * @throws MigrateError `usage` where the share of `maxInFlightBytes` is less than 1 MiB, or that of `uploads` less than 1
  */
 export function shareLimits(limits: LimitSettings, workers: number): LimitSettings {
-  const { sourceRequestsPerSecond, sourceLoad, maxInFlightBytes } = limits;
+  const { sourceRequestsPerSecond, sourceLoad, uploads, maxInFlightBytes } = limits;
   const bytes = Math.floor(maxInFlightBytes / workers);
   if (maxInFlightBytes > 0 && bytes < LEAST_BYTES) {
     const most = Math.floor(maxInFlightBytes / LEAST_BYTES);
@@ -20,8 +20,15 @@ export function shareLimits(limits: LimitSettings, workers: number): LimitSettin
       `Give at most --processes ${most}, or raise limits.maxInFlightBytes to ${workers}MiB or more.`,
     );
   }
+  if (uploads > 0 && uploads < workers) {
+    throw usage(
+      `--processes ${workers}: limits.uploads is ${uploads} for all of them, which leaves some without any`,
+      `Give at most --processes ${uploads}, or raise limits.uploads to ${workers} or more.`,
+    );
+  }
   return {
     ...limits,
+    uploads: Math.floor(uploads / workers),
     sourceRequestsPerSecond: sourceRequestsPerSecond / workers,
     sourceLoad: sourceLoad / workers,
     maxInFlightBytes: bytes,

@@ -95,7 +95,7 @@ const BRIEF_PAGE_IDS = 2_000;
  */
 export function openSource(
   settings: SourceSettings,
-  limits: LimitSettings,
+  limits: Omit<LimitSettings, 'uploads'>,
   policy: RetryPolicy,
   onLimit: (limit: SourceLimit | undefined) => void = () => undefined,
 ): Source {

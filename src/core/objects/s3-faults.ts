@@ -52,9 +52,9 @@ export function s3Fault(error: unknown, what: string, bucket: string, advice?: s
   if (isForeseen(error)) return error;
   const failure = readFailure(error);
   if (failure === undefined) return error;
-  const { kind, code, message, retryAfterMs } = failure;
+  const { kind, code, status, message, retryAfterMs } = failure;
   if (kind === 'retriable' || kind === 'request') {
-    return new Fault('S3', kind, code, `${what}: ${message}`, { retryAfterMs });
+    return new Fault('S3', kind, code, `${what}: ${message}`, { retryAfterMs, status });
   }
   return s3UsageError(failure, kind, what, bucket, advice);
 }

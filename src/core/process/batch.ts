@@ -8,7 +8,7 @@ import { createSpool } from '../objects/spool.js';
 import { reached } from '../steps.js';
 import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
 import type { BatchObject, FailedMessage, MessageOutcome } from '../tracking/outcomes.js';
-import type { Budget } from './budget.js';
+import type { Budget, Reservation } from './budget.js';
 import { assembleDocument } from './document.js';
 import { fetchLarge } from './fetch-large.js';
 import { failure, fetchMessages } from './fetch.js';
@@ -19,6 +19,8 @@ import type { BatchWriter } from './writer.js';
 
 /** How often the records of one message are read from the start. */
 const LARGE_TRIES = 3;
+/** What is kept of a message that waits to be written, besides its document. */
+const MESSAGE_BYTES = 2 << 10;
 
 /** What all batches of a process share. */
 export interface Workshop {
@@ -93,9 +95,8 @@ async function carryTogether(
 ): Promise<readonly FailedMessage[]> {
   const { budget, shares } = workshop;
   signal.throwIfAborted();
-  const carried = await budget.holding(shares.pageHold, () =>
-    carryPage(workshop, page, writer, signal),
-  );
+  const held = await budget.reserve(shares.pageHold);
+  const carried = await carryPage(workshop, page, writer, signal, held);
   if (carried !== 'too-large') return carried;
   const [only, another] = page;
   if (only && !another) {
@@ -106,19 +107,53 @@ async function carryTogether(
   return [...first, ...(await carryTogether(workshop, page.slice(half), writer, signal))];
 }
 
+/**
+ * Reads a page and hands its documents to the writer. Returns when they are taken, not when they are written: the next page
+ * is read meanwhile. Until then they stay counted in `held`, which is given back in any case.
+ */
 async function carryPage(
+  workshop: IndexWorkshop,
+  page: readonly ClaimedMessage[],
+  writer: BatchWriter,
+  signal: AbortSignal,
+  held: Reservation,
+): Promise<readonly FailedMessage[] | 'too-large'> {
+  try {
+    const carried = await writePage(workshop, page, writer, signal);
+    // The answers are no longer needed.
+    held.shrink(carried.kind === 'written' ? carried.bytes : 0);
+    return carried.kind === 'written' ? carried.failed : 'too-large';
+  } finally {
+    // What a writer failed at is told by its `add` or `finish`.
+    void writer
+      .flush()
+      .catch(() => undefined)
+      .then(() => held.release());
+  }
+}
+
+type WrittenPage =
+  | {
+      readonly kind: 'written';
+      readonly failed: readonly FailedMessage[];
+      /** What its documents take in memory. */
+      readonly bytes: number;
+    }
+  | typeof TOO_LARGE;
+
+async function writePage(
   { source, related, shares, pageSize }: IndexWorkshop,
   page: readonly ClaimedMessage[],
   writer: BatchWriter,
   signal: AbortSignal,
-): Promise<readonly FailedMessage[] | 'too-large'> {
+): Promise<WrittenPage> {
   const request = { source, related, maxBytes: shares.pageBytes, signal };
   const fetched = await fetchMessages(request, page).catch((error: unknown) => {
     // Elasticsearch will not answer this, however often it is asked: message by message it says for which.
     if (isFault(error) && error.class === 'request') return TOO_LARGE;
     throw error;
   });
-  if (fetched.kind === 'too-large') return 'too-large';
+  if (fetched.kind === 'too-large') return TOO_LARGE;
   reached('records-read');
   pageSize.saw(page.length, fetched);
   const slab = new Slab(shares.pageBytes);
@@ -126,8 +161,8 @@ async function carryPage(
     const document = assembleDocument(message, hit, records, slab);
     await writer.add(message, { kind: 'bytes', bytes: document }, revision, counts);
   }
-  await writer.flush();
-  return fetched.failed;
+  const bytes = slab.taken + fetched.messages.length * MESSAGE_BYTES;
+  return { kind: 'written', failed: fetched.failed, bytes };
 }
 
 async function carryLarge(

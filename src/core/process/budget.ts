@@ -3,9 +3,18 @@ interface Waiting {
   readonly grant: () => void;
 }
 
+/** What was taken of a budget. */
+export interface Reservation {
+  /** Gives back what exceeds this amount; more than is held changes nothing. */
+  shrink(amount: number): void;
+  /** Gives back all that is left; calling it again does nothing. */
+  release(): void;
+}
+
 /**
  * So much as may be taken at once: bytes of documents in memory (invariant 7), or places. Asks are granted in their order, so
- * a large one is not starved by small ones. Nobody asks for more while holding some: that is what keeps it from locking up.
+ * a large one is not starved by small ones. Nobody waits for more before it gives back what it holds, but for documents that
+ * are being uploaded, and these are given back whatever else waits: that is what keeps it from locking up.
  */
 export class Budget {
   readonly #total: number;
@@ -23,22 +32,31 @@ export class Budget {
 
   /** Runs `work` while it holds so much; an ask for more than there is takes all. */
   async holding<T>(amount: number, work: () => Promise<T>): Promise<T> {
-    const giveBack = await this.hold(amount);
+    const held = await this.reserve(amount);
     try {
       return await work();
     } finally {
-      giveBack();
+      held.release();
     }
   }
 
   /** The same until what is returned is called, once. */
   async hold(amount: number): Promise<() => void> {
-    const granted = Math.min(amount, this.#total);
-    await this.#take(granted);
-    return () => {
-      this.#taken -= granted;
+    const held = await this.reserve(amount);
+    return () => held.release();
+  }
+
+  /** The same, to be given back in parts. */
+  async reserve(amount: number): Promise<Reservation> {
+    let held = Math.min(amount, this.#total);
+    await this.#take(held);
+    const shrink = (to: number) => {
+      if (to >= held) return;
+      this.#taken -= held - to;
+      held = to;
       this.#grantWaiting();
     };
+    return { shrink, release: () => shrink(0) };
   }
 
   async #take(amount: number): Promise<void> {

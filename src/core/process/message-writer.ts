@@ -2,15 +2,18 @@ import { createHash } from 'node:crypto';
 import { isFault } from '../fault.js';
 import { messageKey, type KeyStyle } from '../objects/keys.js';
 import type { Content, StoredObject, Target } from '../objects/target.js';
-import { retrying, type RetryPolicy } from '../retry.js';
+import type { RetryPolicy } from '../retry.js';
 import type { ClaimedBatch, ClaimedMessage } from '../tracking/claims.js';
 import type { MessageOutcome, RecordCount } from '../tracking/outcomes.js';
 import { failure } from './fetch.js';
+import type { UploadLimit } from './upload-limit.js';
 import type { BatchWriter, Document } from './writer.js';
 
 export interface UploadContext {
   readonly target: Target;
   readonly policy: RetryPolicy;
+  /** Bounds the uploads of the whole process. */
+  readonly limit: UploadLimit;
   readonly signal: AbortSignal;
   /** Awaited before an object is replaced by another; what it throws leaves that as it is. */
   readonly beforeReplacing: () => Promise<void>;
@@ -21,38 +24,44 @@ export class MessageWriter implements BatchWriter {
   readonly #context: UploadContext;
   readonly #batch: ClaimedBatch;
   readonly #keys: KeyStyle;
-  readonly #limit: <T>(work: () => Promise<T>) => Promise<T>;
   readonly #outcomes: MessageOutcome[] = [];
-  readonly #uploads: Promise<void>[] = [];
+  readonly #uploads = new Set<Promise<void>>();
+  #failure: { readonly error: Error } | undefined;
 
-  /** `limit` bounds the uploads of the whole process. */
-  constructor(
-    context: UploadContext,
-    batch: ClaimedBatch,
-    keys: KeyStyle,
-    limit: <T>(work: () => Promise<T>) => Promise<T>,
-  ) {
+  constructor(context: UploadContext, batch: ClaimedBatch, keys: KeyStyle) {
     this.#context = context;
     this.#batch = batch;
     this.#keys = keys;
-    this.#limit = limit;
   }
 
-  /** Only begins the upload: `flush` awaits it. */
-  add(
+  /**
+   * Only begins the upload: `flush` awaits it.
+   *
+   * @throws what an upload failed with, once one has: the batch is going to be released
+   */
+  async add(
     message: ClaimedMessage,
     document: Document,
     revision: number | undefined,
     counts?: readonly RecordCount[],
   ): Promise<void> {
-    this.#uploads.push(this.#upload(message, document, revision, counts));
-    return Promise.resolve();
+    await this.#throwFailure();
+    const upload = this.#upload(message, document, revision, counts)
+      .catch((error: unknown) => {
+        this.#failure ??= { error: error as Error };
+      })
+      .finally(() => this.#uploads.delete(upload));
+    this.#uploads.add(upload);
   }
 
   /** Waits for all uploads, also where one fails: none may go on behind a batch that was released. */
   async flush(): Promise<void> {
-    const uploads = await Promise.allSettled(this.#uploads.splice(0));
-    for (const upload of uploads) if (upload.status === 'rejected') throw upload.reason;
+    await Promise.all(this.#uploads);
+    await this.#throwFailure();
+  }
+
+  #throwFailure(): Promise<void> {
+    return this.#failure ? Promise.reject(this.#failure.error) : Promise.resolve();
   }
 
   async #upload(
@@ -65,7 +74,7 @@ export class MessageWriter implements BatchWriter {
     const plain = this.#batch.plainKeyIndex === index;
     const key = messageKey({ id, index: plain ? undefined : index }, this.#keys);
     const content = document.kind === 'staged' ? document.content : inMemory(document.bytes);
-    const stored = await this.#limit(() => upload(this.#context, key, content, 'application/json'));
+    const stored = await upload(this.#context, key, content, 'application/json');
     if ('refused' in stored)
       this.#outcomes.push(failure(message, 'upload_failed', stored.refused, 'upload'));
     else {
@@ -85,22 +94,19 @@ export class MessageWriter implements BatchWriter {
 }
 
 /**
- * Uploads one object, retried by the one policy. `refused`: the target will not take this one.
+ * Uploads one object as soon as `limit` lets it, retried by the one policy. `refused`: the target will not take this one.
  *
  * @throws whatever `beforeReplacing` does
  */
 export async function upload(
-  { target, policy, signal, beforeReplacing }: UploadContext,
+  { target, policy, limit, signal, beforeReplacing }: UploadContext,
   key: string,
   content: Content,
   contentType: 'application/json' | 'application/gzip',
 ): Promise<StoredObject | { refused: string }> {
   try {
-    return await retrying(
-      policy,
-      () => target.put(key, { content, contentType }, signal, beforeReplacing),
-      { signal },
-    );
+    const put = () => target.put(key, { content, contentType }, signal, beforeReplacing);
+    return await limit.run(policy, put, signal);
   } catch (error) {
     if (isFault(error) && error.class === 'request') return { refused: error.message };
     throw error;

@@ -2,7 +2,6 @@ import { linkSignals } from '../any-signal.js';
 import { areOthers, joinsOf, type Joins } from '../joins.js';
 import { otherJoins, requireJoins } from '../tracking/joins.js';
 import { sumRelated } from '../tracking/related-counts.js';
-import pLimit, { type LimitFunction } from 'p-limit';
 import type { Connections, QueueConnection } from '../connect.js';
 import { HandedInbox, PolledInbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
@@ -12,6 +11,7 @@ import { isForeseen } from '../fault.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
 import { measured, type Measure, type ProcessState, type Run } from '../run.js';
+import type { Settings } from '../settings.js';
 import { reached } from '../steps.js';
 import { heldBatches, releaseBatch, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
 import { countBatches, countFailedWindows } from '../tracking/counters.js';
@@ -32,11 +32,14 @@ import { sweepUploads } from './sweep.js';
 import type { Carried, Carry, CarryOptions, ProcessOptions, ProcessOutcome } from './types.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { WorkQueue } from './work-queue.js';
+import { UploadLimit } from './upload-limit.js';
 import { openWorkshop, prepareStaging } from './workshop.js';
 import type { BatchWriter } from './writer.js';
 
-/** Uploads of single messages under way at once, per process. */
-const UPLOADS = 32;
+/** Uploads in flight where the configuration names no limit: each takes a file descriptor. */
+const MOST_UPLOADS = 4_096;
+/** Into a directory: more would only wait for the same disk. */
+const MOST_TO_DIRECTORY = 32;
 /** Bytes of a batch's index held in memory: enough for some thousand ids. */
 const INDEX_BYTES = 256 << 10;
 /** How long batches in flight may go on after a stop before they are given back, in milliseconds. */
@@ -153,15 +156,15 @@ async function carryFrom(
   const { leaseSeconds } = on.settings;
   const heartbeat = new Heartbeat(on.leases, 'batch_progress', leaseSeconds, run.report);
   try {
-    workshop = await openWorkshop(run, on, options.concurrency);
+    const wanted = mostUploads(on.settings);
+    const isSingle = on.target.layout === 'message';
+    workshop = await openWorkshop(run, on, options.concurrency, isSingle ? wanted : 0);
+    const most = workshop.shares.uploads || wanted;
+    const uploads = new UploadLimit({ most, now: () => performance.now() });
+    tally.uploads = uploads;
     tally.show();
-    const bench = {
-      workshop,
-      heartbeat,
-      uploads: pLimit(UPLOADS),
-      tally,
-      joins: joinsOf(on.settings.source),
-    };
+    const joins = joinsOf(on.settings.source);
+    const bench = { workshop, heartbeat, uploads, tally, joins };
     await runPool(
       options.concurrency,
       () => source.take(),
@@ -176,6 +179,12 @@ async function carryFrom(
     await heartbeat.stop();
     await workshop?.close();
   }
+}
+
+/** Most uploads in flight that the configuration allows this process, 1 or more. */
+function mostUploads({ limits, target }: Settings): number {
+  const most = limits.uploads === 0 ? MOST_UPLOADS : limits.uploads;
+  return target?.kind === 'file' ? Math.min(most, MOST_TO_DIRECTORY) : most;
 }
 
 async function openSource(
@@ -205,7 +214,7 @@ const nothingElse = (): Promise<void> => Promise.resolve();
 interface Bench {
   readonly workshop: Workshop;
   readonly heartbeat: Heartbeat;
-  readonly uploads: LimitFunction;
+  readonly uploads: UploadLimit;
   readonly tally: Tally;
   readonly joins: Joins;
 }
@@ -264,14 +273,10 @@ function openWriter(
   batch: ClaimedBatch,
   signal: AbortSignal,
 ): BatchWriter {
-  const context = { target, policy, signal, beforeReplacing: () => requireHeld(database, batch) };
+  const beforeReplacing = () => requireHeld(database, batch);
+  const context = { target, policy, limit: uploads, signal, beforeReplacing };
   if (target.layout === 'message') {
-    return new MessageWriter(
-      context,
-      batch,
-      settings.target?.kind === 'file' ? 'file' : 's3',
-      uploads,
-    );
+    return new MessageWriter(context, batch, settings.target?.kind === 'file' ? 'file' : 's3');
   }
   const { shares, staging } = workshop;
   const spool = (memoryLimit: number) => createSpool({ memoryLimit, directory: staging });
@@ -389,6 +394,8 @@ function stopAfterGrace(stop: AbortSignal): { signal: AbortSignal; cancel: () =>
 class Tally {
   readonly #run: Run;
   readonly #expected: number;
+  /** Whose number in flight is shown, once there is one. */
+  uploads: UploadLimit | undefined;
   completed = 0;
   failed = 0;
 
@@ -414,6 +421,8 @@ class Tally {
   show(): void {
     const done = this.completed + this.failed;
     const total = Math.max(this.#expected, done);
-    this.#run.report({ type: 'progress', stage: 'process', done, total, failed: this.failed });
+    const { failed, uploads } = this;
+    const figures = { done, total, failed, ...(uploads && { uploads: uploads.inFlight }) };
+    this.#run.report({ type: 'progress', stage: 'process', ...figures });
   }
 }

@@ -1,6 +1,12 @@
 /** Largest answer of a page read together: larger ones bring nothing, and wait longer for their last byte. */
 const PAGE_BYTES = 8 << 20;
 
+/** Counted for an upload in flight besides its document: its socket, with what Node and TLS keep for it. */
+const UPLOAD_BYTES = 32 << 10;
+/** Most of the budget that uploads in flight may take so, and that documents that wait for theirs are sure to find. */
+const UPLOADS_SHARE = 1 / 16;
+const WAITING_SHARE = 1 / 4;
+
 /** How `limits.maxInFlightBytes` is shared out: constant for a process. */
 export interface MemoryShares {
   /** Most bytes of one answer of a page. */
@@ -13,26 +19,42 @@ export interface MemoryShares {
   readonly largeHold: number;
   /** Bytes of an object held in memory; what exceeds them is staged. */
   readonly spoolBytes: number;
+  /** What is left for pages, for documents that wait to be uploaded, and for messages that are read alone. */
+  readonly documentBytes: number;
+  /** Most uploads of single documents in flight; 0 where there are none. */
+  readonly uploads: number;
 }
 
 /**
- * Every one of `concurrency` batches can hold its page and its object at once. A message too large for a page is
+ * Every one of `concurrency` batches can hold its page and its object at once. Where single documents are uploaded, the next
+ * page is read beside that: uploads have a share for their sockets, and documents one to wait in. A message too large for a page is
  * read alone, while the others wait: its bytes are in memory twice, as the pieces of the answer and as one.
  *
  * @param budget bytes of documents in memory; Infinity for no limit
  * @param related number of related indices
+ * @param uploads most uploads of single documents in flight that are wanted; 0: documents are written together
  */
-export function shareMemory(budget: number, concurrency: number, related: number): MemoryShares {
+export function shareMemory(
+  budget: number,
+  concurrency: number,
+  related: number,
+  uploads = 0,
+): MemoryShares {
   const answers = 2 * (1 + related);
   const spoolBytes = Math.min(PAGE_BYTES, Math.floor(budget / 4 / concurrency));
-  const pages = Number.isFinite(budget) ? budget - spoolBytes * concurrency : budget;
+  const rest = Number.isFinite(budget) ? budget - spoolBytes * concurrency : budget;
+  const affordable = Math.max(1, Math.floor((budget * UPLOADS_SHARE) / UPLOAD_BYTES));
+  const mostUploads = Math.min(uploads, affordable);
+  const sockets = Number.isFinite(budget) ? mostUploads * UPLOAD_BYTES : 0;
+  const documentBytes = Math.max(1, rest - sockets);
+  const pages = uploads > 0 ? documentBytes * (1 - WAITING_SHARE) : documentBytes;
   // At most a third, so that a message too large for a page has more room when it is read alone.
   const pageBytes = Math.max(
     1,
     Math.min(PAGE_BYTES, Math.floor(pages / concurrency / answers), Math.floor(pages / 3)),
   );
   const largeBytes = Number.isFinite(budget)
-    ? Math.max(1, Math.floor((pages - pageBytes) / 2))
+    ? Math.max(1, Math.floor((rest - pageBytes) / 2))
     : MOST_BYTES;
   return {
     pageBytes,
@@ -40,6 +62,8 @@ export function shareMemory(budget: number, concurrency: number, related: number
     largeBytes,
     largeHold: largeBytes * 2 + pageBytes,
     spoolBytes,
+    documentBytes,
+    uploads: mostUploads,
   };
 }
 

@@ -25,21 +25,24 @@ export async function prepareStaging({ host }: Run): Promise<void> {
 /**
  * Sets up what all batches of the process share.
  *
+ * @param uploads most uploads of single documents in flight that are wanted; 0: there are none
  * @throws MigrateError `usage` where nothing can be staged
  */
 export async function openWorkshop(
   run: Run,
   { settings, source, related }: Connections,
   concurrency: number,
+  uploads = 0,
 ): Promise<Workshop & { close(): Promise<void> }> {
   const { hostname, pid, temporaryDirectory } = run.host;
   const staging = await openStaging(temporaryDirectory, { hostname, pid });
-  const budget = new Budget(settings.limits.maxInFlightBytes);
-  const shares = shareMemory(budget.total, concurrency, related.length);
+  const { maxInFlightBytes } = settings.limits;
+  const total = maxInFlightBytes === 0 ? Number.POSITIVE_INFINITY : maxInFlightBytes;
+  const shares = shareMemory(total, concurrency, related.length, uploads);
   return {
     source,
     related,
-    budget,
+    budget: new Budget(maxInFlightBytes === 0 ? 0 : shares.documentBytes),
     shares,
     pageSize: new PageSize({
       most: settings.batchSize,

@@ -26,7 +26,10 @@ export interface BatchWriter {
     revision: number | undefined,
     counts?: readonly RecordCount[],
   ): Promise<void>;
-  /** Resolves when the memory or staged files of the documents taken so far are no longer needed. */
+  /**
+   * Resolves when the memory or staged files of the documents taken so far are no longer needed. May be called while another
+   * call waits, and documents may be added meanwhile.
+   */
   flush(): Promise<void>;
   /** Ends the batch: every document taken is durable, or its message is among the failed. */
   finish(): Promise<{ outcomes: readonly MessageOutcome[]; object?: BatchObject }>;
