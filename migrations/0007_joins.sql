@@ -16,4 +16,4 @@ CREATE TABLE IF NOT EXISTS related_counts (
   without_records  INT UNSIGNED NOT NULL,
   without_value    INT UNSIGNED NOT NULL,
   PRIMARY KEY (job_id, batch_id, name)
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS job_overlaps (
   other_job_id  BIGINT UNSIGNED NOT NULL,
   messages      BIGINT UNSIGNED NOT NULL,
   PRIMARY KEY (job_id, window_id, other_job_id)
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Claiming within certain jobs must not read or lock the batches of others.
 ALTER TABLE batch_progress ADD KEY job_status (job_id, status, batch_id);

@@ -1,11 +1,11 @@
 -- Failed messages and windows that cannot be had, settled by `accept`: one row for each time somebody did so.
 CREATE TABLE IF NOT EXISTS acceptances (
   acceptance_id  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  reason         VARCHAR(1024) CHARACTER SET utf8mb4 NOT NULL,
+  reason         VARCHAR(1024) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   -- User and host.
-  accepted_by    VARCHAR(255) CHARACTER SET utf8mb4 NOT NULL,
+  accepted_by    VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   accepted_at    DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Which failures were accepted: a message, its attempt, its code. A record that stays when the acceptance has ended.
 CREATE TABLE IF NOT EXISTS accepted_failures (
@@ -14,10 +14,10 @@ CREATE TABLE IF NOT EXISTS accepted_failures (
   index_id       INT UNSIGNED NOT NULL,
   job_id         BIGINT UNSIGNED NOT NULL,
   attempt        SMALLINT UNSIGNED NOT NULL,
-  code           VARCHAR(64) CHARACTER SET ascii NOT NULL,
+  code           VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   PRIMARY KEY (acceptance_id, message_id, index_id),
   KEY message (message_id, index_id)
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- Accepted messages lie in failed batches of their own, which nobody claims: such a batch's `failed` is the number of accepted
 -- ones, whoever takes messages out of it. Once a batch was claimed or has failed as a whole, its messages are no longer accepted.

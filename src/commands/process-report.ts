@@ -100,7 +100,7 @@ export function processVerdict(
   stopCode: number,
   fromQueue = false,
 ): Verdict {
-  const { ended, failedInAll, failedWindows, remaining, heldByOthers, lost } = outcome;
+  const { ended, failedInAll, failedWindows, remaining, leftBehind, heldByOthers, lost } = outcome;
   if (ended === 'stopped') {
     return {
       code: stopCode,
@@ -117,6 +117,10 @@ export function processVerdict(
   if (failedWindows > 0) {
     const windows = `${counted(failedWindows, 'window')} could not be read whole`;
     return { code: EXIT.leftOver, next: `${windows}: es-migrate extract reads what is missing` };
+  }
+  if (leftBehind > 0) {
+    const behind = `${counted(leftBehind, 'message')} of closed batches ${leftBehind === 1 ? 'is' : 'are'} unfinished`;
+    return { code: EXIT.leftOver, next: `${behind}: es-migrate verify --repair puts them back` };
   }
   if (lost > 0 && heldByOthers > 0) {
     return {

@@ -8,6 +8,7 @@ const LEFT: ProcessOutcome = {
   requeued: 0,
   remaining: 2_000,
   failedInAll: 0,
+  leftBehind: 0,
   heldByOthers: 0,
   holder: undefined,
   failedWindows: 0,

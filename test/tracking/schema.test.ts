@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test, vi } from 'vitest';
 import type { TrackingSettings } from '../../src/core/settings.js';
-import { Database } from '../../src/core/tracking/database.js';
+import { Database, type Statements } from '../../src/core/tracking/database.js';
 import { migrateSchema, readMigrations } from '../../src/core/tracking/schema.js';
 import { startTcpProxy } from '../support/proxies/tcp-proxy.js';
 import { freshDatabase, sandbox, type FreshDatabase } from '../support/sandbox.js';
@@ -29,6 +29,43 @@ const tables = () =>
       'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1',
     )
     .then((rows) => rows.map(({ name }) => name));
+
+/** Dies of a kill after so many statements that change something. */
+class DyingDatabase extends Database {
+  #left: number;
+
+  constructor(settings: TrackingSettings, statements: number) {
+    super(settings, { retryForMs: 0, report: () => undefined }, 2);
+    this.#left = statements;
+  }
+
+  override session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+    return super.session((on) =>
+      work({
+        packetBytes: on.packetBytes,
+        rows: (sql, parameters) => on.rows(sql, parameters),
+        change: async (sql, parameters) => {
+          if (this.#left === 0) throw Object.assign(new Error('killed'), { fatal: true });
+          this.#left -= 1;
+          return on.change(sql, parameters);
+        },
+      }),
+    );
+  }
+}
+
+/** All tables as the server would make them again. */
+async function layout(database: Database): Promise<string[]> {
+  const names = await database.rows<{ name: string }>(
+    'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1',
+  );
+  const made: string[] = [];
+  for (const { name } of names) {
+    const [row] = await database.rows<Record<string, string>>(`SHOW CREATE TABLE ${name}`);
+    made.push((row?.['Create Table'] ?? '').replace(/ AUTO_INCREMENT=\d+/, ''));
+  }
+  return made;
+}
 
 describe('migrating', () => {
   test('from nothing, then again', async () => {
@@ -93,6 +130,46 @@ describe('migrating', () => {
     await database.change('ALTER TABLE batch_progress DROP COLUMN index_etag');
     expect((await migrateSchema(database)).applied).toEqual(cutOff);
     await database.rows('SELECT object_etag, index_etag FROM batch_progress');
+  });
+
+  test('again where an earlier run was killed after any of its statements: nothing is missing', async () => {
+    await migrateSchema(database);
+    const whole = await layout(database);
+    for (let statements = 0, ended = false; !ended; statements += 1) {
+      const half = await freshDatabase();
+      const dying = new DyingDatabase(trackingSettings(half), statements);
+      const next = openDatabase(trackingSettings(half), 2);
+      try {
+        ended = await migrateSchema(dying).then(
+          () => true,
+          () => false,
+        );
+        await migrateSchema(next);
+        expect(await layout(next), `killed after ${statements}`).toEqual(whole);
+      } finally {
+        await Promise.all([dying.close(), next.close()]);
+        await half.drop();
+      }
+    }
+  }, 120_000);
+
+  test('makes tables that say their own engine, row format, character set and collation', async () => {
+    for (const { name, statements } of await readMigrations()) {
+      for (const statement of statements) {
+        if (/^CREATE TABLE/.test(statement)) {
+          expect(statement, name).toMatch(
+            /\) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin$/,
+          );
+        }
+        expect(statement, name).not.toMatch(/CHARACTER SET \w+ (?!COLLATE)/);
+      }
+    }
+    await migrateSchema(database);
+    const made = await database.rows<Record<string, string>>(
+      `SELECT engine AS e, row_format AS f, table_collation AS c FROM information_schema.tables
+       WHERE table_schema = DATABASE() GROUP BY engine, row_format, table_collation`,
+    );
+    expect(made).toEqual([{ e: 'InnoDB', f: 'Dynamic', c: 'utf8mb4_bin' }]);
   });
 
   test('in a database with a name as long as names may be', async () => {

@@ -339,7 +339,7 @@ async function summarise(
   const judged = jobs ? onlyJobs(jobs) : ALL_JOBS;
   const worked = await workingSet(database, settings.source.index, jobs);
   const all = (await countBatches(database, judged)).messages;
-  const { messages } = await countBatches(database, worked);
+  const { messages, leftBehind } = await countBatches(database, worked);
   const foreign = all.pending + all.inProgress - messages.pending - messages.inProgress;
   if (foreign > 0) {
     const message = `${foreign} messages belong to jobs over other indices: process them with their configuration`;
@@ -352,6 +352,7 @@ async function summarise(
     ...done,
     related: await sumRelated(database, judged, names, all.completed),
     remaining: messages.pending + messages.inProgress,
+    leftBehind,
     failedInAll: all.failed - all.accepted,
     heldByOthers: held.held + extractions.held,
     holder: held.longest && { ...held.longest, state: stateOf(run, held.longest) },

@@ -30,6 +30,8 @@ export interface ProcessOutcome {
   readonly related: RelatedSums;
   /** Messages still pending or in progress, of the jobs in scope (`jobs`), else of all over this index. */
   readonly remaining: number;
+  /** Of those, in batches that are closed: their counters contradict each other. */
+  readonly leftBehind: number;
   /** Messages that stand as failed now, of the jobs in scope, else of all. */
   readonly failedInAll: number;
   /** Batches and extractions of the jobs in scope, else of all, that others hold under a live lease. */

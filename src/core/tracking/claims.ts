@@ -1,6 +1,7 @@
 import type { LeaseOwner } from '../run.js';
 import { reached } from '../steps.js';
 import { POISONED } from '../process/failures.js';
+import { requireAllRead } from './agreement.js';
 import type { Database, Parameter, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import { IDENTITY, newLease, toHeld, type Held, type HeldRow, type Lease } from './lease.js';
@@ -251,6 +252,7 @@ async function take(
      JOIN source_indices i ON i.index_id = t.index_id WHERE t.batch_id = ? AND t.status = 'in_progress'`,
     [batchId],
   );
+  await requireAllRead(on, batchId, messages.length);
   reached('batch-taken');
   return {
     batchId,

@@ -29,13 +29,22 @@ const SUMS = `COUNT(*) AS batches, CAST(SUM(total_messages) AS UNSIGNED) AS tota
 export async function countBatches(
   database: Database,
   scope: JobSet = ALL_JOBS,
-): Promise<{ messages: Counts; batches: Counts }> {
+): Promise<{
+  messages: Counts;
+  batches: Counts;
+  /** Messages of closed batches that are neither completed nor failed, by the counters: part of those in progress. */
+  leftBehind: number;
+}> {
   const jobs = inScope(scope, 'job_id');
   const rows = await database.rows<BatchSums>(
     `SELECT status, ${SUMS} FROM batch_progress WHERE ${jobs.sql} GROUP BY status`,
     jobs.parameters,
   );
-  return { messages: messageCounts(rows), batches: batchCounts(rows) };
+  return {
+    messages: messageCounts(rows),
+    batches: batchCounts(rows),
+    leftBehind: left(rows, 'completed') + left(rows, 'failed'),
+  };
 }
 
 /** The jobs, or one of them, oldest first, and their sums: of all batches, read once. */
@@ -157,20 +166,24 @@ function stateOf(
 }
 
 function messageCounts(rows: readonly BatchSums[]): Counts {
-  const left = (status: BatchSums['status']) =>
-    sum(
-      rows
-        .filter((row) => row.status === status)
-        .map(({ total, processed, failed }) => total - processed - failed),
-    );
   return {
     total: sum(rows.map(({ total }) => total)),
-    pending: left('pending'),
-    inProgress: left('in_progress'),
+    pending: left(rows, 'pending'),
+    // Also those that a closed batch has left behind, or nobody would miss them.
+    inProgress: left(rows, 'in_progress') + left(rows, 'completed') + left(rows, 'failed'),
     completed: sum(rows.map(({ processed }) => processed)),
     failed: sum(rows.map(({ failed }) => failed)),
     accepted: sum(rows.map(({ accepted }) => accepted)),
   };
+}
+
+/** Messages of the batches of one status that are neither completed nor failed. */
+function left(rows: readonly BatchSums[], status: BatchSums['status']): number {
+  return sum(
+    rows
+      .filter((row) => row.status === status)
+      .map(({ total, processed, failed }) => total - processed - failed),
+  );
 }
 
 function batchCounts(rows: readonly BatchSums[]): Counts {

@@ -12,6 +12,7 @@ import { retrying, sleep, type RetryPolicy } from '../retry.js';
 import type { TrackingSettings } from '../settings.js';
 import { classify, mysqlError } from './faults.js';
 import { lookAtServer, requireWriter, type ServerFacts } from './server.js';
+import { openSession, SMALLEST_PACKET_BYTES, type Session } from './session.js';
 
 /**
  * Longest wait for one statement, in milliseconds; past it the connection counts as cut. Shorter where less than that is
@@ -26,17 +27,6 @@ const PING_MS = 2_000;
 /** How long connections may take to say good-bye, in milliseconds. */
 const CLOSING_MS = 1_000;
 
-/**
- * READ COMMITTED, since claiming needs no gap locks and inserting suffers from them; strict, so that nothing
- * is ever cut to fit; UTC (contract, "Tracking tables"). Nothing here may need a privilege beyond the database's own.
- */
-const SESSION = [
-  `SET SESSION time_zone = '+00:00',
-     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,ONLY_FULL_GROUP_BY'`,
-  // As a statement: the variable of that name differs between MySQL and MariaDB.
-  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
-];
-
 /** A value that may stand for a `?`. */
 export type Parameter =
   string | number | bigint | boolean | Date | Buffer | null | readonly Parameter[];
@@ -47,6 +37,8 @@ export interface Statements {
   rows<T>(sql: string, parameters?: readonly Parameter[]): Promise<T[]>;
   /** Runs anything else; `affectedRows` counts the rows a WHERE found, changed or not. */
   change(sql: string, parameters?: readonly Parameter[]): Promise<ResultSetHeader>;
+  /** Longest statement the server takes, in bytes; see packets.ts. */
+  readonly packetBytes: number;
 }
 
 /**
@@ -61,10 +53,13 @@ export class Database implements Statements {
   /** Counts how often connections turned out to lead to a server that can't be used any more. */
   #generation = 0;
   readonly #generations = new WeakMap<object, number>();
+  readonly #name: string;
+  #packetBytes = SMALLEST_PACKET_BYTES;
 
   constructor(settings: TrackingSettings, policy: RetryPolicy, connections: number) {
     this.#pool = createPool(poolOptions(settings, connections));
     this.#policy = policy;
+    this.#name = settings.database;
     this.#pool.on('connection', (connection) => {
       const { stream } = connection as unknown as { stream: Socket };
       this.#sockets.add(stream);
@@ -76,6 +71,11 @@ export class Database implements Statements {
     });
     this.#pool.on('release', (connection) => this.#idle.add(connection));
     this.#pool.on('acquire', (connection) => this.#idle.delete(connection));
+  }
+
+  /** Of the connection that was opened last; before the first one, what every server takes. */
+  get packetBytes(): number {
+    return this.#packetBytes;
   }
 
   rows<T>(sql: string, parameters?: readonly Parameter[]): Promise<T[]> {
@@ -145,10 +145,9 @@ export class Database implements Statements {
   ): Promise<T> {
     const connection = await this.#take();
     try {
-      const on = statementsOn(connection, timeoutMs);
-      const facts = await prepare(connection, on);
-      if (access === 'write') requireWriter(facts);
-      const result = await work(on);
+      const opened = await this.#opened(connection, timeoutMs);
+      if (access === 'write') requireWriter(opened);
+      const result = await work(statementsOn(connection, timeoutMs, opened.packetBytes));
       connection.release();
       return result;
     } catch (error) {
@@ -158,6 +157,23 @@ export class Database implements Statements {
       throw mysqlError(error, product);
     } finally {
       usedAt.set(connection.connection, Date.now());
+    }
+  }
+
+  /** Sets the session up and asks what server it is on, once per connection, before its first statement. */
+  async #opened(connection: PoolConnection, timeoutMs: number): Promise<ServerFacts & Session> {
+    const known = prepared.get(connection.connection);
+    if (known) return known;
+    const on = statementsOn(connection, timeoutMs, SMALLEST_PACKET_BYTES);
+    try {
+      const session = await openSession(on, this.#name);
+      const opened = { ...session, ...(await lookAtServer(on)) };
+      this.#packetBytes = opened.packetBytes;
+      prepared.set(connection.connection, opened);
+      return opened;
+    } catch (error) {
+      // With half of its settings it is of no use: marked as fatal, its error closes it.
+      throw Object.assign(error as Error, { fatal: true });
     }
   }
 
@@ -200,8 +216,13 @@ function statementTimeout(leftMs: number): number {
   return Math.min(LONGEST_STATEMENT_MS, Math.max(SHORTEST_STATEMENT_MS, leftMs));
 }
 
-function statementsOn(connection: PoolConnection, timeoutMs: number): Statements {
+function statementsOn(
+  connection: PoolConnection,
+  timeoutMs: number,
+  packetBytes: number,
+): Statements {
   return {
+    packetBytes,
     rows: async <T>(sql: string, parameters: readonly Parameter[] = []) => {
       const query = connection.query<RowDataPacket[]>(sql, [...parameters]);
       const [rows] = await answeredWithin(timeoutMs, query);
@@ -249,17 +270,8 @@ async function isThere(connection: PoolConnection): Promise<boolean> {
   );
 }
 
-const prepared = new WeakMap<object, ServerFacts>();
-
-/** Sets the session up and asks what server it is on, once per connection, before its first statement. */
-async function prepare({ connection }: PoolConnection, on: Statements): Promise<ServerFacts> {
-  const known = prepared.get(connection);
-  if (known) return known;
-  const facts = await lookAtServer(on);
-  for (const statement of SESSION) await on.change(statement);
-  prepared.set(connection, facts);
-  return facts;
-}
+/** What each connection leads to and allows, since it was set up. */
+const prepared = new WeakMap<object, ServerFacts & Session>();
 
 /** After these the connection must not go back into the pool: a late answer could meet the next statement. */
 function isBroken(error: unknown): boolean {

@@ -1,6 +1,10 @@
 import { groupBy } from '../group-by.js';
 import type { Parameter, Statements } from './database.js';
+import { inPackets } from './packets.js';
 import { ALL_JOBS, inScope, type JobSet } from './scope.js';
+
+/** Messages named by one statement. */
+const NAMES_PER_STATEMENT = 1000;
 
 /** A part of a WHERE clause, and what stands for its question marks. */
 export interface Condition {
@@ -63,16 +67,19 @@ export async function moveFailed(
 ): Promise<void> {
   const from = groupBy(messages, ({ batch_id }) => batch_id);
   for (const [batchId, moved] of from) {
-    await on.change(
-      `UPDATE message_tracking SET batch_id = ?${also.sql}
-       WHERE batch_id = ? AND (message_id, index_id) IN (?)`,
-      [
-        to,
-        ...also.parameters,
-        batchId,
-        moved.map(({ message_id, index_id }) => [message_id, index_id]),
-      ],
-    );
+    const names = moved.map(({ message_id, index_id }) => [message_id, index_id]);
+    let found = 0;
+    for (const part of inPackets(on.packetBytes, names, NAMES_PER_STATEMENT, (name) => name)) {
+      const { affectedRows } = await on.change(
+        `UPDATE message_tracking SET batch_id = ?${also.sql}
+         WHERE batch_id = ? AND (message_id, index_id) IN (?)`,
+        [to, ...also.parameters, batchId, part],
+      );
+      found += affectedRows;
+    }
+    // Anything else would leave the counters and the rows apart.
+    if (found !== moved.length)
+      throw new Error(`batch ${batchId}: ${found} of ${moved.length} messages could be moved`);
     await on.change(
       `UPDATE batch_progress SET total_messages = total_messages - ?, failed = failed - ?,
               status = IF(failed = 0, 'completed', 'failed') WHERE batch_id = ?`,

@@ -13,7 +13,7 @@ export class IndexNames {
   async numbersOf(names: Iterable<string>): Promise<(name: string) => number> {
     for (const name of names) {
       if (this.#ids.has(name)) continue;
-      // Looked up first: INSERT IGNORE burns a number at every run.
+      // Looked up first: an INSERT burns a number even where the name is there.
       this.#ids.set(name, (await this.#lookUp(name)) ?? (await this.#make(name)));
     }
     return (name) => {
@@ -32,7 +32,11 @@ export class IndexNames {
   }
 
   async #make(name: string): Promise<number> {
-    await this.#database.change('INSERT IGNORE INTO source_indices (name) VALUES (?)', [name]);
+    // Not IGNORE: an error must stay one.
+    await this.#database.change(
+      'INSERT INTO source_indices (name) VALUES (?) ON DUPLICATE KEY UPDATE name = source_indices.name',
+      [name],
+    );
     const id = await this.#lookUp(name);
     if (id === undefined) throw new Error(`index ${name} has no number`);
     return id;

@@ -1,7 +1,9 @@
 import type { Joins } from '../joins.js';
 import { reached } from '../steps.js';
+import { requireNoneLeft } from './agreement.js';
 import type { ClaimedBatch, ClaimedMessage } from './claims.js';
 import type { Database, Statements } from './database.js';
+import { inPackets } from './packets.js';
 import { addRelatedCounts } from './related-counts.js';
 
 /** What became of one claimed message. */
@@ -41,7 +43,7 @@ export interface BatchObject extends WrittenObject {
   readonly index: WrittenObject;
 }
 
-/** Rows written by one statement, to keep it well below max_allowed_packet. */
+/** Rows written by one statement. */
 const ROWS_PER_STATEMENT = 1000;
 
 /**
@@ -98,6 +100,7 @@ export function completeBatch(
           `completed and ${failed.length} failed, but the rows in progress were ${marked} and ${failures}`,
       );
     }
+    await requireNoneLeft(on, batch.batchId);
     await addRelatedCounts(on, batch, joins?.names ?? [], completed);
     reached('rows-completed');
     return true;
@@ -138,22 +141,20 @@ async function markCompleted(
   completed: readonly CompletedMessage[],
 ): Promise<number> {
   let marked = 0;
-  for (let first = 0; first < completed.length; first += ROWS_PER_STATEMENT) {
-    const rows = completed
-      .slice(first, first + ROWS_PER_STATEMENT)
-      .map(({ message, url, object }) => ({
-        id: message.id.toString('hex'),
-        ix: message.indexId,
-        url,
-        bytes: object?.bytes,
-        sha: object && Buffer.from(object.sha256).toString('hex'),
-        etag: object?.etag,
-        revision: object?.revision,
-      }));
+  const all = completed.map(({ message, url, object }) => ({
+    id: message.id.toString('hex'),
+    ix: message.indexId,
+    url,
+    bytes: object?.bytes,
+    sha: object && Buffer.from(object.sha256).toString('hex'),
+    etag: object?.etag,
+    revision: object?.revision,
+  }));
+  for (const rows of inPackets(on.packetBytes, all, ROWS_PER_STATEMENT, JSON.stringify)) {
     const { affectedRows } = await on.change(
       `UPDATE ${OUTCOME_ROWS}
-         id VARCHAR(1024) PATH '$.id', ix INT UNSIGNED PATH '$.ix', url VARCHAR(2048) PATH '$.url' ERROR ON ERROR,
-         bytes BIGINT UNSIGNED PATH '$.bytes', sha CHAR(64) PATH '$.sha', etag VARCHAR(64) PATH '$.etag',
+         id VARCHAR(1024) ${ASCII} PATH '$.id', ix INT UNSIGNED PATH '$.ix', url VARCHAR(2048) ${UTF8} PATH '$.url' ERROR ON ERROR,
+         bytes BIGINT UNSIGNED PATH '$.bytes', sha CHAR(64) ${ASCII} PATH '$.sha', etag VARCHAR(64) ${ASCII} PATH '$.etag',
          revision INT UNSIGNED PATH '$.revision')) AS o
        STRAIGHT_JOIN message_tracking t ON t.batch_id = ? AND t.message_id = UNHEX(o.id) AND t.index_id = o.ix
        SET t.status = 'completed', t.s3_path = o.url, t.object_bytes = o.bytes, t.object_sha256 = UNHEX(o.sha),
@@ -172,8 +173,17 @@ async function markFailed(
   failed: readonly FailedMessage[],
 ): Promise<number> {
   let marked = 0;
-  for (let first = 0; first < failed.length; first += ROWS_PER_STATEMENT) {
-    const part = failed.slice(first, first + ROWS_PER_STATEMENT);
+  const errorRow = ({ message, stage, code, detail }: FailedMessage) => [
+    message.id,
+    message.indexId,
+    batch.jobId,
+    batch.batchId,
+    stage,
+    code,
+    message.attempts + 1,
+    detail.slice(0, 1000),
+  ];
+  for (const part of inPackets(on.packetBytes, failed, ROWS_PER_STATEMENT, errorRow)) {
     const rows = part.map(({ message, code }) => ({
       id: message.id.toString('hex'),
       ix: message.indexId,
@@ -181,7 +191,7 @@ async function markFailed(
     }));
     const { affectedRows } = await on.change(
       `UPDATE ${OUTCOME_ROWS}
-         id VARCHAR(1024) PATH '$.id', ix INT UNSIGNED PATH '$.ix', code VARCHAR(64) PATH '$.code')) AS o
+         id VARCHAR(1024) ${ASCII} PATH '$.id', ix INT UNSIGNED PATH '$.ix', code VARCHAR(64) ${ASCII} PATH '$.code')) AS o
        STRAIGHT_JOIN message_tracking t ON t.batch_id = ? AND t.message_id = UNHEX(o.id) AND t.index_id = o.ix
        SET t.status = 'failed', t.attempts = t.attempts + 1, t.error_code = o.code
        WHERE t.status = 'in_progress'`,
@@ -189,18 +199,7 @@ async function markFailed(
     );
     await on.change(
       `INSERT INTO message_errors (message_id, index_id, job_id, batch_id, stage, code, attempt, detail) VALUES ?`,
-      [
-        part.map(({ message, stage, code, detail }) => [
-          message.id,
-          message.indexId,
-          batch.jobId,
-          batch.batchId,
-          stage,
-          code,
-          message.attempts + 1,
-          detail.slice(0, 1000),
-        ]),
-      ],
+      [part.map(errorRow)],
     );
     marked += affectedRows;
   }
@@ -209,3 +208,6 @@ async function markFailed(
 
 /** STRAIGHT_JOIN behind it: the few outcomes lead, each row is found by primary key. */
 const OUTCOME_ROWS = "JSON_TABLE(?, '$[*]' COLUMNS (";
+/** Said of each column: MariaDB would take the database's own character set, and lose what that one has not. */
+const ASCII = 'CHARACTER SET ascii COLLATE ascii_bin';
+const UTF8 = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';

@@ -2,6 +2,7 @@ import { Fault } from '../fault.js';
 import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 import type { Lease } from './lease.js';
+import { inPackets } from './packets.js';
 import { utcDate } from './dates.js';
 import { addOverlaps, type Holders } from './overlaps.js';
 import { isHeld } from './windows.js';
@@ -30,8 +31,15 @@ export interface StoredPage {
 
 type Row = [batchId: number, id: Buffer, indexId: number, startDate: string];
 
-/** Bytes of ids in one INSERT: far below max_allowed_packet's smallest default (16 MB), written in hexadecimal. */
-const INSERT_BYTES = 2 << 20;
+/** Rows of one INSERT. */
+const ROWS_PER_STATEMENT = 10_000;
+/** Ids looked up by one statement. */
+const IDS_PER_STATEMENT = 1000;
+/** Duplicate key: somebody else's insert came in between. */
+const DUPLICATE = 1062;
+const DATA_TOO_LONG = 1406;
+/** Times that may happen to one page, each after a COMMIT of somebody else, before its transaction starts over. */
+const MOST_RACES = 100;
 
 /**
  * Stores pages of ids in batches. One store belongs to one invocation of `extract`, which has one writer: pages
@@ -102,34 +110,31 @@ export class PageStore {
   ): Promise<{ added: number; holders: Holders; batches: number }> {
     let known = this.#meetsKnown ? await withoutKnown(on, page) : undefined;
     await on.change('SAVEPOINT page');
-    let inserted = await this.#insertInBatches(on, page.jobId, known?.unknown ?? page.messages);
-    if (inserted.ignored > 0 && !known) {
+    for (let races = 0; races <= MOST_RACES; races += 1) {
+      const unknown = known?.unknown ?? page.messages;
+      const batches = await this.#insertInBatches(on, page.jobId, unknown);
+      if (batches !== undefined) {
+        this.#meetsKnown = unknown.length < page.messages.length;
+        return { added: unknown.length, holders: known?.holders ?? new Map(), batches };
+      }
+      // Some are there already.
       await on.change('ROLLBACK TO SAVEPOINT page');
       known = await withoutKnown(on, page);
-      inserted = await this.#insertInBatches(on, page.jobId, known.unknown);
     }
-    const candidates = known?.unknown.length ?? page.messages.length;
-    this.#meetsKnown = candidates < page.messages.length;
-    let emptied = 0;
-    if (inserted.ignored > 0) {
-      // Another job's insert came in between even so: whose it was is looked up, now that it is committed.
-      emptied = await recount(on, inserted.ids);
-      known = await withoutKnown(on, page);
-    }
-    return {
-      added: candidates - inserted.ignored,
-      holders: known?.holders ?? new Map(),
-      batches: inserted.made - emptied,
-    };
+    throw new Fault('MySQL', 'retriable', 'RACES', "MySQL: others' inserts came in between");
   }
 
-  /** Fills the job's last batch, if nobody has claimed it, then new ones. */
+  /**
+   * Fills the job's last batch, if nobody has claimed it, then new ones.
+   *
+   * @returns how many batches were made; undefined where one of the messages is there already
+   */
   async #insertInBatches(
     on: Statements,
     jobId: number,
     messages: Page['messages'],
-  ): Promise<{ ids: number[]; made: number; ignored: number }> {
-    if (messages.length === 0) return { ids: [], made: 0, ignored: 0 };
+  ): Promise<number | undefined> {
+    if (messages.length === 0) return 0;
     const open = await this.#openBatch(on, jobId);
     const room = Math.min(open ? this.#batchSize - open.total : 0, messages.length);
     if (open) await fill(on, open.batchId, room);
@@ -140,8 +145,7 @@ export class PageStore {
       for (const { id, indexId } of messages.slice(rows.length, rows.length + total))
         rows.push([batchId, id, indexId, this.#startDate]);
     }
-    const ids = parts.map(({ batchId }) => batchId);
-    return { ids, made: made.length, ignored: await insertIgnore(on, rows) };
+    return (await insertNew(on, rows)) ? made.length : undefined;
   }
 
   async #openBatch(
@@ -201,53 +205,29 @@ async function fill(on: Statements, batchId: number, messages: number): Promise<
   );
 }
 
-/** INSERT IGNORE of rows, and how many were ignored: all of them because they were there. */
-async function insertIgnore(on: Statements, rows: readonly Row[]): Promise<number> {
-  let ignored = 0;
-  for (const part of bySize(rows)) {
-    const result = await on.change(
-      'INSERT IGNORE INTO message_tracking (batch_id, message_id, index_id, start_date) VALUES ?',
-      [part],
-    );
-    const there = part.length - result.affectedRows;
-    if (result.warningStatus > 0) await refuseOtherWarnings(on, result.warningStatus, there);
-    ignored += there;
-  }
-  return ignored;
-}
-
 /**
- * IGNORE also turns errors into warnings (a value cut to fit, a bad date): any warning but 1062, duplicate key, fails
- * the page. The server shows the first of them only (max_error_count: 64 on MariaDB, 1024 on MySQL, where a user
- * needs a privilege to raise it) but counts all, and a row that was there makes just one: of more, one is another.
+ * Inserts rows that are not there yet; false where one is. Without IGNORE, which would turn errors (an id cut to fit, a bad
+ * date) into warnings, of which the server may keep none.
  */
-async function refuseOtherWarnings(
-  on: Statements,
-  warnings: number,
-  ignored: number,
-): Promise<void> {
-  const shown = await on.rows<{ Code: number; Message: string }>('SHOW WARNINGS');
-  const other = shown.find(({ Code }) => Code !== 1062);
-  if (!other && warnings === ignored) return;
-  const reason = other
-    ? `${other.Message} (${other.Code})`
-    : `${warnings} warnings for ${ignored} messages that were there`;
-  throw new Error(`MySQL would not store a message's id as it is: ${reason}`);
-}
-
-function* bySize(rows: readonly Row[]): Generator<Row[]> {
-  let part: Row[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    part.push(row);
-    bytes += row[1].length;
-    if (bytes >= INSERT_BYTES) {
-      yield part;
-      part = [];
-      bytes = 0;
+async function insertNew(on: Statements, rows: readonly Row[]): Promise<boolean> {
+  for (const part of inPackets(on.packetBytes, rows, ROWS_PER_STATEMENT, (row) => row)) {
+    try {
+      const { affectedRows } = await on.change(
+        'INSERT INTO message_tracking (batch_id, message_id, index_id, start_date) VALUES ?',
+        [part],
+      );
+      if (affectedRows !== part.length)
+        throw new Error(`MySQL stored ${affectedRows} of ${part.length} messages`);
+    } catch (error) {
+      const { errno, message } = error as { errno?: number; message: string };
+      if (errno === DUPLICATE) return false;
+      if (errno !== DATA_TOO_LONG) throw error;
+      throw new Error(`MySQL would not store a message's id as it is: ${message}`, {
+        cause: error,
+      });
     }
   }
-  if (part.length > 0) yield part;
+  return true;
 }
 
 /** The page's messages that are not tracked yet, each once, and which other jobs hold how many of the others. */
@@ -256,8 +236,7 @@ async function withoutKnown(
   { jobId, messages }: Page,
 ): Promise<{ unknown: Page['messages']; holders: Holders }> {
   const known = new Map<string, number>();
-  for (let first = 0; first < messages.length; first += 1000) {
-    const part = messages.slice(first, first + 1000);
+  for (const part of inPackets(on.packetBytes, messages, IDS_PER_STATEMENT, ({ id }) => id)) {
     const rows = await on.rows<{ message_id: Buffer; index_id: number; job_id: number }>(
       `SELECT t.message_id, t.index_id, b.job_id FROM message_tracking t FORCE INDEX (message)
        JOIN batch_progress b ON b.batch_id = t.batch_id WHERE t.message_id IN (?)`,
@@ -281,19 +260,4 @@ async function withoutKnown(
 
 function keyOf(id: Buffer, indexId: number): string {
   return `${indexId}/${id.toString('latin1')}`;
-}
-
-/** Sets batches' totals to the rows they have, and drops those that have none; gives how many. */
-async function recount(on: Statements, batchIds: readonly number[]): Promise<number> {
-  await on.change(
-    `UPDATE batch_progress b
-     SET total_messages = (SELECT COUNT(*) FROM message_tracking t WHERE t.batch_id = b.batch_id)
-     WHERE b.batch_id IN (?)`,
-    [batchIds],
-  );
-  const { affectedRows } = await on.change(
-    'DELETE FROM batch_progress WHERE batch_id IN (?) AND total_messages = 0',
-    [batchIds],
-  );
-  return affectedRows;
 }

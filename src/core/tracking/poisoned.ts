@@ -1,4 +1,5 @@
 import { POISONED } from '../process/failures.js';
+import { requireNoneLeft } from './agreement.js';
 import { findNamed } from './claims.js';
 import type { Database } from './database.js';
 
@@ -33,6 +34,7 @@ export function failBatch(
        WHERE batch_id = ?`,
       [affectedRows, affectedRows, batchId],
     );
+    await requireNoneLeft(on, batchId);
     return affectedRows;
   });
 }

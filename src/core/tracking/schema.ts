@@ -91,15 +91,16 @@ async function apply(on: Statements, migrations: readonly Migration[]): Promise<
   await on.change(
     `CREATE TABLE IF NOT EXISTS schema_migrations (
        version INT UNSIGNED NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, applied_at DATETIME(3) NULL
-     ) ENGINE=InnoDB`,
+     ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
   );
   const applied: string[] = [];
   for (const { version, name, statements } of migrations) {
     if (begun.some((row) => row.version === version && row.finished)) continue;
-    await on.change('INSERT IGNORE INTO schema_migrations (version, name) VALUES (?, ?)', [
-      version,
-      name,
-    ]);
+    await on.change(
+      `INSERT INTO schema_migrations (version, name) VALUES (?, ?)
+       ON DUPLICATE KEY UPDATE name = schema_migrations.name`,
+      [version, name],
+    );
     for (const statement of statements) await on.change(statement).catch(unlessThere);
     await on.change(
       'UPDATE schema_migrations SET applied_at = CURRENT_TIMESTAMP(3) WHERE version = ?',

@@ -1,5 +1,6 @@
 import type { Finding, FindingKind } from '../verify/types.js';
 import type { Parameter, Statements } from './database.js';
+import { inPackets } from './packets.js';
 
 /** A finding as it is kept, with its number. */
 export interface StoredFinding extends Finding {
@@ -30,24 +31,22 @@ export async function insertFindings(
   verifyId: number,
   findings: readonly Finding[],
 ): Promise<void> {
-  for (let first = 0; first < findings.length; first += ROWS_PER_STATEMENT) {
-    const rows = findings
-      .slice(first, first + ROWS_PER_STATEMENT)
-      .map((finding): readonly Parameter[] => [
-        verifyId,
-        finding.kind,
-        finding.jobId ?? null,
-        finding.batchId ?? null,
-        finding.message?.id ?? null,
-        finding.message?.indexId ?? null,
-        finding.key === undefined ? null : cut(finding.key, LONGEST_KEY),
-        cut(finding.detail, LONGEST_DETAIL),
-        finding.count ?? 1,
-      ]);
+  const rows = findings.map((finding): readonly Parameter[] => [
+    verifyId,
+    finding.kind,
+    finding.jobId ?? null,
+    finding.batchId ?? null,
+    finding.message?.id ?? null,
+    finding.message?.indexId ?? null,
+    finding.key === undefined ? null : cut(finding.key, LONGEST_KEY),
+    cut(finding.detail, LONGEST_DETAIL),
+    finding.count ?? 1,
+  ]);
+  for (const part of inPackets(on.packetBytes, rows, ROWS_PER_STATEMENT, (row) => row)) {
     await on.change(
       `INSERT INTO verify_findings (verify_id, kind, job_id, batch_id, message_id, index_id, object_key, detail, amount)
        VALUES ?`,
-      [rows],
+      [part],
     );
   }
 }

@@ -1,4 +1,5 @@
 import type { Database, Parameter, Statements } from './database.js';
+import { inPackets } from './packets.js';
 import { toObject, type WrittenRecord } from './verify-batches.js';
 
 /** A message's row, and what its key depends on. */
@@ -18,6 +19,9 @@ export interface MessageRecord {
   /** The one index whose keys its job leaves out. */
   readonly plainKeyIndex: string | undefined;
 }
+
+/** Ids, or keys, named by one statement. */
+const IDS_PER_STATEMENT = 1000;
 
 interface Row {
   message_id: Buffer;
@@ -41,11 +45,17 @@ const JOINED = `LEFT JOIN source_indices i ON i.index_id = t.index_id
   LEFT JOIN batch_progress b ON b.batch_id = t.batch_id LEFT JOIN job_runs j ON j.job_id = b.job_id`;
 
 /** All rows of some ids, in whatever index. */
-export function messagesById(on: Statements, ids: readonly Uint8Array[]): Promise<MessageRecord[]> {
-  if (ids.length === 0) return Promise.resolve([]);
-  return select(on, `FORCE INDEX (message) ${JOINED} WHERE t.message_id IN (?)`, [
-    ids.map((id) => Buffer.from(id)),
-  ]);
+export async function messagesById(
+  on: Statements,
+  ids: readonly Uint8Array[],
+): Promise<MessageRecord[]> {
+  const all = ids.map((id) => Buffer.from(id));
+  const found: MessageRecord[] = [];
+  for (const part of inPackets(on.packetBytes, all, IDS_PER_STATEMENT, (id) => id)) {
+    const where = `FORCE INDEX (message) ${JOINED} WHERE t.message_id IN (?)`;
+    found.push(...(await select(on, where, [part])));
+  }
+  return found;
 }
 
 /** The completed rows of a batch: 10,000 at most. */
@@ -116,10 +126,8 @@ export async function rememberKeys(
   verifyId: number,
   keys: readonly { readonly sha256: Buffer; readonly id: Buffer }[],
 ): Promise<void> {
-  for (let first = 0; first < keys.length; first += 1000) {
-    const rows = keys
-      .slice(first, first + 1000)
-      .map(({ sha256, id }): readonly Parameter[] => [verifyId, sha256, id]);
+  const all = keys.map(({ sha256, id }): readonly Parameter[] => [verifyId, sha256, id]);
+  for (const rows of inPackets(database.packetBytes, all, IDS_PER_STATEMENT, (row) => row)) {
     await database.change(
       `INSERT INTO verify_keys (verify_id, key_sha256, message_id) VALUES ?
        ON DUPLICATE KEY UPDATE message_id = verify_keys.message_id`,
@@ -134,10 +142,13 @@ export async function idsOfKeys(
   verifyId: number,
   sha256s: readonly Buffer[],
 ): Promise<Buffer[]> {
-  if (sha256s.length === 0) return [];
-  const rows = await database.rows<{ message_id: Buffer }>(
-    'SELECT message_id FROM verify_keys WHERE verify_id = ? AND key_sha256 IN (?)',
-    [verifyId, sha256s],
-  );
-  return rows.map(({ message_id }) => message_id);
+  const found: Buffer[] = [];
+  for (const part of inPackets(database.packetBytes, sha256s, IDS_PER_STATEMENT, (key) => key)) {
+    const rows = await database.rows<{ message_id: Buffer }>(
+      'SELECT message_id FROM verify_keys WHERE verify_id = ? AND key_sha256 IN (?)',
+      [verifyId, part],
+    );
+    found.push(...rows.map(({ message_id }) => message_id));
+  }
+  return found;
 }
