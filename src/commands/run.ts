@@ -11,6 +11,7 @@ import {
   type ProcessFlags,
 } from './process-report.js';
 import { extractOptions, type RangeFlags } from './range-options.js';
+import { elsewhereVerdict, rangeLines } from './range-report.js';
 import type { VerifyFlags } from './verify-flags.js';
 import { verifyOptions } from './verify-options.js';
 import { verifyJson, verifyLines } from './verify-report.js';
@@ -50,18 +51,24 @@ export async function run(
         return extracted;
       }
       const { process: processed, verify: verified } = outcome;
-      const jobs = await verifiedJobs(on, undefined);
+      const jobs = await verifiedJobs(on, [...outcome.jobs.own, ...outcome.jobs.met]);
       const json = {
         extract,
+        jobs: { own: outcome.jobs.own, met: outcome.jobs.met },
         process: processJson(processed),
         verify: verified ? verifyJson(verified) : null,
       };
       printResult(context, json, [
         ...extractLines(outcome.extract),
+        ...rangeLines(outcome.jobs),
         ...processLines(processed),
         ...(verified ? verifyLines(verified, options.verify, jobs) : []),
       ]);
-      const verdicts = [extracted, processVerdict(processed, stopCode)];
+      const verdicts = [
+        extracted,
+        elsewhereVerdict(outcome.jobs),
+        processVerdict(processed, stopCode),
+      ];
       if (verified) verdicts.push(verifyVerdict(verified, options.verify, jobs, stopCode));
       return foremost(verdicts);
     },

@@ -7,6 +7,7 @@ export { resolveBound } from './extract/range.js';
 export type * from './extract/types.js';
 export { getDocument, type FoundDocument } from './get/get-document.js';
 export { migrateRange, type RangeOutcome } from './migrate-range.js';
+export type { RangeJobs } from './range/jobs.js';
 export { Breakage } from './process/breakage.js';
 export { namedJobs } from './process/named-jobs.js';
 export { carryDeliveries, processBatches } from './process/process.js';

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { runBinary } from '../support/binary.js';
-import { claimElsewhere, days, extracted, failForGood, statuses } from './support.js';
+import { claimElsewhere, days, extracted, fail, statuses } from './support.js';
 
 describe('process --job', () => {
   it('claims, requeues and judges that job alone', async () => {
     const here = await days();
     const { project } = here;
     await extracted(here, 1, 1);
-    await failForGood(here, 1);
+    await fail(here, 1, 'missing');
     await extracted(here, 2, 2);
     await claimElsewhere(here, 2, 1, 3600);
     await extracted(here, 3, 3);

@@ -66,18 +66,22 @@ export async function claimElsewhere(
   );
 }
 
-/** Has all pending messages of a job fail for good: they are not at the source any more, and are put back there. */
-export async function failForGood({ project }: Days, job: number): Promise<void> {
+/** As if all pending messages of a job had failed once, with that code: `missing` for good, `upload_failed` to be tried again. */
+export async function fail(
+  { project }: Days,
+  job: number,
+  code: 'missing' | 'upload_failed',
+): Promise<void> {
   await change(
     project,
     `INSERT INTO message_errors (message_id, index_id, job_id, batch_id, stage, code, attempt, detail)
-     SELECT t.message_id, t.index_id, b.job_id, t.batch_id, 'fetch', 'missing', 1, 'not there' FROM message_tracking t
+     SELECT t.message_id, t.index_id, b.job_id, t.batch_id, 'fetch', '${code}', 1, 'said the server' FROM message_tracking t
      JOIN batch_progress b ON b.batch_id = t.batch_id WHERE b.job_id = ${job} AND t.status = 'pending'`,
   );
   await change(
     project,
     `UPDATE message_tracking t JOIN batch_progress b ON b.batch_id = t.batch_id
-     SET t.status = 'failed', t.attempts = 1, t.error_code = 'missing' WHERE b.job_id = ${job} AND t.status = 'pending'`,
+     SET t.status = 'failed', t.attempts = 1, t.error_code = '${code}' WHERE b.job_id = ${job} AND t.status = 'pending'`,
   );
   await change(
     project,
@@ -93,4 +97,18 @@ export async function statuses({ project }: Days, job: number): Promise<Record<s
      WHERE b.job_id = ${job} GROUP BY t.status`,
   );
   return Object.fromEntries(rows.map((row) => [String(row['status']), Number(row['messages'])]));
+}
+
+/** Gives back what `claimElsewhere` has claimed, as that process would. */
+export async function giveBackElsewhere({ project }: Days): Promise<void> {
+  await change(
+    project,
+    `UPDATE message_tracking t JOIN batch_progress b ON b.batch_id = t.batch_id SET t.status = 'pending'
+     WHERE b.lease_owner = 'elsewhere:1' AND t.status = 'in_progress'`,
+  );
+  await change(
+    project,
+    `UPDATE batch_progress SET status = 'pending', lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
+     WHERE lease_owner = 'elsewhere:1'`,
+  );
 }

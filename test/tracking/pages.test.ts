@@ -108,26 +108,26 @@ test('which jobs hold the duplicates is stored with the page, and forgotten with
     );
   await one.store(ids(4, 'one '));
   await two.store(ids(3, 'two '));
-  expect(await overlappingJobs(database, [three.jobId])).toEqual([]);
+  expect(await overlappingJobs(database, [three.jobId])).toEqual({ jobs: [], areAll: true });
   await three.store([...ids(4, 'one '), ...ids(2, 'two '), 'own']);
   await three.store(['two 2', 'own', 'another']);
   expect(await overlaps()).toEqual([
     { other: one.jobId, messages: 4 },
     { other: two.jobId, messages: 3 },
   ]);
-  expect(await overlappingJobs(database, [three.jobId])).toEqual([one.jobId, two.jobId]);
-  expect(await overlappingJobs(database, [three.jobId, one.jobId])).toEqual([two.jobId]);
+  expect(await overlappingJobs(database, [three.jobId])).toEqual({ jobs: [one.jobId, two.jobId], areAll: true });
+  expect(await overlappingJobs(database, [three.jobId, one.jobId])).toEqual({ jobs: [two.jobId], areAll: true });
   expect(await jobRow(three.jobId)).toMatchObject({ duplicates: 7 });
   await openWindow(database, three, 1, { pitId: 'another', expected: 1, slices: 1 });
   expect(await overlaps()).toEqual([]);
-  expect(await overlappingJobs(database, [three.jobId])).toEqual([]);
+  expect(await overlappingJobs(database, [three.jobId])).toEqual({ jobs: [], areAll: true });
   // As a window that was read before this was stored.
   await database.change('UPDATE extract_windows SET duplicates = 7 WHERE job_id = ?', [
     three.jobId,
   ]);
-  expect(await overlappingJobs(database, [three.jobId])).toBe('unknown');
+  expect(await overlappingJobs(database, [three.jobId])).toEqual({ jobs: [], areAll: false });
   await planWindows(database, three, []);
-  expect(await overlappingJobs(database, [three.jobId])).toEqual([]);
+  expect(await overlappingJobs(database, [three.jobId])).toEqual({ jobs: [], areAll: true });
 });
 
 test('the same id twice in a page is one message, and no duplicate; in two indices it is two', async () => {

@@ -71,7 +71,8 @@ export async function migrateSample(
     const report = await status(run, on, {});
     const processed = outcome.kind === 'done' ? [outcome.process] : [];
     const verified = outcome.kind === 'done' && outcome.verify ? [outcome.verify] : [];
-    const jobs = await verifiedJobs(on, undefined);
+    const scope = outcome.kind === 'done' ? [...outcome.jobs.own, ...outcome.jobs.met] : [];
+    const jobs = await verifiedJobs(on, scope);
     return {
       completed: report.messages.completed,
       failed: report.messages.failed,

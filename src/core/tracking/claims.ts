@@ -81,6 +81,19 @@ async function findBatch(
   return undefined;
 }
 
+/** Whether a batch of these jobs could be claimed now, or could be if nobody had locked it for this moment. */
+export async function hasClaimable(database: Database, scope: JobSet): Promise<boolean> {
+  const { sql, parameters } = inScope(scope, 'job_id');
+  for (const condition of [PENDING, EXPIRED]) {
+    const rows = await database.rows(
+      `SELECT 1 FROM batch_progress WHERE ${condition} AND ${sql} LIMIT 1`,
+      parameters,
+    );
+    if (rows.length > 0) return true;
+  }
+  return false;
+}
+
 /** Those jobs of the scope that have such a batch, oldest first. */
 async function jobsWith(
   on: Statements,

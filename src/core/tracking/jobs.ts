@@ -12,7 +12,7 @@ export interface JobScope {
   readonly index: string;
   readonly dateField: string;
   /** JSON text. */
-  readonly filter: string | undefined;
+  readonly filter?: string | undefined;
 }
 
 export interface Job {
@@ -46,6 +46,42 @@ export async function nextRunDate(
     [scopeKey(scope)],
   );
   return row?.next_run_date.getTime();
+}
+
+/** The numbers of jobs over an index; with a date field, of those with this field and this filter. */
+export async function scopedJobs(
+  database: Database,
+  scope: Pick<JobScope, 'index'> | JobScope,
+): Promise<number[]> {
+  const [column, value] =
+    'dateField' in scope ? ['scope_key', scopeKey(scope)] : ['source_index', scope.index];
+  const rows = await database.rows<{ job_id: number }>(
+    `SELECT job_id FROM job_runs WHERE ${column} = ? ORDER BY job_id`,
+    [value],
+  );
+  return rows.map(({ job_id }) => job_id);
+}
+
+/** Those of these jobs that have batches which are not done. */
+export async function jobsWithOpenBatches(database: Database, jobs: JobSet): Promise<number[]> {
+  const { sql, parameters } = inScope(jobs, 'job_id');
+  const rows = await database.rows<{ job_id: number }>(
+    `SELECT DISTINCT job_id FROM batch_progress WHERE status IN ('pending', 'in_progress') AND ${sql} ORDER BY job_id`,
+    parameters,
+  );
+  return rows.map(({ job_id }) => job_id);
+}
+
+/** The scope's last completed job, behind which the next one starts. */
+export async function lastCompleted(
+  database: Database,
+  scope: JobScope,
+): Promise<number | undefined> {
+  const [row] = await database.rows<{ job_id: number }>(
+    `SELECT job_id FROM job_runs WHERE scope_key = ? AND status = 'completed' ORDER BY job_id DESC LIMIT 1`,
+    [scopeKey(scope)],
+  );
+  return row?.job_id;
 }
 
 /** The scope's job whose extraction ended last; from then on its row keeps its time of change. */

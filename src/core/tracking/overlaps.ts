@@ -32,26 +32,37 @@ export async function forgetOverlaps(
 }
 
 /**
- * The other jobs that hold messages these jobs met as duplicates, in order.
- *
- * @returns `unknown` where an earlier version of es-migrate read one of their windows: it did not store which jobs
+ * The other jobs that hold messages these jobs met as duplicates, in order. `areAll` is false where an earlier version of
+ * es-migrate read one of their windows: it did not store which jobs.
  */
 export async function overlappingJobs(
   database: Database,
   jobs: readonly number[],
-): Promise<readonly number[] | 'unknown'> {
-  if (jobs.length === 0) return [];
+): Promise<{ jobs: readonly number[]; areAll: boolean }> {
+  if (jobs.length === 0) return { jobs: [], areAll: true };
   const unknown = await database.rows(
     `SELECT 1 FROM extract_windows w WHERE w.job_id IN (?) AND w.duplicates <> (
        SELECT COALESCE(SUM(o.messages), 0) FROM job_overlaps o WHERE o.job_id = w.job_id AND o.window_id = w.window_id)
      LIMIT 1`,
     [jobs],
   );
-  if (unknown.length > 0) return 'unknown';
   const rows = await database.rows<{ other_job_id: number }>(
     `SELECT DISTINCT other_job_id FROM job_overlaps WHERE job_id IN (?) AND other_job_id NOT IN (?)
      ORDER BY other_job_id`,
     [jobs, jobs],
   );
-  return rows.map(({ other_job_id }) => other_job_id);
+  return { jobs: rows.map(({ other_job_id }) => other_job_id), areAll: unknown.length === 0 };
+}
+
+/** How many messages that these jobs met others hold; undefined where an earlier version did not store it. */
+export async function countOverlap(
+  database: Database,
+  jobs: readonly number[],
+  others: readonly number[],
+): Promise<number | undefined> {
+  const [row] = await database.rows<{ messages: number | null }>(
+    `SELECT CAST(SUM(messages) AS UNSIGNED) AS messages FROM job_overlaps WHERE job_id IN (?) AND other_job_id IN (?)`,
+    [jobs, others],
+  );
+  return row?.messages ?? undefined;
 }

@@ -106,6 +106,19 @@ export interface FailedOfCode {
   readonly accepted: number;
 }
 
+/** Jobs of which `requeue` would put messages back. */
+export async function jobsToRequeue(database: Database, scope: RequeueScope): Promise<number[]> {
+  const { sql, parameters } = eligible(scope);
+  const batches = failedBatches(scope);
+  const rows = await database.rows<{ job_id: number }>(
+    `SELECT DISTINCT b.job_id FROM batch_progress b JOIN message_tracking t ON t.batch_id = b.batch_id AND t.status = 'failed'
+     WHERE ${batches.sql} AND ${sql} AND (${takesAccepted(scope) ? 'TRUE' : 'FALSE'} OR NOT ${isAccepted('b')})
+     ORDER BY b.job_id`,
+    [...batches.parameters, ...parameters],
+  );
+  return rows.map(({ job_id }) => job_id);
+}
+
 async function jobsWithFailures(database: Database, scope: RequeueScope): Promise<number[]> {
   const batches = failedBatches(scope);
   const rows = await database.rows<{ job_id: number }>(

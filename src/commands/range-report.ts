@@ -1,0 +1,24 @@
+import type { RangeJobs } from '../core/range/jobs.js';
+import { done, EXIT, type Verdict } from './exit-codes.js';
+import { counted } from './terminal/numbers.js';
+
+/** Which jobs `run` is about beside those it made, for people. */
+export function rangeLines({ met }: RangeJobs): string[] {
+  if (met.length === 0) return [];
+  return [`messages of the range belong to ${jobsWords(met)}, too: processed and verified with it`];
+}
+
+/** Messages of the range that this configuration cannot process. */
+export function elsewhereVerdict({ elsewhere }: RangeJobs): Verdict {
+  if (!elsewhere || elsewhere.open === 0) return done;
+  const { jobs, messages } = elsewhere;
+  const what = messages === undefined ? 'messages' : counted(messages, 'message');
+  return {
+    code: EXIT.leftOver,
+    next: `${what} of the range belong to ${jobsWords(jobs)} over another index, where messages are not completed: process and verify them with the configuration they were extracted with`,
+  };
+}
+
+function jobsWords(jobs: readonly number[]): string {
+  return `${jobs.length === 1 ? 'job' : 'jobs'} ${jobs.join(', ')}`;
+}
