@@ -4,13 +4,14 @@ import { healthAddress, jobOrLast, milliseconds, processes, wholeNumber } from '
 import type { CommandContext, Globals, ProgramHooks } from './context.js';
 import { exitStatus, type Verdict } from './exit-codes.js';
 import type { ErrorsFlags } from './errors.js';
-import type { ProcessFlags, ProcessOnlyFlags } from './process-report.js';
+import type { ProcessOnlyFlags } from './process-report.js';
 import type { RangeFlags } from './range-options.js';
 import type { ResetStuckFlags } from './reset-stuck.js';
 import type { RetryFlags } from './retry.js';
+import type { RunFlags } from './run.js';
 import type { StatusFlags } from './status.js';
 import { share } from './verify-arguments.js';
-import { VERIFY_LEVELS, type VerifyFlags, type VerifyOnlyFlags } from './verify-flags.js';
+import { VERIFY_LEVELS, type VerifyOnlyFlags } from './verify-flags.js';
 
 /** What a command's file exports. */
 type Handler<Flags> = (flags: Flags, context: CommandContext) => Promise<Verdict>;
@@ -82,7 +83,8 @@ export function addCommands(
   rangeFlags(run);
   processFlags(run);
   verifyFlags(run);
-  runs<RangeFlags & ProcessFlags & VerifyFlags>(run, async () => (await import('./run.js')).run);
+  run.option('--allow-empty', 'exit 0 where no message lies in the range, instead of 3');
+  runs<RunFlags>(run, async () => (await import('./run.js')).run);
 
   const verify = declare(
     program,

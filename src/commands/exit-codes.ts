@@ -53,7 +53,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   0: 'done, nothing left over',
   1: 'a bug: unexpected error',
   2: 'usage, configuration or permission; nothing was touched, unless a permission was missed on the way',
-  3: 'finished, but messages are failed and not accepted, a window could not be read whole, or verify found a difference',
+  3: 'finished, but messages are failed and not accepted, a window could not be read whole, verify found a difference, or no message lies in the range of run',
   4: 'others hold what is left, or no message of the queue names it, or the same job is being extracted or verified elsewhere',
   5: 'a server was down for longer than retryFor; everything claimed has been released',
   130: 'stopped by SIGINT (143: by SIGTERM) after finishing or releasing what was in flight',

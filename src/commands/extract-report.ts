@@ -1,5 +1,5 @@
 import { describeInterval } from '../core/extract/describe.js';
-import type { ExtractedJob, ExtractOutcome, Interval } from '../core/extract/types.js';
+import type { ExtractedJob, ExtractOutcome, Interval, NoMessages } from '../core/extract/types.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { counted, grouped } from './terminal/numbers.js';
 
@@ -8,6 +8,20 @@ const empty = { expected: 0, extracted: 0, duplicates: 0, batches: 0 };
 
 /** The JSON of an extraction; of several jobs (an unfinished one, then the new) the sum, with the last one's id. */
 export function extractJson(outcome: ExtractOutcome): object {
+  const { undated = null, noMessages } = outcome;
+  return {
+    ...endJson(outcome),
+    undated,
+    ...(noMessages && { dates: datesJson(noMessages) }),
+  };
+}
+
+/** Where the range has no messages: between which instants there are some. */
+function datesJson({ dates }: NoMessages): object | null {
+  return dates ? { first: iso(dates.first), last: iso(dates.last) } : null;
+}
+
+function endJson(outcome: ExtractOutcome): object {
   switch (outcome.kind) {
     case 'nothing-new':
       return { jobId: null, ...interval(outcome.interval), ...empty };

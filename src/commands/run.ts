@@ -11,18 +11,17 @@ import {
   type ProcessFlags,
 } from './process-report.js';
 import { extractOptions, type RangeFlags } from './range-options.js';
-import { elsewhereVerdict, rangeLines } from './range-report.js';
+import { elsewhereVerdict, emptyVerdict, rangeLines } from './range-report.js';
 import type { VerifyFlags } from './verify-flags.js';
 import { verifyOptions } from './verify-options.js';
 import { verifyJson, verifyLines } from './verify-report.js';
 import { verifyVerdict } from './verify-verdict.js';
 import { workforceOf } from './workers/workforce.js';
 
+export type RunFlags = RangeFlags & ProcessFlags & VerifyFlags & { readonly allowEmpty?: boolean };
+
 /** `es-migrate run`: extract, process, then verify. */
-export async function run(
-  flags: RangeFlags & ProcessFlags & VerifyFlags,
-  context: CommandContext,
-): Promise<Verdict> {
+export async function run(flags: RunFlags, context: CommandContext): Promise<Verdict> {
   return withConnections(
     context,
     {
@@ -46,9 +45,10 @@ export async function run(
       const stopCode = context.stop.exitCode;
       const extract = extractJson(outcome.extract);
       const extracted = extractVerdict(outcome.extract, stopCode);
+      const empty = emptyVerdict(outcome, on.settings.source, flags.allowEmpty);
       if (outcome.kind === 'not-extracted') {
         printResult(context, { extract }, extractLines(outcome.extract));
-        return extracted;
+        return foremost([extracted, empty]);
       }
       const { process: processed, verify: verified } = outcome;
       const jobs = await verifiedJobs(on, [...outcome.jobs.own, ...outcome.jobs.met]);
@@ -66,6 +66,7 @@ export async function run(
       ]);
       const verdicts = [
         extracted,
+        empty,
         elsewhereVerdict(outcome.jobs),
         processVerdict(processed, stopCode),
       ];

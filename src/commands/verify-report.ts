@@ -11,7 +11,7 @@ const EXAMPLES = 3;
 /** `foreign` is counted in `orphaned`, too: both are objects no row points at. */
 export function verifyJson(outcome: VerifyOutcome): object {
   const { level, checked, found, ok, pending, failed, openWindows, counts, repaired } = outcome;
-  const { changedMeanwhile, accepted, acceptedWindows } = outcome;
+  const { changedMeanwhile, accepted, acceptedWindows, undated } = outcome;
   const { missing, mismatched, orphaned, foreign, ...others } = found;
   return {
     level,
@@ -27,6 +27,7 @@ export function verifyJson(outcome: VerifyOutcome): object {
     accepted,
     openWindows,
     acceptedWindows,
+    undated: undated ?? null,
     changedMeanwhile,
     counts,
     repaired: repaired ?? null,
@@ -148,9 +149,11 @@ function repairedLines({ repaired }: VerifyOutcome): string[] {
 }
 
 function lastLine(outcome: VerifyOutcome, options: VerifyOptions): string {
-  if (outcome.ok && outcome.counts.tracked === 0) return 'There was nothing to prove: 0 messages';
   const settled = acceptedWords(outcome);
-  if (outcome.ok) return `Nothing is missing${settled}: ${provenWords(outcome, options)}`;
+  const undated = undatedWords(outcome);
+  if (outcome.ok && outcome.counts.tracked === 0)
+    return `There was nothing to prove: 0 messages${undated}`;
+  if (outcome.ok) return `Nothing is missing${settled}: ${provenWords(outcome, options)}${undated}`;
   const wrong = FINDING_KINDS.filter((kind) => outcome.found[kind] > 0).map(
     (kind) => `${grouped(outcome.found[kind])} ${kind}`,
   );
@@ -161,7 +164,7 @@ function lastLine(outcome: VerifyOutcome, options: VerifyOptions): string {
   if (outcome.changedMeanwhile)
     wrong.push('messages were migrated while it ran; run es-migrate verify again');
   if (outcome.ended === 'stopped') wrong.push('it was stopped before the end');
-  return `NOT proven: ${wrong.join(', ')}${settled}`;
+  return `NOT proven: ${wrong.join(', ')}${settled}${undated}`;
 }
 
 /** What somebody has settled belongs to the verdict, whatever that is. */
@@ -173,6 +176,12 @@ function acceptedWords({ accepted, acceptedWindows }: VerifyOutcome): string {
       : []),
   ];
   return words.length === 0 ? '' : ` (besides ${words.join(', ')})`;
+}
+
+function undatedWords({ undated = 0 }: VerifyOutcome): string {
+  if (undated === 0) return '';
+  const have = undated === 1 ? 'has no usable date and lies' : 'have no usable date and lie';
+  return `; ${counted(undated, 'document')} ${have} in no range`;
 }
 
 function provenWords(

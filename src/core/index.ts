@@ -2,6 +2,7 @@
 export { connect, migrateDatabase, type Connections } from './connect.js';
 export { MigrateError, isMigrateError, usage, type ErrorKind } from './errors.js';
 export { extract } from './extract/extract.js';
+export { describeNoMessages } from './extract/survey.js';
 export { describeInterval } from './extract/describe.js';
 export { resolveBound } from './extract/range.js';
 export type * from './extract/types.js';

@@ -1,6 +1,7 @@
 import type { Connections } from './connect.js';
 import { extract } from './extract/extract.js';
-import type { ExtractOptions, ExtractOutcome } from './extract/types.js';
+import { noMessages } from './extract/survey.js';
+import type { ExtractOptions, ExtractOutcome, NoMessages } from './extract/types.js';
 import { processBatches } from './process/process.js';
 import type { Carry, ProcessOptions, ProcessOutcome } from './process/types.js';
 import { jobsOfRange, type RangeJobs } from './range/jobs.js';
@@ -8,6 +9,7 @@ import { waitForExtraction, waitForOthers } from './range/waiting.js';
 import { sleep } from './retry.js';
 import type { Run } from './run.js';
 import { hasClaimable } from './tracking/claims.js';
+import { jobTotals } from './tracking/jobs.js';
 import { jobsToRequeue } from './tracking/requeue.js';
 import { onlyJobs } from './tracking/scope.js';
 import type { VerifyOptions, VerifyOutcome } from './verify/types.js';
@@ -27,6 +29,8 @@ export type RangeOutcome =
       readonly process: ProcessOutcome;
       /** Undefined where messages remain, here or with others: there is nothing to prove yet. */
       readonly verify: VerifyOutcome | undefined;
+      /** Where no message lies in the range. */
+      readonly noMessages: NoMessages | undefined;
     }
   /** Nothing was processed: the extraction is held elsewhere, was stopped, or only looked (`dryRun`). */
   | { readonly kind: 'not-extracted'; readonly extract: ExtractOutcome };
@@ -64,7 +68,26 @@ export async function migrateRange(
   const verified = isOver
     ? await verifyWhenFree(run, on, { ...options.verify, jobs: scope }, until)
     : undefined;
-  return { kind: 'done', extract: extracted, jobs, process: processed, verify: verified };
+  return {
+    kind: 'done',
+    extract: extracted,
+    jobs,
+    process: processed,
+    verify: verified,
+    noMessages: extracted.noMessages ?? (await emptyAgain(run, on, extracted, jobs)),
+  };
+}
+
+/** Where nothing is new and the last job found no message either: the range that is named is still empty. */
+async function emptyAgain(
+  run: Run,
+  on: Connections,
+  { kind }: ExtractOutcome,
+  { own }: RangeJobs,
+): Promise<NoMessages | undefined> {
+  if (kind !== 'nothing-new' || run.stop.aborted) return undefined;
+  for (const job of own) if ((await jobTotals(on.database, job)).expected > 0) return undefined;
+  return noMessages(run, on);
 }
 
 /** Where somebody else extracts the same job, that is waited for. */

@@ -3,6 +3,7 @@ import type { RetryPolicy } from '../retry.js';
 import type { LimitSettings, SourceSettings } from '../settings.js';
 import type { Hit } from './hit.js';
 import { createClient } from './client.js';
+import { countUndated, dateSpan, type DateSpan } from './dates.js';
 import type { Documents, DocumentsRequest } from './documents.js';
 import { inspectRelated } from './inspect-related.js';
 import { inspectSource, type SourceIndices } from './inspect-source.js';
@@ -50,6 +51,10 @@ export interface Source {
   ): Promise<readonly RelatedSource[]>;
   /** Messages of an interval, now; by another index, date field or filter than the configured where `scope` is given. */
   count(interval: Interval, signal: AbortSignal, scope?: IntervalScope): Promise<number>;
+  /** Documents of the configured index and filter that have no usable date, now. */
+  countUndated(signal: AbortSignal): Promise<number>;
+  /** Between which instants the dates of all others lie; undefined where nothing tells. */
+  dateSpan(signal: AbortSignal): Promise<DateSpan | undefined>;
   /** A point in time over the index, and what the interval counts under it; `scope` as with `count`. */
   openWindow(
     interval: Interval,
@@ -113,6 +118,8 @@ export function openSource(
     inspectRelated: (indices, signal) =>
       inspectRelated(requests, settings.related, { index: settings.index, indices }, signal),
     count: (interval, signal, scope = settings) => countInterval(requests, scope, interval, signal),
+    countUndated: (signal) => countUndated(requests, settings, signal),
+    dateSpan: (signal) => dateSpan(requests, settings, signal),
     openWindow: (interval, signal, scope = settings) =>
       openWindowPit(requests, scope, interval, signal),
     readPage: (request, scope = settings) => readIdPage(requests, scope, request, pageIds),

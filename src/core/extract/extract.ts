@@ -26,6 +26,7 @@ import { PageStore } from '../tracking/pages.js';
 import { openWindows, planWindows, type Window } from '../tracking/windows.js';
 import { cutWindows } from './plan.js';
 import { describeInterval } from './describe.js';
+import { surveyEmpty, surveyUndated } from './survey.js';
 import type { ExtractedJob, ExtractOptions, ExtractOutcome, Interval } from './types.js';
 import { readWindow } from './window.js';
 
@@ -40,10 +41,12 @@ export async function extract(
   on: Connections,
   options: ExtractOptions,
 ): Promise<ExtractOutcome> {
-  const outcome = await extractJobs(run, on, options);
+  const undated = await surveyUndated(run, on);
+  const ended = await extractJobs(run, on, options);
+  const noMessages = await surveyEmpty(run, on, options, ended);
   // Whatever was not sent while pages were read, in whichever run; one that is told to stop leaves it to the next.
   if (!options.dryRun) await sendRest(run, on);
-  return outcome;
+  return { ...ended, undated, noMessages };
 }
 
 /** What was extracted is kept whatever the queue says. */

@@ -35,7 +35,19 @@ export interface ExtractedJob {
   readonly failedWindows: readonly { readonly interval: Interval; readonly reason: string }[];
 }
 
-export type ExtractOutcome =
+export type ExtractOutcome = ExtractEnd & {
+  /** Documents without a usable date, which lie in no range; undefined where they were not counted. */
+  readonly undated?: number | undefined;
+  /** Where there are no messages in the range that was asked for. */
+  readonly noMessages?: NoMessages | undefined;
+};
+
+export interface NoMessages {
+  /** Between which instants the values of the date field lie over the index, both inclusive; undefined where there are none. */
+  readonly dates: { readonly first: number; readonly last: number } | undefined;
+}
+
+type ExtractEnd =
   | { readonly kind: 'done'; readonly jobs: readonly ExtractedJob[] }
   /** Nothing lies between the last job's end and now − settle. */
   | { readonly kind: 'nothing-new'; readonly interval: Interval }

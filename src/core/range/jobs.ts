@@ -22,7 +22,7 @@ export interface Elsewhere {
   readonly jobs: readonly number[];
   /** Messages of the range that they hold; undefined where nobody has counted them. */
   readonly messages: number | undefined;
-  /** Messages of these jobs that are not completed: still to be processed, or failed. */
+  /** Messages of these jobs that are still to be processed, or failed and not accepted. */
   readonly open: number;
 }
 
@@ -90,7 +90,7 @@ async function lookElsewhere(
   jobs: readonly number[],
 ): Promise<Elsewhere> {
   const { messages } = await countBatches(database, onlyJobs(jobs));
-  const open = messages.total - messages.completed;
+  const open = messages.total - messages.completed - messages.accepted;
   return { jobs, messages: await countOverlap(database, own, jobs), open };
 }
 

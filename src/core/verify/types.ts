@@ -82,6 +82,8 @@ export interface VerifyOutcome {
   readonly acceptedWindows: number;
   /** Windows that were not read to their end yet; a job whose windows were not cut yet counts as one. */
   readonly openWindows: number;
+  /** Documents of the configured index and filter that have no usable date, and so lie in no range; undefined where it did not end. */
+  readonly undated: number | undefined;
   /**
    * What Elasticsearch counts in the jobs' windows now, what it counted when they were read (both without what another
    * job had already), and what is tracked.

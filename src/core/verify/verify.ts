@@ -257,12 +257,13 @@ function tell(run: Run, what: string): void {
 }
 
 async function outcomeOf(
-  { on, scope, verification }: VerifyContext,
+  { on, scope, verification, signal }: VerifyContext,
   ended: 'done' | 'stopped',
   repaired: VerifyOutcome['repaired'],
   changedMeanwhile: boolean,
 ): Promise<VerifyOutcome> {
   const { messages } = await countBatches(on.database, scope);
+  const undated = ended === 'done' ? await on.source.countUndated(signal) : undefined;
   const { verifyId, options, checked, found, sums, examples } = verification;
   const pending = messages.pending + messages.inProgress;
   const differences = repaired?.left ?? countFindings(found);
@@ -277,6 +278,7 @@ async function outcomeOf(
     accepted: messages.accepted,
     acceptedWindows: verification.notes[ACCEPTED_WINDOWS] ?? 0,
     openWindows: sums.openWindows,
+    undated,
     counts: {
       sourceNow: sums.sourceNow,
       sourceThen: sums.sourceThen,
@@ -308,6 +310,7 @@ function busyOutcome({ level }: VerifyOptions): VerifyOutcome {
     accepted: 0,
     acceptedWindows: 0,
     openWindows: 0,
+    undated: undefined,
     counts: { sourceNow: 0, sourceThen: 0, tracked: 0, completed: 0, stored: 0 },
     changedMeanwhile: false,
     ok: false,
