@@ -76,7 +76,7 @@ export function addCommands(
   const run = declare(
     program,
     'run',
-    'Extracts and processes a range until nothing has attempts left, then verifies it; run again, it goes on where it stopped.',
+    'Extracts and processes the messages of a range until nothing has attempts left, then verifies them; waits for what others hold; run again, it goes on where it stopped.',
     'es-migrate run --from 2024-10-01 --to 2024-10-31',
     [0, 1, 2, 3, 4, 5, 130],
   );
