@@ -115,8 +115,14 @@ test('which jobs hold the duplicates is stored with the page, and forgotten with
     { other: one.jobId, messages: 4 },
     { other: two.jobId, messages: 3 },
   ]);
-  expect(await overlappingJobs(database, [three.jobId])).toEqual({ jobs: [one.jobId, two.jobId], areAll: true });
-  expect(await overlappingJobs(database, [three.jobId, one.jobId])).toEqual({ jobs: [two.jobId], areAll: true });
+  expect(await overlappingJobs(database, [three.jobId])).toEqual({
+    jobs: [one.jobId, two.jobId],
+    areAll: true,
+  });
+  expect(await overlappingJobs(database, [three.jobId, one.jobId])).toEqual({
+    jobs: [two.jobId],
+    areAll: true,
+  });
   expect(await jobRow(three.jobId)).toMatchObject({ duplicates: 7 });
   await openWindow(database, three, 1, { pitId: 'another', expected: 1, slices: 1 });
   expect(await overlaps()).toEqual([]);

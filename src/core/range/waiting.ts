@@ -2,6 +2,7 @@ import type { Connections } from '../connect.js';
 import { sleep } from '../retry.js';
 import { measured, type Run } from '../run.js';
 import { hasClaimable, heldBatches } from '../tracking/claims.js';
+import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { heldJobs } from '../tracking/jobs.js';
 import type { Holder } from '../tracking/lease.js';
 import { onlyJobs } from '../tracking/scope.js';
@@ -34,6 +35,9 @@ export async function waitForOthers(
 ): Promise<boolean> {
   const scope = onlyJobs(jobs);
   return waitWhile(run, until, async () => {
+    // What dies on this host while it is waited for.
+    await endLeasesOfGone(run, database, 'batch_progress');
+    await endLeasesOfGone(run, database, 'job_runs');
     if (await hasClaimable(database, scope)) return undefined;
     const batches = await heldBatches(database, scope);
     const extractions = await heldJobs(database, scope);
@@ -49,9 +53,10 @@ export async function waitForExtraction(
   until: number | undefined,
 ): Promise<boolean> {
   const nothing = { held: 0, longest: undefined };
-  return waitWhile(run, until, async () =>
-    heldBy(nothing, await heldJobs(database, onlyJobs([jobId]))),
-  );
+  return waitWhile(run, until, async () => {
+    await endLeasesOfGone(run, database, 'job_runs');
+    return heldBy(nothing, await heldJobs(database, onlyJobs([jobId])));
+  });
 }
 
 type Leases = Awaited<ReturnType<typeof heldBatches>>;
