@@ -1,6 +1,8 @@
 import { FINDING_KINDS, type Finding, type FindingKind } from '../core/verify/types.js';
 import type { VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
 import type { VerifiedJob } from '../core/verify/scope.js';
+import type { VerifiedRelated } from '../core/verify/related-outcome.js';
+import { relatedLines } from './related-report.js';
 import { acceptedOf, counted, grouped } from './terminal/numbers.js';
 import { printable, shownId } from './terminal/printable.js';
 import { table } from './terminal/table.js';
@@ -11,7 +13,7 @@ const EXAMPLES = 3;
 /** `foreign` is counted in `orphaned`, too: both are objects no row points at. */
 export function verifyJson(outcome: VerifyOutcome): object {
   const { level, checked, found, ok, pending, failed, openWindows, counts, repaired } = outcome;
-  const { changedMeanwhile, accepted, acceptedWindows, undated } = outcome;
+  const { changedMeanwhile, accepted, acceptedWindows, undated, related } = outcome;
   const { missing, mismatched, orphaned, foreign, ...others } = found;
   return {
     level,
@@ -30,6 +32,7 @@ export function verifyJson(outcome: VerifyOutcome): object {
     undated: undated ?? null,
     changedMeanwhile,
     counts,
+    related,
     repaired: repaired ?? null,
   };
 }
@@ -50,11 +53,23 @@ export function verifyLines(
       ['', 'Elasticsearch now', 'when it was read', 'in MySQL', 'completed', 'in the target'],
       ['messages', ...figures],
     ]),
+    ...relatedLines(outcome.related),
+    ...Object.entries(outcome.related).flatMap(sourceLine),
     `checked: ${checkedWords(outcome, options)}`,
     ...FINDING_KINDS.flatMap((kind) => kindLines(kind, outcome)),
     ...leftLines(outcome),
     ...repairedLines(outcome),
     lastLine(outcome, options),
+  ];
+}
+
+/** What the related index has besides the records of migrated messages. */
+function sourceLine([name, { atSource, ofNoMessage }]: [string, VerifiedRelated]): string[] {
+  if (ofNoMessage === null || ofNoMessage === 0) return [];
+  return [
+    printable(
+      `${name}: ${grouped(ofNoMessage)} of ${counted(atSource, 'record')} in Elasticsearch belong to no message of any job`,
+    ),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { isFault } from '../fault.js';
 import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
 import { INDEX_MISSING } from './faults.js';
+import type { Hit } from './hit.js';
 import { STRICT } from './pit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
@@ -75,6 +76,34 @@ export async function existingMessages(
     const some = await existingMessages(requests, index, ids.slice(0, middle), signal);
     const others = await existingMessages(requests, index, ids.slice(middle), signal);
     return new Set([...some, ...others]);
+  }
+}
+
+/** Messages of one concrete index by id, with doc values of these fields instead of their documents. */
+export async function searchFieldValues(
+  requests: Requests,
+  index: string,
+  ids: readonly string[],
+  fields: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly Hit[]> {
+  const body = jsonObject({
+    size: String(Math.min(MAX_HITS, ids.length + SPARE_HITS)),
+    query: jsonObject({ ids: jsonObject({ values: JSON.stringify(ids) }) }),
+    sort: '["_doc"]',
+    track_total_hits: 'false',
+    _source: 'false',
+    docvalue_fields: JSON.stringify(fields),
+  });
+  const path = `/${indexPath(index)}/_search`;
+  try {
+    const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
+    if (answer === 'too-large')
+      throw new Error(`${index}: the values of its messages exceed 64 MB`);
+    return answer.hits;
+  } catch (error) {
+    if (isFault(error) && error.code === INDEX_MISSING) return [];
+    throw error;
   }
 }
 

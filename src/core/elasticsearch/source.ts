@@ -13,6 +13,7 @@ import type { RelatedIndex, RelatedSource } from './join.js';
 import {
   existingMessages,
   messageExists,
+  searchFieldValues,
   searchMessages,
   type MessagesRequest,
 } from './messages.js';
@@ -26,6 +27,7 @@ import {
   type IdPage,
   type IdPageRequest,
 } from './pit.js';
+import { countAllRecords, countRecords } from './record-counts.js';
 import { readRecordPages, searchRecords, type JoinValues } from './related.js';
 import { Requests } from './requests.js';
 
@@ -85,6 +87,24 @@ export interface Source {
     values: JoinValues,
     page: { maxBytes: number; signal: AbortSignal },
   ): AsyncGenerator<readonly Hit[]>;
+  /**
+   * How many records each message has in a related index now; none is read.
+   * @param messages their values for each field of the join; undefined where a message lacks one
+   */
+  countRecords(
+    related: RelatedIndex,
+    messages: readonly (JoinValues | undefined)[],
+    signal: AbortSignal,
+  ): Promise<number[]>;
+  /** All records of a related index now. */
+  countAllRecords(related: RelatedIndex, signal: AbortSignal): Promise<number>;
+  /** Messages of one index by id, up to 10,000, with doc values of these fields instead of their documents. */
+  fieldValues(
+    index: string,
+    ids: readonly string[],
+    fields: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly Hit[]>;
   /** Lifts a limit the server has imposed if nothing has been asked for a minute; for whoever shows it. */
   liftIdleLimit(): void;
   close(): Promise<void>;
@@ -129,6 +149,10 @@ export function openSource(
     existing: (index, ids, signal) => existingMessages(requests, index, ids, signal),
     records: (related, values, request) => searchRecords(requests, related, values, request),
     recordPages: (related, values, page) => readRecordPages(requests, related, values, page),
+    countRecords: (related, messages, signal) => countRecords(requests, related, messages, signal),
+    countAllRecords: (related, signal) => countAllRecords(requests, related, signal),
+    fieldValues: (index, ids, fields, signal) =>
+      searchFieldValues(requests, index, ids, fields, signal),
     liftIdleLimit: () => limiter.liftIfIdle(),
     close: () => requests.close(),
   };

@@ -39,6 +39,36 @@ export async function forgetRelatedCounts(on: Statements, batchId: number): Prom
   );
 }
 
+/** What is known of the records of a batch's completed messages, in one related index. */
+export interface RelatedCount {
+  /** Messages whose records were counted. */
+  readonly messages: number;
+  readonly records: number;
+}
+
+/** By batch, then by the name of the array. */
+export async function countsOfBatches(
+  database: Statements,
+  batches: readonly { readonly jobId: number; readonly batchId: number }[],
+): Promise<Map<number, Map<string, RelatedCount>>> {
+  const counts = new Map<number, Map<string, RelatedCount>>();
+  if (batches.length === 0) return counts;
+  const rows = await database.rows<{
+    batch_id: number;
+    name: string;
+    messages: number;
+    records: number;
+  }>(
+    `SELECT batch_id, name, messages, records FROM related_counts WHERE (job_id, batch_id) IN (?)`,
+    [batches.map(({ jobId, batchId }) => [jobId, batchId])],
+  );
+  for (const { batch_id, name, messages, records } of rows) {
+    const own = counts.get(batch_id) ?? new Map<string, RelatedCount>();
+    counts.set(batch_id, own.set(name, { messages, records }));
+  }
+  return counts;
+}
+
 /**
  * Records of each related index in the documents of these jobs, in the order of `names`, then those of other configurations.
  *

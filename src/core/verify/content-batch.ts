@@ -6,10 +6,11 @@ import { carryBatch, type Workshop } from '../process/batch.js';
 import type { RetryPolicy } from '../retry.js';
 import type { CompletedBatch, CompletedMessage } from '../tracking/completed.js';
 import type { Database } from '../tracking/database.js';
+import { countsOfBatches } from '../tracking/related-counts.js';
 import { messageName } from '../tracking/verify-findings.js';
 import type { FailedMessage } from '../tracking/outcomes.js';
 import type { Reported } from './content-reported.js';
-import { SourceDigests, type Digest } from './content-source.js';
+import { SourceDigests, type Digest, type SourceDigest } from './content-source.js';
 import { readBatchObject, readObject, recordedRevisions } from './content-stored.js';
 import { shownId, storedVerdict, verdictOf, type Verdict } from './content-verdict.js';
 import type { Findings } from './types.js';
@@ -155,26 +156,49 @@ async function soundLines(
 }
 
 async function compareWithSource(
-  { workshop, signal }: ContentContext,
-  { batchId, jobId }: BatchToCompare,
+  context: ContentContext,
+  batch: BatchToCompare,
   sound: readonly Sound[],
   findings: Findings,
 ): Promise<void> {
   if (sound.length === 0) return;
+  const { workshop, signal } = context;
+  const { batchId, jobId } = batch;
   const now = new SourceDigests();
   const messages = sound.map(({ message }) => message);
   const { outcomes } = await carryBatch(workshop, { messages }, now, signal);
   const failed = new Map<unknown, FailedMessage>();
   for (const one of outcomes) if (one.kind === 'failed') failed.set(one.message, one);
   const same = new Map<string, number>();
+  const equal: SourceDigest[] = [];
   for (const { message, key, stored, revision } of sound) {
     const failure = failed.get(message);
     const digest = now.of(message);
     const verdict = await verdictOf(stored, revision, failure ?? digest);
     if (verdict) findings.add({ ...verdict, jobId, batchId, message, key });
     else same.set(key, (same.get(key) ?? 0) + 1);
+    if (!verdict && digest) equal.push(digest);
   }
+  // Where all documents are what the source has, so must be the number of their records.
+  if (equal.length === batch.processed) await compareRecordCounts(context, batch, equal, findings);
   for (const [key, count] of same) findings.same(key, count);
+}
+
+async function compareRecordCounts(
+  { database, joins }: ContentContext,
+  { batchId, jobId, processed }: BatchToCompare,
+  documents: readonly SourceDigest[],
+  findings: Findings,
+): Promise<void> {
+  const stored = (await countsOfBatches(database, [{ jobId, batchId }])).get(batchId);
+  for (const [i, name] of joins.names.entries()) {
+    const told = stored?.get(name);
+    if (told?.messages !== processed) continue;
+    const records = documents.reduce((sum, { counts }) => sum + (Number(counts[i]) || 0), 0);
+    if (records === told.records) continue;
+    const detail = `related_counts has ${told.records} records of ${name}, its documents have ${records}`;
+    findings.add({ kind: 'inconsistent', jobId, batchId, detail });
+  }
 }
 
 function lineName({ index, id }: CompletedMessage): string {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BatchWriter, Document } from '../process/writer.js';
 import type { ClaimedMessage } from '../tracking/claims.js';
+import type { RecordCount } from '../tracking/outcomes.js';
 
 /** What is kept of a document to compare it. */
 export interface Digest {
@@ -12,14 +13,21 @@ export interface Digest {
 export interface SourceDigest extends Digest {
   /** See Revision; undefined where Elasticsearch gave no sequence numbers. */
   readonly revision: number | undefined;
+  /** How many records it has of each related index. */
+  readonly counts: readonly RecordCount[];
 }
 
 /** Stands where `process` writes a batch: takes the same documents, made the same way, and keeps their checksums alone. */
 export class SourceDigests implements BatchWriter {
   readonly #digests = new Map<ClaimedMessage, SourceDigest>();
 
-  add(message: ClaimedMessage, document: Document, revision: number | undefined): Promise<void> {
-    this.#digests.set(message, { ...digestOf(document), revision });
+  add(
+    message: ClaimedMessage,
+    document: Document,
+    revision: number | undefined,
+    counts: readonly RecordCount[] = [],
+  ): Promise<void> {
+    this.#digests.set(message, { ...digestOf(document), revision, counts });
     return Promise.resolve();
   }
 

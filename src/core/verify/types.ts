@@ -1,3 +1,5 @@
+import type { VerifiedRelated } from './related-outcome.js';
+
 export type VerifyLevel = 'counts' | 'objects' | 'content';
 
 export interface VerifyOptions {
@@ -96,6 +98,8 @@ export interface VerifyOutcome {
     /** Messages whose object is listed under the prefix. */
     readonly stored: number;
   };
+  /** Records in the documents and at the source, by the name of the array; empty where it did not come to its end. */
+  readonly related: Readonly<Record<string, VerifiedRelated>>;
   /** Whether anything was tracked or migrated while it ran: it did not look at one state of things, and proves nothing. */
   readonly changedMeanwhile: boolean;
   /**

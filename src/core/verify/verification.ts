@@ -14,6 +14,7 @@ export const STAGES = [
   'listing',
   'missing',
   'unfinished',
+  'related',
   'content',
   'repair',
 ] as const;

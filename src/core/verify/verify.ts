@@ -24,6 +24,8 @@ import { LONGEST_PLAIN_ID, LONGEST_PLAIN_INDEX, type VerifyContext } from './con
 import { DiffFile } from './diff-file.js';
 import { countListing, verifyListing } from './listing.js';
 import { beginCounting, compareCounts, verifyMissing } from './missing.js';
+import { verifyRelated } from './related.js';
+import { relatedOutcome } from './related-outcome.js';
 import { repair } from './repair.js';
 import { verifyRows } from './rows.js';
 import { countFindings, noFindings } from './findings.js';
@@ -106,7 +108,7 @@ export async function verify(
 
 async function runStages(context: VerifyContext): Promise<void> {
   const { verification, signal } = context;
-  const { level } = verification.options;
+  const { level, sample } = verification.options;
   const deeper = level !== 'counts';
   const work: Readonly<Record<Stage, () => Promise<void>>> = {
     windows: () => verifyWindows(context),
@@ -118,6 +120,9 @@ async function runStages(context: VerifyContext): Promise<void> {
     },
     missing: () => (deeper ? verifyMissing(context) : compareCounts(context)),
     unfinished: () => (deeper ? verifyUnfinished(context) : Promise.resolve()),
+    // Level content reads every record, and compares more than numbers.
+    related: () =>
+      level === 'content' && sample === 1 ? Promise.resolve() : verifyRelated(context),
     content: () => (level === 'content' ? compareContent(context) : Promise.resolve()),
     repair: () => Promise.resolve(),
   };
@@ -257,11 +262,12 @@ function tell(run: Run, what: string): void {
 }
 
 async function outcomeOf(
-  { on, scope, verification, signal }: VerifyContext,
+  context: VerifyContext,
   ended: 'done' | 'stopped',
   repaired: VerifyOutcome['repaired'],
   changedMeanwhile: boolean,
 ): Promise<VerifyOutcome> {
+  const { on, scope, verification, signal } = context;
   const { messages } = await countBatches(on.database, scope);
   const undated = ended === 'done' ? await on.source.countUndated(signal) : undefined;
   const { verifyId, options, checked, found, sums, examples } = verification;
@@ -286,6 +292,7 @@ async function outcomeOf(
       completed: messages.completed,
       stored: sums.stored,
     },
+    related: ended === 'done' ? await relatedOutcome(context, messages.completed) : {},
     changedMeanwhile,
     ok:
       ended === 'done' &&
@@ -312,6 +319,7 @@ function busyOutcome({ level }: VerifyOptions): VerifyOutcome {
     openWindows: 0,
     undated: undefined,
     counts: { sourceNow: 0, sourceThen: 0, tracked: 0, completed: 0, stored: 0 },
+    related: {},
     changedMeanwhile: false,
     ok: false,
     repaired: undefined,
