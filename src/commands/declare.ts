@@ -222,7 +222,7 @@ function rangeFlags(command: Command): void {
     .option('--filter <file>', 'JSON file with a query that messages have to match, too')
     .option('--batch-size <n>', 'messages per batch, 1 to 10,000 (default: 500)')
     .option('--slices <n>', 'parallel readers', wholeNumber(1, 64), 2)
-    .option('--dry-run', 'only count, and show the range');
+    .option('--dry-run', 'only count, try the joins on a sample, and show the range');
 }
 
 function processFlags(command: Command): void {

@@ -1,3 +1,4 @@
+import type { JoinProbe } from '../core/elasticsearch/probe/types.js';
 import { describeInterval } from '../core/extract/describe.js';
 import type { ExtractedJob, ExtractOutcome, Interval, NoMessages } from '../core/extract/types.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
@@ -32,6 +33,7 @@ function endJson(outcome: ExtractOutcome): object {
         ...empty,
         expected: outcome.expected,
         dryRun: true,
+        ...(outcome.related.length > 0 && { related: relatedJson(outcome.related) }),
       };
     case 'busy':
       return { jobId: outcome.jobId, from: null, to: null, ...empty };
@@ -76,6 +78,7 @@ export function extractLines(outcome: ExtractOutcome): string[] {
     case 'dry-run':
       return [
         `${counted(outcome.expected, 'message')} from ${describeInterval(outcome.interval)}; nothing was written`,
+        ...outcome.related.map(relatedLine),
       ];
     case 'busy':
       return [];
@@ -83,6 +86,24 @@ export function extractLines(outcome: ExtractOutcome): string[] {
     case 'stopped':
       return outcome.jobs.map(jobLine);
   }
+}
+
+function relatedJson(probes: readonly JoinProbe[]): object {
+  return Object.fromEntries(
+    probes.map(({ name, sampled, withRecords, records, withoutValue, isLowerBound }) => [
+      name,
+      { sampled, withRecords, records, withoutValue, ...(isLowerBound && { atLeast: true }) },
+    ]),
+  );
+}
+
+function relatedLine(probe: JoinProbe): string {
+  const { name, sampled, withRecords, records, withoutValue, isLowerBound } = probe;
+  if (sampled === 0) return `${name}: no messages to sample`;
+  const least = isLowerBound ? 'at least ' : '';
+  const lacking =
+    withoutValue > 0 ? `; ${grouped(withoutValue)} have no value to find records by` : '';
+  return `${name}: of ${counted(sampled, 'message')} sampled, ${least}${grouped(withRecords)} have records, ${least}${grouped(records)} in all${lacking}`;
 }
 
 function jobLine(job: ExtractedJob): string {

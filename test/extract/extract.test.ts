@@ -179,7 +179,7 @@ describe('the interval', () => {
   test('is only counted in a dry run', async () => {
     const on = await connected(await indexOf(spread(7)));
     expect(await read(on, { dryRun: true })).toEqual({
-      kind: 'dry-run', interval: { from: FROM, to: TO }, expected: 7,
+      kind: 'dry-run', interval: { from: FROM, to: TO }, expected: 7, related: [],
     }); // prettier-ignore
     expect(await jobs()).toEqual([]);
   });

@@ -27,6 +27,8 @@ import {
   type IdPage,
   type IdPageRequest,
 } from './pit.js';
+import { probeJoins } from './probe/probe-joins.js';
+import type { JoinProbe, ProbeRequest } from './probe/types.js';
 import { countAllRecords, countRecords } from './record-counts.js';
 import { readRecordPages, searchRecords, type JoinValues } from './related.js';
 import { Requests } from './requests.js';
@@ -51,6 +53,11 @@ export interface Source {
     indices: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly RelatedSource[]>;
+  /**
+   * Tries the joins on a sample of an interval's messages and of the related records.
+   * @throws MigrateError `usage` where a join does not give messages their records
+   */
+  probeJoins(request: ProbeRequest, signal: AbortSignal): Promise<readonly JoinProbe[]>;
   /** Messages of an interval, now; by another index, date field or filter than the configured where `scope` is given. */
   count(interval: Interval, signal: AbortSignal, scope?: IntervalScope): Promise<number>;
   /** Documents of the configured index and filter that have no usable date, now. */
@@ -137,6 +144,7 @@ export function openSource(
     inspect: (signal) => inspectSource(requests, settings, signal),
     inspectRelated: (indices, signal) =>
       inspectRelated(requests, settings.related, { index: settings.index, indices }, signal),
+    probeJoins: (request, signal) => probeJoins(requests, settings, request, signal),
     count: (interval, signal, scope = settings) => countInterval(requests, scope, interval, signal),
     countUndated: (signal) => countUndated(requests, settings, signal),
     dateSpan: (signal) => dateSpan(requests, settings, signal),

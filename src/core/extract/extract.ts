@@ -28,6 +28,7 @@ import { cutWindows } from './plan.js';
 import { describeInterval } from './describe.js';
 import { surveyEmpty, surveyUndated } from './survey.js';
 import type { ExtractedJob, ExtractOptions, ExtractOutcome, Interval } from './types.js';
+import { tryJoins } from './try-joins.js';
 import { readWindow } from './window.js';
 
 /**
@@ -81,7 +82,8 @@ async function extractJobs(
     if (outcome.jobs.some(({ status }) => status !== 'completed')) return { kind: 'done', jobs };
   }
 
-  const known = options.dryRun ? [] : (await unfinishedJobs(database, scope)).map(idOf);
+  const unfinished = options.dryRun ? [] : await unfinishedJobs(database, scope);
+  const known = unfinished.map(idOf);
   const interval = await chooseInterval(run, on, scope, options, jobs);
   if (interval.from >= interval.to)
     return jobs.length > 0 ? { kind: 'done', jobs } : { kind: 'nothing-new', interval };
@@ -90,8 +92,12 @@ async function extractJobs(
     level: 'info',
     message: `reading ${index}, ${describeInterval(interval)}`,
   });
+  // An unfinished job has passed this when it was made.
+  const isNew = !unfinished.some((job) => isSame(job.interval, interval));
+  const related = isNew ? await tryJoins(run, on, interval) : [];
+  if (related === 'stopped') return { kind: 'stopped', jobs };
   if (options.dryRun)
-    return { kind: 'dry-run', interval, expected: await source.count(interval, run.stop) };
+    return { kind: 'dry-run', interval, related, expected: await source.count(interval, run.stop) };
 
   const before = options.to === undefined ? known : undefined;
   const job = await findOrCreateJob(database, scope, interval, indices, before);
@@ -101,6 +107,7 @@ async function extractJobs(
 }
 
 const idOf = ({ jobId }: Job) => jobId;
+const isSame = (one: Interval, other: Interval) => one.from === other.from && one.to === other.to;
 
 /** Jobs to be finished before a new one: those of the scope, or with `--from` alone those that start there. */
 async function unfinishedFirst(

@@ -1,3 +1,5 @@
+import type { JoinProbe } from '../elasticsearch/probe/types.js';
+
 /** A half-open interval of time, `from` inclusive, `to` exclusive, in milliseconds since the epoch, UTC. */
 export interface Interval {
   readonly from: number;
@@ -51,7 +53,13 @@ type ExtractEnd =
   | { readonly kind: 'done'; readonly jobs: readonly ExtractedJob[] }
   /** Nothing lies between the last job's end and now − settle. */
   | { readonly kind: 'nothing-new'; readonly interval: Interval }
-  | { readonly kind: 'dry-run'; readonly interval: Interval; readonly expected: number }
+  | {
+      readonly kind: 'dry-run';
+      readonly interval: Interval;
+      readonly expected: number;
+      /** What the joins of related records gave a sample of the messages. */
+      readonly related: readonly JoinProbe[];
+    }
   /** The same job is being extracted elsewhere. */
   | {
       readonly kind: 'busy';

@@ -1,0 +1,206 @@
+import { isMigrateError } from '../../errors.js';
+import type { SourceSettings } from '../../settings.js';
+import type { FieldCaps } from '../field-caps.js';
+import { inspectJoinField } from '../inspect-join.js';
+import {
+  fieldsOfMessages,
+  ID,
+  relatedFor,
+  type RelatedIndex,
+  type RelatedSource,
+} from '../join.js';
+import { listed } from '../listed.js';
+import type { Requests } from '../requests.js';
+import { hasRecords, probeBackward, sampleRecords, type OwnerIndices } from './backward.js';
+import { candidateFields } from './candidate-fields.js';
+import { probeForward, type Forward } from './forward.js';
+import {
+  betterButUnusable,
+  betterField,
+  ownedByNobody,
+  sharedKey,
+  withoutKeys,
+  type Tried,
+} from './refusals.js';
+import { sampleMessages } from './sample.js';
+import { ProbeSearches } from './searches.js';
+import type { JoinProbe, ProbedMessage, ProbeRequest } from './types.js';
+
+/** Of the related indices that pairs lead to, so many are tried. */
+const MOST_PAIRED = 3;
+/** Of index names in a request's path: Elasticsearch takes 4,096 bytes for the whole line. */
+const MOST_NAMES_BYTES = 2_000;
+
+/** What all joins are tried with. */
+interface Probe extends ProbeRequest {
+  readonly requests: Requests;
+  readonly settings: SourceSettings;
+  readonly messages: readonly ProbedMessage[];
+  readonly candidates: readonly string[];
+  readonly caps: FieldCaps;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Tries joins on a sample, in both directions, before anything is stored. Three searches sample messages for all related
+ * indices; each of those costs three more at most. Of related indices that pairs lead to, three are tried; entries with
+ * `probe: false` and indices that do not exist are not.
+ *
+ * @returns what was found, in the order of the documents' arrays; nothing of those that were not tried
+ * @throws MigrateError `usage` where another field gives more of the messages their records, no record belongs to a message
+ *   (unless `optional`), or a record belongs to messages of two indices
+ */
+export async function probeJoins(
+  requests: Requests,
+  settings: SourceSettings,
+  request: ProbeRequest,
+  signal: AbortSignal,
+): Promise<JoinProbe[]> {
+  const wanted = new Set(settings.related.filter(({ probe }) => probe).map(({ name }) => name));
+  const related = request.related.filter(
+    ({ name, indices }) => wanted.has(name) && indices.some(isThere),
+  );
+  if (related.length === 0) return [];
+  const all = related.flatMap(({ indices }) => indices);
+  const configured = fieldsOfMessages(all);
+  const keys = all.flatMap(({ join }) => join.map(({ key }) => key));
+  const where = { index: settings.index, indices: request.indices };
+  const { fields, caps } = await candidateFields(requests, where, { configured, keys }, signal);
+  const searches = new ProbeSearches(requests, signal);
+  const messages = await sampleMessages(searches, settings, request.interval, {
+    configured,
+    candidates: fields,
+  });
+  // What one related index is joined by may be what another should be.
+  const candidates = [...configured, ...fields];
+  request.say(
+    messages.length > 0
+      ? `probe of related records: sampled ${messages.length} messages: ${String(searches)}`
+      : `probe of related records: there are no messages to sample, so joins are tried by records alone: ${String(searches)}`,
+  );
+  const probe: Probe = { ...request, requests, settings, messages, caps, signal, candidates };
+  const probes: JoinProbe[] = [];
+  // One after the other: where one is refused, no other is still being asked for.
+  for (const one of related) probes.push(await probeSource(probe, one));
+  return probes;
+}
+
+const isThere = ({ absent }: RelatedIndex) => absent === undefined;
+
+async function probeSource(probe: Probe, source: RelatedSource): Promise<JoinProbe> {
+  const { name } = source;
+  const total = { name, sampled: 0, withRecords: 0, records: 0, withoutValue: 0 };
+  let isLowerBound = false;
+  for (const related of chosen(probe, source)) {
+    const messages = probe.messages.filter(({ index }) => isRelated(source, related, index));
+    const one = await probeOne({ ...probe, messages }, source, related);
+    total.sampled += one.sampled;
+    total.withRecords += one.withRecords;
+    total.records += one.records;
+    total.withoutValue += one.withoutValue;
+    isLowerBound ||= one.isLowerBound;
+  }
+  return { ...total, isLowerBound };
+}
+
+/** Whether messages of this index have their records there. */
+function isRelated(source: RelatedSource, related: RelatedIndex, messages: string): boolean {
+  return !source.pairs || relatedFor([source], messages)[0]?.index === related.index;
+}
+
+/** The first, the middle and the last of those whose messages were sampled; of all where none were. */
+function chosen({ messages }: Probe, source: RelatedSource): RelatedIndex[] {
+  const there = source.indices.filter(isThere);
+  const sampled = there.filter((one) =>
+    messages.some(({ index }) => isRelated(source, one, index)),
+  );
+  const some = sampled.length > 0 ? sampled : there;
+  if (some.length <= MOST_PAIRED) return some;
+  return [0, Math.floor(some.length / 2), some.length - 1].flatMap((at) => some[at] ?? []);
+}
+
+async function probeOne(
+  probe: Probe,
+  source: RelatedSource,
+  related: RelatedIndex,
+): Promise<Forward> {
+  const { requests, settings, messages, candidates, signal, say } = probe;
+  const { name, join, index } = related;
+  const searches = new ProbeSearches(requests, signal);
+  const where = ownersOf(probe, source, related);
+  const tried: Tried = { name, index, join, messages: where.names };
+  try {
+    const forward = await probeForward(searches, related, messages, candidates);
+    if (forward.isLowerBound)
+      say(
+        `probe of source.related.${name}: more records match than are looked at; fields are not compared`,
+      );
+    await refuseWorse(probe, tried, forward);
+    const { optional = false } = settings.related.find((one) => one.name === name) ?? {};
+    // Where the first search matched more records than it gave, those are sample enough, and no search is left for others.
+    const records = forward.isPart ? [] : await sampleRecords(searches, related);
+    if (records.length + forward.found.length > 0) {
+      const backward = await probeBackward(searches, related, where, {
+        records,
+        found: forward.found,
+      });
+      if (backward.shared) throw sharedKey(tried, backward.shared);
+      if (backward.isOwned === false && !optional) throw ownedByNobody(tried, backward);
+    } else if (!forward.isPart && (await hasRecords(searches, related))) {
+      if (!optional) throw withoutKeys(tried);
+    } else if (!forward.isPart) {
+      say(`probe of source.related.${name}: ${index} holds no records, so nothing can be tried`);
+    }
+    return forward;
+  } finally {
+    const of = source.pairs ? ` (${index})` : '';
+    say(`probe of source.related.${name}${of}: ${String(searches)}`);
+  }
+}
+
+async function refuseWorse(probe: Probe, tried: Tried, forward: Forward): Promise<void> {
+  const { requests, settings, indices, caps, signal } = probe;
+  const [best] = forward.better;
+  if (!best) return;
+  let unusable;
+  for (const better of forward.better) {
+    if (better.field === ID) throw betterField(tried, forward, better);
+    try {
+      await inspectJoinField(
+        requests,
+        {
+          where: { index: settings.index, indices },
+          caps,
+          field: better.field,
+          setting: `source.related.${tried.name}.on`,
+          indexSetting: 'source.index',
+        },
+        signal,
+      );
+    } catch (error) {
+      if (!isMigrateError(error) || error.kind !== 'usage') throw error;
+      unusable ??= error;
+      continue;
+    }
+    throw betterField(tried, forward, better);
+  }
+  if (unusable) throw betterButUnusable(tried, forward, best, unusable);
+}
+
+/** Where messages that records of this index may belong to are. */
+function ownersOf(
+  { settings, indices }: Probe,
+  source: RelatedSource,
+  related: RelatedIndex,
+): OwnerIndices & { readonly names: string } {
+  const all = settings.index;
+  if (!source.pairs) return { index: all, counts: () => true, names: all };
+  const own = indices.filter((index) => isRelated(source, related, index));
+  const line = own.join(',');
+  const fits = encodeURIComponent(line).length <= MOST_NAMES_BYTES;
+  return {
+    index: fits ? line : all,
+    counts: (index) => own.includes(index),
+    names: listed(own),
+  };
+}
