@@ -477,4 +477,31 @@ describe('a probe', () => {
     });
     expect(await counted(history)).toEqual({ seen: 8, told: 6 });
   });
+
+  test.each(['history', 'messages'])(
+    'that Elasticsearch has too little memory for, of the %s, keeps nobody from migrating, and says so',
+    async (which) => {
+      const names = await indices({}, { message_id: keyword });
+      await add(names.messages, 3);
+      await addRecords(names.history, 3, (n) => ({ message_id: `m${n}` }));
+      const proxy = await startHttpProxy(sandbox().elasticsearch.url);
+      onTestFinished(() => proxy.close());
+      const source = open({
+        urls: [proxy.url],
+        index: names.messages,
+        related: [related('history', names.history)],
+      });
+      const found = await source.inspectRelated([names.messages], never);
+      proxy.use(({ url }) => {
+        if (!url.includes(`${which}/_search`)) return undefined;
+        const body = '{"error":{"type":"circuit_breaking_exception"},"status":429}';
+        return { do: 'answer', status: 429, body };
+      });
+      const said: string[] = [];
+      const say = (line: string, level: string) => said.push(`${level} ${line}`);
+      const request = { related: found, indices: [names.messages], interval: OCTOBER, say };
+      expect(await source.probeJoins(request, never)).toMatchObject([{ withRecords: 0 }]);
+      expect(said.join('\n')).toMatch(/^warn .*too large$/m);
+    },
+  );
 });

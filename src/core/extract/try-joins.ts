@@ -15,7 +15,8 @@ export async function tryJoins(
   { source, related, indices }: Connections,
   interval: Interval,
 ): Promise<readonly JoinProbe[] | 'stopped'> {
-  const say = (message: string) => run.report({ type: 'log', level: 'debug', message });
+  const say = (message: string, level: 'debug' | 'warn') =>
+    run.report({ type: 'log', level, message });
   try {
     return await source.probeJoins({ related, indices, interval, say }, run.stop);
   } catch (error) {

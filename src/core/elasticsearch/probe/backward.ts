@@ -35,12 +35,12 @@ export interface Backward {
 
 /**
  * Up to 100 records that have all keys; the newest where records are sorted by a date, since the oldest may have outlived their
- * messages.
+ * messages. `too-large` as the search.
  */
 export async function sampleRecords(
   searches: ProbeSearches,
   related: RelatedIndex,
-): Promise<ProbedRecord[]> {
+): Promise<ProbedRecord[] | 'too-large'> {
   const present = keysOf(related).map((field) => `{"exists":{"field":${JSON.stringify(field)}}}`);
   const body = jsonObject({
     size: String(MOST_RECORDS),
@@ -51,7 +51,7 @@ export async function sampleRecords(
     docvalue_fields: JSON.stringify(keysOf(related)),
   });
   const hits = await searches.search(related.index, body);
-  return hits === 'too-large' ? [] : hits.map((hit) => probedRecord(hit, related));
+  return hits === 'too-large' ? hits : hits.map((hit) => probedRecord(hit, related));
 }
 
 /** By dates only: sorting by a keyword would have Elasticsearch load all its values. */
@@ -69,10 +69,13 @@ function newestFirst({ sort }: RelatedIndex): string {
 }
 
 /** Whether the related index holds any record, with a key or without. */
-export async function hasRecords(searches: ProbeSearches, related: RelatedIndex): Promise<boolean> {
+export async function hasRecords(
+  searches: ProbeSearches,
+  related: RelatedIndex,
+): Promise<boolean | 'too-large'> {
   const body = jsonObject({ size: '1', _source: 'false', track_total_hits: 'false' });
   const hits = await searches.search(related.index, body);
-  return hits === 'too-large' || hits.length > 0;
+  return hits === 'too-large' ? hits : hits.length > 0;
 }
 
 /**

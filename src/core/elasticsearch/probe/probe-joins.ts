@@ -73,11 +73,17 @@ export async function probeJoins(
   });
   // What one related index is joined by may be what another should be.
   const candidates = [...configured, ...fields];
-  request.say(
-    messages.length > 0
-      ? `probe of related records: sampled ${messages.length} messages: ${String(searches)}`
-      : `probe of related records: there are no messages to sample, so joins are tried by records alone: ${String(searches)}`,
-  );
+  const { length } = messages;
+  const sampled =
+    length > 0
+      ? `sampled ${length} messages`
+      : 'there are no messages to sample, so joins are tried by records alone';
+  request.say(`probe of related records: ${sampled}: ${String(searches)}`, 'debug');
+  if (searches.isIncomplete)
+    request.say(
+      'fewer messages than meant were sampled to try joins: a search was too large',
+      'warn',
+    );
   const probe: Probe = { ...request, requests, settings, messages, caps, signal, candidates };
   const probes: JoinProbe[] = [];
   // One after the other: where one is refused, no other is still being asked for.
@@ -124,37 +130,61 @@ async function probeOne(
   source: RelatedSource,
   related: RelatedIndex,
 ): Promise<Forward> {
-  const { requests, settings, messages, candidates, signal, say } = probe;
+  const { requests, messages, candidates, signal, say } = probe;
   const { name, join, index } = related;
   const searches = new ProbeSearches(requests, signal);
   const where = ownersOf(probe, source, related);
   const tried: Tried = { name, index, join, messages: where.names };
   try {
     const forward = await probeForward(searches, related, messages, candidates);
-    if (forward.isLowerBound)
-      say(
-        `probe of source.related.${name}: more records match than are looked at; fields are not compared`,
-      );
     await refuseWorse(probe, tried, forward);
-    const { optional = false } = settings.related.find((one) => one.name === name) ?? {};
-    // Where the first search matched more records than it gave, those are sample enough, and no search is left for others.
-    const records = forward.isPart ? [] : await sampleRecords(searches, related);
-    if (records.length + forward.found.length > 0) {
-      const backward = await probeBackward(searches, related, where, {
-        records,
-        found: forward.found,
-      });
-      if (backward.shared) throw sharedKey(tried, backward.shared);
-      if (backward.isOwned === false && !optional) throw ownedByNobody(tried, backward);
-    } else if (!forward.isPart && (await hasRecords(searches, related))) {
-      if (!optional) throw withoutKeys(tried);
-    } else if (!forward.isPart) {
-      say(`probe of source.related.${name}: ${index} holds no records, so nothing can be tried`);
+    await tryBackward(probe, { searches, tried, related, where, forward });
+    if (searches.isIncomplete) {
+      say(
+        `the join of source.related.${name} was tried in part only: a search of the probe was too large`,
+        'warn',
+      );
+    } else if (forward.isLowerBound) {
+      say(
+        `probe of source.related.${name}: more records match than are looked at; fields were not compared`,
+        'debug',
+      );
     }
     return forward;
   } finally {
     const of = source.pairs ? ` (${index})` : '';
-    say(`probe of source.related.${name}${of}: ${String(searches)}`);
+    say(`probe of source.related.${name}${of}: ${String(searches)}`, 'debug');
+  }
+}
+
+async function tryBackward(
+  { settings, say }: Probe,
+  of: {
+    readonly searches: ProbeSearches;
+    readonly tried: Tried;
+    readonly related: RelatedIndex;
+    readonly where: OwnerIndices;
+    readonly forward: Forward;
+  },
+): Promise<void> {
+  const { searches, tried, related, where, forward } = of;
+  const { found, isPart } = forward;
+  const isOptional = settings.related.some(({ name, optional }) => name === tried.name && optional);
+  // Where the first search matched more records than it gave, those are sample enough, and no search is left for others.
+  const records = isPart ? [] : await sampleRecords(searches, related);
+  if (records === 'too-large') return;
+  if (records.length + found.length > 0) {
+    const backward = await probeBackward(searches, related, where, { records, found });
+    if (backward.shared) throw sharedKey(tried, backward.shared);
+    if (backward.isOwned === false && !isOptional) throw ownedByNobody(tried, backward);
+    return;
+  }
+  if (isPart) return;
+  const isFull = await hasRecords(searches, related);
+  if (isFull === true && !isOptional) throw withoutKeys(tried);
+  if (isFull === false) {
+    const line = `probe of source.related.${tried.name}: ${related.index} holds no records, so nothing can be tried`;
+    say(line, 'debug');
   }
 }
 

@@ -1,3 +1,6 @@
+import { isFault, type Fault } from '../../fault.js';
+import { OUT_OF_MEMORY } from '../faults.js';
+import type { SearchAnswer } from '../answer.js';
 import type { Hit } from '../hit.js';
 import { STRICT } from '../pit.js';
 import { indexPath } from '../query.js';
@@ -20,20 +23,40 @@ export class ProbeSearches {
     this.#signal = signal;
   }
 
-  /** Hits of an index, alias or pattern; `too-large` where the answer has more than 32 MiB. */
+  /** Whether one of them gave nothing, since it was `too-large`. */
+  isIncomplete = false;
+
+  /**
+   * Hits of an index, alias or pattern; `too-large` where the answer has more than 32 MiB, or Elasticsearch's circuit breaker
+   * refuses it. What is too large to be tried must not keep the messages from being migrated.
+   */
   async search(index: string, body: string): Promise<readonly Hit[] | 'too-large'> {
-    const answer = await this.#requests.search({
+    const answer = await this.#answerTo(index, body);
+    this.count += 1;
+    if (answer === 'too-large') {
+      this.isIncomplete = true;
+      return answer;
+    }
+    this.tookMs += answer.tookMs;
+    return answer.hits;
+  }
+
+  async #answerTo(index: string, body: string): Promise<SearchAnswer | 'too-large'> {
+    const request = {
       method: 'POST',
       path: `/${indexPath(index)}/_search`,
       query: STRICT,
       body,
       maxBytes: MOST_BYTES,
       signal: this.#signal,
-    });
-    this.count += 1;
-    if (answer === 'too-large') return answer;
-    this.tookMs += answer.tookMs;
-    return answer.hits;
+      unless: ({ code }: Fault) => code === OUT_OF_MEMORY,
+    } as const;
+    try {
+      return await this.#requests.search(request);
+    } catch (error) {
+      if (isFault(error) && error.code === OUT_OF_MEMORY) return 'too-large';
+      throw error;
+    }
   }
 
   /** For the log. */

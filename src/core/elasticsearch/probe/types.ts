@@ -10,7 +10,7 @@ export interface ProbeRequest {
   /** Which messages are sampled. */
   readonly interval: Interval;
   /** Told in one line each what was searched for, and what could not be tried. */
-  readonly say: (line: string) => void;
+  readonly say: (line: string, level: 'debug' | 'warn') => void;
 }
 
 /** What a probe found about one related index, or several that pairs lead to: counts of a sample. */
