@@ -80,9 +80,10 @@ const target = z.strictObject({
   forcePathStyle: boolean().optional(),
   caFile: path().optional(),
   insecure: boolean().optional(),
+  requesterPays: boolean().optional(),
   encryption: z
     .strictObject({
-      type: choice('sse-s3', 'sse-kms').optional(),
+      type: parsed('sse-s3 or sse-kms', encryptionType).optional(),
       keyId: text('a key id or ARN').optional(),
     })
     .optional(),
@@ -170,6 +171,16 @@ function shapeOf(schema: z.core.$ZodType): Readonly<Record<string, z.core.$ZodTy
 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+}
+
+function encryptionType(value: string): Parsed<'sse-s3' | 'sse-kms'> {
+  if (value === 'sse-s3' || value === 'sse-kms') return value;
+  if (/^sse-?c$/i.test(value))
+    return {
+      wrong:
+        'is sse-c: keys that are sent with each request are not supported; give sse-kms with a keyId of your own, or sse-s3',
+    };
+  return { wrong: `${JSON.stringify(value)} is not allowed; give sse-s3 or sse-kms` };
 }
 
 function httpUrl(value: string): Parsed<string> {

@@ -200,6 +200,7 @@ function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSe
     // What has an endpoint of its own is seldom reached by a bucket's host name.
     forcePathStyle: target.forcePathStyle ?? target.endpoint !== undefined,
     insecure: target.insecure ?? false,
+    ...(target.requesterPays === true && { requesterPays: true }),
   };
 }
 

@@ -105,6 +105,8 @@ export interface S3TargetSettings extends TargetBase {
   readonly forcePathStyle: boolean;
   readonly caFile?: string;
   readonly insecure: boolean;
+  /** The bucket's requests are paid by us, not by its owner. */
+  readonly requesterPays?: boolean;
   readonly encryption?:
     { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly keyId?: string };
 }

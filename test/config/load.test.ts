@@ -57,6 +57,7 @@ target:
   endpoint: http://127.0.0.1:9000
   forcePathStyle: true
   layout: batch
+  requesterPays: true
   encryption: { type: sse-kms, keyId: k }
 queue: { url: 'https://sqs.eu-west-1.amazonaws.com/123456789012/q', region: eu-west-1 }
 monitor:
@@ -104,6 +105,7 @@ limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750m
         forcePathStyle: true,
         insecure: false,
         layout: 'batch',
+        requesterPays: true,
         encryption: { type: 'sse-kms', keyId: 'k' },
       },
       queue: {
@@ -312,6 +314,8 @@ limits: 5
     ['limits: { sourceLoad: most }', 'limits.sourceLoad'],
     ['limits: { sourceLatencyTarget: 2 }', 'limits.sourceLatencyTarget'],
     ['limits: { sourceLatencyTarget: 1h }', 'limits.sourceLatencyTarget'],
+    ['  encryption: { type: aws }', 'target.encryption.type'],
+    ['  requesterPays: maybe', 'target.requesterPays'],
     ['limits: { uploads: -1 }', 'limits.uploads'],
     ['limits: { uploads: 4097 }', 'limits.uploads'],
     ['limits: { uploads: 1.5 }', 'limits.uploads'],
@@ -361,6 +365,12 @@ limits: 5
     );
     expect(problems({ configPath: '.' })[0]).toContain('is a directory');
   });
+});
+
+test.each(['sse-c', 'SSE-C', 'ssec'])('customer keys (%s) are refused by name', (type) => {
+  expect(problemsWith(`  encryption: { type: ${type} }\n`).join('\n')).toMatch(
+    /target\.encryption\.type: is sse-c: .* not supported; give sse-kms .*, or sse-s3/,
+  );
 });
 
 test('concurrency beyond use is taken down, with a warning', () => {

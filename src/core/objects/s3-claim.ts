@@ -9,6 +9,7 @@ import { GIVE_CREDENTIALS, lacksCredentials } from '../aws/failure.js';
 import { usage } from '../errors.js';
 import { isForeseen } from '../fault.js';
 import type { MarkerStore } from './marker.js';
+import { notFromS3, requireS3Object } from './s3-answer.js';
 import { readFailure, s3Fault, s3UsageError } from './s3-faults.js';
 
 export interface MarkerPlace {
@@ -31,7 +32,9 @@ export function s3MarkerStore(
   const put = async (text: string, condition: { IfNoneMatch?: '*' }): Promise<void> => {
     const Body = Buffer.from(text, 'utf8');
     const object = { Bucket, Key, Body, ContentType: 'application/json', ...place.encryption };
-    await client.send(new PutObjectCommand({ ...object, ...condition }), { abortSignal: signal });
+    const command = new PutObjectCommand({ ...object, ...condition });
+    const { ETag } = await client.send(command, { abortSignal: signal });
+    if (!ETag) throw notFromS3(`PUT ${urlOf(place)}`, 'ETag');
   };
   return {
     server: 'S3',
@@ -40,8 +43,10 @@ export function s3MarkerStore(
     read: async () => {
       try {
         const command = new GetObjectCommand({ Bucket, Key });
-        const { Body } = await client.send(command, { abortSignal: signal });
-        return await Body?.transformToString('utf8');
+        const answer = await client.send(command, { abortSignal: signal });
+        const text = await answer.Body?.transformToString('utf8');
+        requireS3Object(`GET ${urlOf(place)}`, answer);
+        return text;
       } catch (error) {
         if (error instanceof NoSuchKey) return undefined;
         throw error;

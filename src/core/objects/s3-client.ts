@@ -37,7 +37,7 @@ export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Cli
   // How many requests are in flight is decided by the caller; a limit here would let requests wait unseen
   // until they count as timed out.
   const sockets = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
-  return new S3Client({
+  const client = new S3Client({
     maxAttempts: 1,
     // Every body carries a SHA-256 of ours or, in a multipart upload, of its part; another checksum by
     // the SDK on top would only cost time.
@@ -56,6 +56,24 @@ export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Cli
       logger: SILENT,
     },
   });
+  addHeaders(client, commonHeaders(settings));
+  return client;
+}
+
+/** What every request of a target carries. */
+export function commonHeaders({ requesterPays }: S3TargetSettings): Record<string, string> {
+  return requesterPays === true ? { 'x-amz-request-payer': 'requester' } : {};
+}
+
+/** Before requests are signed. */
+function addHeaders(client: S3Client, headers: Readonly<Record<string, string>>): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      Object.assign((args.request as { headers: Record<string, string> }).headers, headers);
+      return next(args);
+    },
+    { step: 'build', name: 'commonHeaders' },
+  );
 }
 
 async function readCa(path: string): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import { DeleteObjectsCommand, type S3Client, type _Error } from '@aws-sdk/client-s3';
+import { notFromS3 } from './s3-answer.js';
 
 /** S3 takes no more keys in one request. */
 const mostKeys = 1000;
@@ -15,10 +16,12 @@ export async function deleteObjects(
 ): Promise<void> {
   for (let at = 0; at < keys.length; at += mostKeys) {
     const Objects = keys.slice(at, at + mostKeys).map((Key) => ({ Key }));
-    const command = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } });
-    const { Errors = [] } = await client.send(command, { abortSignal });
+    const command = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects } });
+    const { Deleted = [], Errors = [] } = await client.send(command, { abortSignal });
     const failed = Errors.find(({ Code }) => Code !== 'NoSuchKey');
     if (failed) throw refusal(failed, Errors.length);
+    if (Deleted.length + Errors.length < Objects.length)
+      throw notFromS3(`deleting from s3://${bucket}`, 'list of what was deleted');
   }
 }
 

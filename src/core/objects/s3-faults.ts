@@ -5,6 +5,7 @@ import {
   type FailureKind,
 } from '../aws/failure.js';
 import { usage } from '../errors.js';
+import { NOT_FROM_S3, notFromS3 } from './s3-answer.js';
 import { Fault, isForeseen } from '../fault.js';
 
 /** What is known of a failed request to S3; all of it may be shown to users. */
@@ -29,6 +30,7 @@ const retriable = new Set([
   'OperationAborted',
   'ConditionalRequestConflict',
   'IncompleteBody',
+  NOT_FROM_S3,
   // Somebody aborted the upload these parts belonged to.
   'NoSuchUpload',
   // The body was damaged on its way.
@@ -53,6 +55,7 @@ export function s3Fault(error: unknown, what: string, bucket: string, advice?: s
   const failure = readFailure(error);
   if (failure === undefined) return error;
   const { kind, code, status, message, retryAfterMs } = failure;
+  if (isUnreadable(failure)) return notFromS3(what, 'XML that can be read');
   if (kind === 'retriable' || kind === 'request') {
     return new Fault('S3', kind, code, `${what}: ${message}`, { retryAfterMs, status });
   }
@@ -65,7 +68,7 @@ export function s3UsageError(
   kind: Exclude<S3Failure['kind'], 'retriable' | 'request'>,
   what: string,
   bucket: string,
-  advice = 'Grant s3:PutObject, s3:GetObject and s3:AbortMultipartUpload below the prefix and s3:ListBucket on the bucket; with SSE-KMS also the use of the key.',
+  advice = 'Grant s3:PutObject, s3:GetObject and s3:AbortMultipartUpload below the prefix and s3:ListBucket on the bucket; with SSE-KMS also the use of the key. For a bucket whose requester pays, set target.requesterPays: true.',
 ): Error {
   const { code, region } = failure;
   switch (kind) {
@@ -100,12 +103,17 @@ export function s3UsageError(
 
 function kindOf(failure: AwsFailure): S3Failure['kind'] {
   const { code, status } = failure;
-  if (retriable.has(code)) return 'retriable';
+  if (retriable.has(code) || isUnreadable(failure)) return 'retriable';
   if (credentials.has(code)) return 'credentials';
   if (access.has(code)) return 'access';
   if (place.has(code)) return 'place';
   const kind = kindOfFailure(failure);
   return kind === 'request' && (status === 301 || status === 307) ? 'place' : kind;
+}
+
+/** Success, and a body that the SDK could not read. */
+function isUnreadable({ code }: Pick<AwsFailure, 'code'>): boolean {
+  return /^HTTP 2\d\d$/.test(code);
 }
 
 function wrongRegion(bucket: string, region: string | undefined): Error {

@@ -5,6 +5,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { markerKey } from './marker.js';
+import { requireContents } from './s3-answer.js';
 import { unquoted } from './s3-etag.js';
 import type { ListedPage, UnfinishedUpload } from './target.js';
 
@@ -41,6 +42,8 @@ export async function listObjects(
       }),
       { abortSignal },
     );
+    // HTML, too, is read as a list of nothing: everything would count as missing.
+    requireContents(`listing s3://${bucket}/${start}`, page);
     const decode = decoderFor(page.EncodingType);
     const all = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag }) => {
       return { key: decode(Key), bytes: Size, etag: unquoted(ETag) };
@@ -73,6 +76,7 @@ export async function listUploads(
       }),
       { abortSignal },
     );
+    requireContents(`listing uploads to s3://${bucket}/${start}`, page);
     const decode = decoderFor(page.EncodingType);
     for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
       const key = decode(Key).slice(start.length);

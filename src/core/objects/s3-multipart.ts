@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
   UploadPartCommand,
@@ -12,6 +13,7 @@ import { Fault } from '../fault.js';
 import { retrying } from '../retry.js';
 import { reached } from '../steps.js';
 import { contentChunks } from './content.js';
+import { notFromS3, requireS3Object } from './s3-answer.js';
 import type { Condition, Written } from './s3-condition.js';
 import { unquoted } from './s3-etag.js';
 import { readFailure, s3Fault } from './s3-faults.js';
@@ -56,6 +58,7 @@ export async function putMultipart(
   const { ETag } = await upload.done();
   const { Bucket, Key } = object;
   const head = await client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal: signal });
+  requireS3Object(`HEAD s3://${Bucket}/${Key}`, head);
   if (head.ContentLength !== content.bytes) {
     const found = head.ContentLength ?? 'unknown';
     throw new Fault(
@@ -81,12 +84,26 @@ export function partSizeFor(bytes: number): number {
 function watched(client: S3Client, signal: AbortSignal): S3Client {
   const send = async (command: Parameters<S3Client['send']>[0]): Promise<unknown> => {
     if (command instanceof AbortMultipartUploadCommand) return removeParts(client, command);
-    if (command instanceof CreateMultipartUploadCommand) return client.send(command);
-    const answer = await client.send(command, { abortSignal: signal });
+    const isCreation = command instanceof CreateMultipartUploadCommand;
+    const answer = await client.send(command, isCreation ? {} : { abortSignal: signal });
+    requireOfS3(command, answer);
     if (command instanceof UploadPartCommand) reached('part-uploaded');
     return answer;
   };
   return Object.create(client, { send: { value: send } }) as S3Client;
+}
+
+/** @throws Fault `retriable` where the answer lacks what has to be in S3's */
+function requireOfS3(command: Parameters<S3Client['send']>[0], answer: object): void {
+  const { Bucket = '', Key = '' } = command.input as { Bucket?: string; Key?: string };
+  const needed =
+    command instanceof CreateMultipartUploadCommand
+      ? 'UploadId'
+      : command instanceof UploadPartCommand || command instanceof CompleteMultipartUploadCommand
+        ? 'ETag'
+        : undefined;
+  if (needed !== undefined && !(answer as Record<string, unknown>)[needed])
+    throw notFromS3(`upload in parts of s3://${Bucket}/${Key}`, needed);
 }
 
 /**

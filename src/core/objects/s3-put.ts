@@ -10,6 +10,7 @@ import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aw
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Pool, type Dispatcher } from 'undici';
 import { reached } from '../steps.js';
+import { isPage, notFromS3 } from './s3-answer.js';
 import { addressOf, pathOf, type S3Address } from './s3-address.js';
 import { connectTimeoutMs, idleTimeoutMs, type TlsOptions } from './s3-client.js';
 import type { Condition, Written } from './s3-condition.js';
@@ -38,12 +39,18 @@ export class S3Put {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #tls: TlsOptions;
+  readonly #headers: Readonly<Record<string, string>>;
   #way: Promise<Way | undefined> | undefined;
 
-  constructor(client: S3Client, bucket: string, tls: TlsOptions) {
+  /** @param headers that every request carries besides its own */
+  constructor(
+    client: S3Client,
+    { bucket, tls, headers }: { bucket: string; tls: TlsOptions; headers: Record<string, string> },
+  ) {
     this.#client = client;
     this.#bucket = bucket;
     this.#tls = tls;
+    this.#headers = headers;
   }
 
   /**
@@ -85,7 +92,11 @@ export class S3Put {
         protocol: 'https:',
         hostname: address.host,
         path,
-        headers: { ...headersOf(object, address), ...conditionHeaders(condition) },
+        headers: {
+          ...headersOf(object, address),
+          ...conditionHeaders(condition),
+          ...this.#headers,
+        },
       },
       { signingDate: new Date(Date.now() + config.systemClockOffset) },
     );
@@ -103,7 +114,9 @@ export class S3Put {
       throw new S3Refusal(answer.statusCode, headers, await beginningOf(answer.body));
     }
     await answer.body.dump();
-    return { etag: unquoted(headers['etag']) };
+    const what = `PUT s3://${this.#bucket}/${object.Key}`;
+    if (isPage(headers['content-type'])) throw notFromS3(what, 'ETag but a page of HTML');
+    return writtenBy(what, headers['etag']);
   }
 
   async #openWay(): Promise<Way | undefined> {
@@ -218,5 +231,11 @@ async function putBySdk(
   const { ETag } = await client.send(new PutObjectCommand({ ...object, ChecksumSHA256 }), {
     abortSignal,
   });
-  return { etag: unquoted(ETag) };
+  return writtenBy(`PUT s3://${object.Bucket}/${object.Key}`, ETag);
+}
+
+/** @throws Fault `retriable` where there is no ETag: then it was not S3 that said so */
+function writtenBy(what: string, etag: string | undefined): Written {
+  if (etag === undefined || etag === '') throw notFromS3(what, 'ETag');
+  return { etag: unquoted(etag) };
 }

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { usage } from '../errors.js';
 import { Fault } from '../fault.js';
+import { requireS3Object } from './s3-answer.js';
 import { unquoted } from './s3-etag.js';
 import { readFailure, s3Fault } from './s3-faults.js';
 import type { ByteRange, ObjectStat } from './target.js';
@@ -40,9 +41,16 @@ export async function openObject(
   const what = `GET s3://${place.Bucket}/${place.Key}`;
   try {
     const command = new GetObjectCommand({ ...place, ...(range && { Range: header(range) }) });
-    const { Body, ContentRange } = await client.send(command, { abortSignal: signal });
+    const answer = await client.send(command, { abortSignal: signal });
+    const { Body, ContentRange } = answer;
     if (Body === undefined) return undefined;
     const body = Body as Readable;
+    try {
+      requireS3Object(what, answer);
+    } catch (error) {
+      body.destroy();
+      throw error;
+    }
     if (range && ContentRange === undefined) {
       body.destroy();
       const message = `${what}: the server sent all of it where a part was asked for`;
@@ -65,7 +73,9 @@ export async function lookAt(
 ): Promise<ObjectStat | undefined> {
   try {
     const command = new HeadObjectCommand({ ...place, ChecksumMode: 'ENABLED' });
-    return foundIn(await client.send(command, { abortSignal }));
+    const found = await client.send(command, { abortSignal });
+    requireS3Object(`HEAD s3://${place.Bucket}/${place.Key}`, found);
+    return foundIn(found);
   } catch (error) {
     if (readFailure(error)?.status === 404) return undefined;
     throw error;

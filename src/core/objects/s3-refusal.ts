@@ -1,10 +1,12 @@
+import { isPage, NOT_FROM_S3 } from './s3-answer.js';
+
 /**
  * S3's refusal of a request that was not sent by the SDK, in the shape of the SDK's own errors, so that one reader
  * (s3-faults.ts) knows them all. It holds nothing of the request: that carries a signature.
  */
 export class S3Refusal extends Error {
   override readonly name = 'S3Refusal';
-  /** S3's name for it; undefined where the answer had none (a proxy's page, no body). */
+  /** S3's name for it; undefined where the answer had none; ours where it was a page of HTML. */
   readonly Code: string | undefined;
   /** Where S3 names the region to use. */
   readonly Region: string | undefined;
@@ -16,13 +18,17 @@ export class S3Refusal extends Error {
 
   /** `body` is the answer's XML, or whatever stands in its place, or its beginning. */
   constructor(statusCode: number, headers: Readonly<Record<string, string>>, body: string) {
-    super(element(body, 'Message') ?? '');
-    this.Code = element(body, 'Code');
+    // Above, S3 or what stands before it is out of order, and the status says how.
+    const isForeign = statusCode < 500 && isPage(headers['content-type'], body);
+    super(isForeign ? PAGE : (element(body, 'Message') ?? ''));
+    this.Code = isForeign ? NOT_FROM_S3 : element(body, 'Code');
     this.Region = element(body, 'Region');
     this.$metadata = { httpStatusCode: statusCode };
     this.$response = { statusCode, headers };
   }
 }
+
+const PAGE = 'a page of HTML: a proxy or a captive portal may have answered in the place of S3';
 
 /** The text of the first element of that name: S3's errors are flat, and a page of HTML has none. */
 function element(xml: string, name: string): string | undefined {

@@ -10,7 +10,7 @@ import { reached } from '../steps.js';
 import { contentAsBuffer } from './content.js';
 import { claimMarker, markerKey } from './marker.js';
 import { s3ClaimError, s3MarkerStore } from './s3-claim.js';
-import { openS3Client, readTlsOptions } from './s3-client.js';
+import { commonHeaders, openS3Client, readTlsOptions } from './s3-client.js';
 import { clockCorrected, signingClock } from './s3-clock.js';
 import { putConditionally, type Condition, type Written } from './s3-condition.js';
 import { deleteObjects } from './s3-delete.js';
@@ -38,7 +38,9 @@ import type {
 export async function openS3Target(settings: S3TargetSettings): Promise<Target> {
   const tls = await readTlsOptions(settings);
   const client = openS3Client(settings, tls);
-  return new BucketTarget(settings, client, new S3Put(client, settings.bucket, tls));
+  const { bucket } = settings;
+  const headers = commonHeaders(settings);
+  return new BucketTarget(settings, client, new S3Put(client, { bucket, tls, headers }));
 }
 
 const readingAdvice =
