@@ -208,7 +208,18 @@ export function addCommands(
   runs<{ messages: number; keep: boolean }>(demo, async () => (await import('./demo.js')).demo);
 }
 
+/** How related records are joined with messages: what a stranger gets wrong first. */
+const JOINS = [
+  '',
+  'Related records, in source.related.NAME of the configuration:',
+  '  { index: history, key: message_id }                       records hold the _id of their message',
+  '  { index: history, key: message_id, on: message_id }       they hold the value of a field of it',
+  '  { index: history, key: [tenant, id], on: [tenant, _id] }  all of these must be equal',
+  "  { index: { 'messages-(.*)': 'history-$1' }, key: id }     each index of messages has its own",
+].join('\n');
+
 function rangeFlags(command: Command): void {
+  command.addHelpText('after', JOINS);
   command
     .option(
       '--from <when>',

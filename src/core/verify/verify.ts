@@ -195,6 +195,7 @@ function scopeKey({ settings, target }: Connections, options: VerifyOptions): Bu
     settings.source.index,
     prefixOf(target),
     target.layout,
+    joinsOf(settings.source).hash.toString('hex'),
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest();
 }
