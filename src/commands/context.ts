@@ -23,6 +23,8 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  /** Aborted once nothing can be written to stdout any more; its reason is the stream's error, which is seen to. */
+  readonly stdoutLost: AbortSignal;
   readonly stop: StopSignals;
   readonly scrubber: Scrubber;
 }

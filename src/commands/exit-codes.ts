@@ -51,7 +51,7 @@ export function foremost(verdicts: readonly Verdict[]): Verdict {
 
 const MEANINGS: Readonly<Record<number, string>> = {
   0: 'done, nothing left over',
-  1: 'a bug: unexpected error',
+  1: 'a bug: unexpected error; or the result could not be written to stdout',
   2: 'usage, configuration or permission; nothing was touched, unless a permission was missed on the way',
   3: 'finished, but messages are failed and not accepted, a window could not be read whole, verify found a difference, or no message lies in the range of run',
   4: 'others hold what is left, or no message of the queue names it, or the same job is being extracted or verified elsewhere',

@@ -27,14 +27,16 @@ export async function get(
 async function answer(
   document: FoundDocument,
   id: string,
-  { stdout }: CommandContext,
+  { stdout, stdoutLost }: CommandContext,
 ): Promise<Verdict> {
   switch (document.kind) {
     case 'found':
       try {
-        await write(document.bytes, stdout);
+        await pipeline(Readable.from(document.bytes), stdout, { end: false });
         return done;
       } catch (error) {
+        // A reader that has seen enough, such as `head`, ends it; any other error of stdout is told where streams are watched.
+        if (isErrorOf(stdoutLost, error)) return done;
         if (!(error instanceof DamagedObject)) throw error;
         return damaged(id, document.url, `${error.message}; what was printed is not it`);
       }
@@ -72,11 +74,9 @@ function damaged(id: string, url: string, reason: string): Verdict {
   return { code: EXIT.leftOver, next: `${id} is damaged in ${url}: ${reason}; ${REPAIR}` };
 }
 
-/** A reader that has seen enough, such as `head`, ends it; that is no failure. */
-async function write(bytes: AsyncIterable<Uint8Array>, stdout: NodeJS.WriteStream): Promise<void> {
-  try {
-    await pipeline(Readable.from(bytes), stdout, { end: false });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
-  }
+function isErrorOf(lost: AbortSignal, error: unknown): boolean {
+  return (
+    (lost.aborted && lost.reason === error) ||
+    (error instanceof Error && 'code' in error && error.code === 'EPIPE')
+  );
 }

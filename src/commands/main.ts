@@ -4,6 +4,7 @@ import { EXIT, exitCodeOf, type Verdict } from './exit-codes.js';
 import { explain } from './failure.js';
 import { buildProgram } from './program.js';
 import { StopSignals } from './signals.js';
+import { unwritable, watchStreams } from './streams.js';
 import { Scrubber } from './terminal/scrub.js';
 
 const stop = new StopSignals();
@@ -13,15 +14,16 @@ let globals: Globals = { logFormat: 'pretty', progress: true };
 
 const contextOf = (given: Globals): CommandContext => {
   globals = given;
-  return { globals, cwd: process.cwd(), env, stdout, stderr, stop, scrubber };
+  return { globals, cwd: process.cwd(), env, stdout, stderr, stdoutLost, stop, scrubber };
 };
 
-// Whoever read our output has gone, as `head` does; what is being done for them still is to be finished.
-for (const stream of [stdout, stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+let isResultLost = false;
+const { lost: stdoutLost } = watchStreams(process, (error) => {
+  isResultLost = true;
+  say(unwritable(error));
+  // Also where the command has ended by now.
+  process.exitCode = EXIT.bug;
+});
 // Warnings of Node and of libraries, such as that an SDK will want a newer Node, are for developers.
 process.removeAllListeners('warning');
 process.on('warning', ({ name, message }) => {
@@ -35,9 +37,13 @@ process.on('uncaughtException', (error) => {
 try {
   const { code, next } = await run(process.argv);
   if (next !== undefined) say([next]);
-  process.exitCode = code;
+  exitWith(code);
 } catch (error) {
-  process.exitCode = fail(error);
+  exitWith(fail(error));
+}
+
+function exitWith(code: number): void {
+  process.exitCode = isResultLost ? EXIT.bug : code;
 }
 
 async function run(argv: readonly string[]): Promise<Verdict> {
