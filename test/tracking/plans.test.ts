@@ -195,3 +195,45 @@ test('the lease of nobody is found by key', async () => {
   );
   expect(plan?.key).toBe('lease');
 });
+
+test('a claim within one job reads none of the many batches of others, which come before its own', async () => {
+  const { database } = tracking;
+  for (let jobId = 100; jobId < 103; jobId += 1) {
+    const rows = Array.from({ length: 5000 }, () => [jobId, 1]);
+    await database.change('INSERT INTO batch_progress (job_id, total_messages) VALUES ?', [rows]);
+  }
+  await database.change('INSERT INTO batch_progress (job_id, total_messages) VALUES (103, 1)');
+  await database.rows('ANALYZE TABLE batch_progress');
+  const plans: { sql: string; plan: Plan }[] = [];
+  class Explaining extends Database {
+    override transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+      return super.transaction((on) =>
+        work({
+          ...{ change: on.change.bind(on), packetBytes: on.packetBytes },
+          rows: async (sql, parameters) => {
+            for (const plan of await on.rows<Plan>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, parameters))
+              if (plan.table === 'batch_progress' || plan.table === 'b') plans.push({ sql, plan });
+            return on.rows(sql, parameters);
+          },
+        }),
+      );
+    }
+  }
+  const policy = { retryForMs: 20_000, report: () => undefined };
+  const one = new Explaining(trackingSettings(tracking.at), policy, 1);
+  try {
+    for (const scope of [[103], [103, 104]]) {
+      plans.length = 0;
+      // It belongs to no job, which is noticed once it is found.
+      await claimBatch(one, 'worker:1', 300, onlyJobs(scope)).catch(() => undefined);
+      const finding = plans.filter(({ sql }) => sql.includes("status = 'pending'"));
+      expect(finding.length).toBeGreaterThan(0);
+      for (const { sql, plan } of finding) {
+        // What a key leads to is estimated by an average; the first row of it is all that is read.
+        expect(plan, sql).toMatchObject({ type: 'ref', key: 'job_status' });
+      }
+    }
+  } finally {
+    await one.close();
+  }
+});
