@@ -8,11 +8,18 @@ import {
   type ResultSetHeader,
   type RowDataPacket,
 } from 'mysql2/promise';
+import { isUsage } from '../errors.js';
 import { retrying, sleep, type RetryPolicy } from '../retry.js';
 import type { TrackingSettings } from '../settings.js';
 import { classify, mysqlError } from './faults.js';
 import { lookAtServer, requireWriter, type ServerFacts } from './server.js';
-import { openSession, SMALLEST_PACKET_BYTES, type Session } from './session.js';
+import {
+  checkSession,
+  openSession,
+  sharesSessions,
+  SMALLEST_PACKET_BYTES,
+  type Session,
+} from './session.js';
 
 /**
  * Longest wait for one statement, in milliseconds; past it the connection counts as cut. Shorter where less than that is
@@ -79,41 +86,37 @@ export class Database implements Statements {
   }
 
   rows<T>(sql: string, parameters?: readonly Parameter[]): Promise<T[]> {
-    return this.session((on) => on.rows<T>(sql, parameters));
+    return this.#statement((on) => on.rows<T>(sql, parameters));
   }
 
   change(sql: string, parameters?: readonly Parameter[]): Promise<ResultSetHeader> {
-    return this.session((on) => on.change(sql, parameters));
+    return this.#statement((on) => on.change(sql, parameters));
   }
 
   /** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#retried('write', async (on) => {
+    return this.#retried('write', (on, opened) =>
       // READ WRITE: a writer that was demoted refuses it, before anything is read from it that no longer holds.
-      await on.change('START TRANSACTION READ WRITE');
-      try {
-        const result = await work(on);
-        await on.change('COMMIT');
-        return result;
-      } catch (error) {
-        // A broken connection is destroyed instead: a ROLLBACK would wait behind the statement that hangs.
-        if (!isBroken(error)) {
-          await on.change('ROLLBACK').catch(() => {
-            // Or the next user of the connection would be inside this transaction.
-            Object.assign(error as object, { fatal: true });
-          });
-        }
-        throw error;
-      }
-    });
+      inTransaction('START TRANSACTION READ WRITE', on, opened, work),
+    );
+  }
+
+  /** A proxy keeps a client on one connection for a transaction only: there, a statement is one. */
+  #statement<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+    return this.#retried('any', (on, opened) =>
+      opened.isProxied ? inTransaction('START TRANSACTION', on, opened, work) : work(on),
+    );
   }
 
   /** Runs `work` on one connection, for session-bound things such as GET_LOCK; it must be safe to run again. */
   session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#retried('any', work);
+    return this.#retried('any', async (on, { isProxied }) => {
+      if (isProxied) await checkSession(on);
+      return work(on);
+    });
   }
 
-  #retried<T>(access: Access, work: (on: Statements) => Promise<T>): Promise<T> {
+  #retried<T>(access: Access, work: Work<T>): Promise<T> {
     // Never aborted: a statement is short, and cutting one off would leave its outcome unknown.
     const { signal } = new AbortController();
     const attempt = (leftMs: number) => this.#connected(access, work, statementTimeout(leftMs));
@@ -138,16 +141,12 @@ export class Database implements Statements {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #connected<T>(
-    access: Access,
-    work: (on: Statements) => Promise<T>,
-    timeoutMs: number,
-  ): Promise<T> {
+  async #connected<T>(access: Access, work: Work<T>, timeoutMs: number): Promise<T> {
     const connection = await this.#take();
     try {
       const opened = await this.#opened(connection, timeoutMs);
       if (access === 'write') requireWriter(opened);
-      const result = await work(statementsOn(connection, timeoutMs, opened.packetBytes));
+      const result = await work(statementsOn(connection, timeoutMs, opened.packetBytes), opened);
       connection.release();
       return result;
     } catch (error) {
@@ -166,8 +165,13 @@ export class Database implements Statements {
     if (known) return known;
     const on = statementsOn(connection, timeoutMs, SMALLEST_PACKET_BYTES);
     try {
-      const session = await openSession(on, this.#name);
-      const opened = { ...session, ...(await lookAtServer(on)) };
+      const look = () => lookAtServer(on, connection.threadId);
+      const session = await openSession(on, this.#name).catch(async (error: unknown) => {
+        const facts = isUsage(error) ? await look().catch(() => undefined) : undefined;
+        throw facts?.isProxied ? sharesSessions((error as Error).message, error) : error;
+      });
+      const facts = await look();
+      const opened = { ...session, ...facts };
       this.#packetBytes = opened.packetBytes;
       prepared.set(connection.connection, opened);
       return opened;
@@ -209,8 +213,34 @@ export class Database implements Statements {
   }
 }
 
+type Work<T> = (on: Statements, opened: ServerFacts & Session) => Promise<T>;
+
 /** `write`: only a server that may be written to will do. */
 type Access = 'any' | 'write';
+
+async function inTransaction<T>(
+  begin: string,
+  on: Statements,
+  { isProxied }: ServerFacts,
+  work: (on: Statements) => Promise<T>,
+): Promise<T> {
+  await on.change(begin);
+  try {
+    if (isProxied) await checkSession(on);
+    const result = await work(on);
+    await on.change('COMMIT');
+    return result;
+  } catch (error) {
+    // A broken connection is destroyed instead: a ROLLBACK would wait behind the statement that hangs.
+    if (!isBroken(error)) {
+      await on.change('ROLLBACK').catch(() => {
+        // Or the next user of the connection would be inside this transaction.
+        Object.assign(error as object, { fatal: true });
+      });
+    }
+    throw error;
+  }
+}
 
 function statementTimeout(leftMs: number): number {
   return Math.min(LONGEST_STATEMENT_MS, Math.max(SHORTEST_STATEMENT_MS, leftMs));

@@ -6,16 +6,26 @@ export interface ServerFacts {
   readonly product: Product;
   /** The setting because of which nobody may write there: a replica, a reader endpoint, or a writer that was demoted. */
   readonly readOnly: 'read_only' | 'innodb_read_only' | undefined;
+  /** Something between us and the server speaks for it: it may run each statement on another connection. */
+  readonly isProxied: boolean;
 }
 
 /**
  * Asks the server behind a new connection what it is. A user with the privilege to write on a read-only server would
  * otherwise write to a replica, and everybody else would read from one that lags behind.
+ *
+ * @param greetedAs the connection's number as it was told when it was opened: a proxy gives one of its own
  */
-export async function lookAtServer(on: Statements): Promise<ServerFacts> {
-  const [row] = await on.rows<{ version: string; readOnly: unknown; innodbReadOnly: unknown }>(
+export async function lookAtServer(on: Statements, greetedAs: number): Promise<ServerFacts> {
+  // The greeting has room for 32 bits. ProxySQL answers SELECT CONNECTION_ID() itself, where it stands alone.
+  const [row] = await on.rows<{
+    version: string;
+    readOnly: unknown;
+    innodbReadOnly: unknown;
+    id: number;
+  }>(
     `SELECT VERSION() AS version, @@GLOBAL.read_only AS readOnly,
-            @@GLOBAL.innodb_read_only AS innodbReadOnly`,
+            @@GLOBAL.innodb_read_only AS innodbReadOnly, CONNECTION_ID() & 4294967295 AS id`,
   );
   if (!row) throw new Error('MySQL answered SELECT VERSION() without a row');
   return {
@@ -25,6 +35,7 @@ export async function lookAtServer(on: Statements): Promise<ServerFacts> {
       : isOn(row.innodbReadOnly)
         ? 'innodb_read_only'
         : undefined,
+    isProxied: row.id !== greetedAs,
   };
 }
 

@@ -58,6 +58,34 @@ export async function openSession(
   return { packetBytes: packetBytes(now) };
 }
 
+/**
+ * What a proxy may lose: the next transaction runs on another connection to the server, whose session is not ours.
+ *
+ * @throws MigrateError `usage` where a setting is another one than {@link openSession} left
+ */
+export async function checkSession(on: Pick<Statements, 'rows'>): Promise<void> {
+  const now = await readBack(on);
+  // Under a sql_select_limit of somebody else's not even the variables come back whole.
+  const wrong =
+    ALL.find((setting) => differs(now, setting)) ??
+    COMMON_SETTINGS.find(({ name }) => !now.has(name));
+  if (wrong) {
+    const { name, value } = wrong;
+    const there = now.get(name);
+    const is = there === undefined ? 'did not come back' : `is '${there}' now`;
+    throw sharesSessions(`${name} ${is}, and was set to ${value}`);
+  }
+}
+
+/** A proxy that es-migrate cannot work through, and how it is noticed. */
+export function sharesSessions(noticed: string, cause?: unknown): MigrateError {
+  return usage(
+    `the proxy at tracking.url gives one session several connections to MySQL, and loses its settings or locks: ${noticed}`,
+    'Let tracking.url lead to the writer itself, or switch multiplexing off for this user (ProxySQL: multiplex = 0 in its query rules, or mysql-multiplexing = false).',
+    cause,
+  );
+}
+
 /** All by one statement; where one of them is refused, one by one: what is missing then shows when they are read back. */
 async function set(
   on: Pick<Statements, 'change'>,
