@@ -84,6 +84,7 @@ describe('migrating', () => {
       'job_runs',
       'message_errors',
       'message_tracking',
+      'related_counts',
       'schema_migrations',
       'source_indices',
       'source_limits',
