@@ -233,6 +233,10 @@ function rangeFlags(command: Command): void {
     .option('--filter <file>', 'JSON file with a query that messages have to match, too')
     .option('--batch-size <n>', 'messages per batch, 1 to 10,000 (default: 500)')
     .option('--slices <n>', 'parallel readers', wholeNumber(1, 64), 2)
+    .option(
+      '--allow-replaced-index',
+      'also messages tracked under an index that was replaced by one of another name: each is migrated twice then',
+    )
     .option('--dry-run', 'only count, try the joins on a sample, and show the range');
 }
 

@@ -12,17 +12,25 @@ export interface RangeFlags {
   readonly batchSize?: string;
   readonly slices: number;
   readonly dryRun?: boolean;
+  readonly allowReplacedIndex?: boolean;
 }
 
 /** @throws MigrateError `usage` where an end of the range can't be read, or it ends before it begins */
 export function extractOptions(flags: RangeFlags, { startDate }: Settings): ExtractOptions {
-  const { timezone, slices, dryRun = false } = flags;
+  const { timezone, slices, dryRun = false, allowReplacedIndex = false } = flags;
   const from = bound('--from', flags.from, timezone, 'from');
   const to = bound('--to', flags.to, timezone, 'to');
   if (from !== undefined && to !== undefined && from > to) {
     throw usage(`--from ${flags.from ?? ''} is after --to ${flags.to ?? ''}`);
   }
-  return { from, to, startDate: bound('startDate', startDate, timezone, 'from'), slices, dryRun };
+  return {
+    from,
+    to,
+    startDate: bound('startDate', startDate, timezone, 'from'),
+    slices,
+    dryRun,
+    allowReplaced: allowReplacedIndex,
+  };
 }
 
 function bound(

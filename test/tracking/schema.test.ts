@@ -80,6 +80,7 @@ describe('migrating', () => {
       'batch_progress',
       'extract_cursors',
       'extract_windows',
+      'job_indices',
       'job_overlaps',
       'job_runs',
       'message_errors',

@@ -1,4 +1,6 @@
 import { usage } from '../errors.js';
+import { isFault } from '../fault.js';
+import { INDEX_MISSING } from './faults.js';
 import { listed } from './listed.js';
 import { indexPath } from './query.js';
 import type { Requests } from './requests.js';
@@ -65,6 +67,38 @@ export async function indexSettings(
   })) as Record<string, { settings?: IndexSettings }>;
   return eachIndex(where, answer, 'settings', ({ settings = {} }) => settings);
 }
+
+/**
+ * The UUIDs of the concrete indices that a name, alias, pattern or list of these stands for, by their names; what is not there
+ * is left out. An index that was deleted and made again under its name has another one.
+ *
+ * @throws MigrateError `usage` where the user may not see them
+ */
+export async function indexUuids(
+  requests: Requests,
+  index: string,
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  try {
+    const answer = (await requests.json({
+      method: 'GET',
+      path: `/${indexPath(index)}/_settings/${UUID}`,
+      query: { flat_settings: true, ignore_unavailable: true, allow_no_indices: true },
+      signal,
+    })) as Record<string, { settings?: IndexSettings }>;
+    return new Map(
+      Object.entries(answer).flatMap(([name, { settings }]): [string, string][] => {
+        const uuid = settings?.[UUID];
+        return uuid === undefined ? [] : [[name, uuid]];
+      }),
+    );
+  } catch (error) {
+    if (isFault(error) && error.code === INDEX_MISSING) return new Map();
+    throw error;
+  }
+}
+
+const UUID = 'index.uuid';
 
 /** Values by full name, such as `index.mode`. */
 export type IndexSettings = Readonly<Record<string, string>>;

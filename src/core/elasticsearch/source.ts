@@ -5,6 +5,7 @@ import type { Hit } from './hit.js';
 import { createClient } from './client.js';
 import { countUndated, dateSpan, type DateSpan } from './dates.js';
 import type { Documents, DocumentsRequest } from './documents.js';
+import { indexUuids } from './index-metadata.js';
 import { inspectRelated } from './inspect-related.js';
 import { inspectSource, type SourceIndices } from './inspect-source.js';
 import { MAX_HITS } from './query.js';
@@ -83,6 +84,11 @@ export interface Source {
   exists(index: string, id: string, signal: AbortSignal): Promise<boolean>;
   /** Those of some ids, 1,000 at most, that an index holds, without their documents; none where the index is gone. */
   existing(index: string, ids: readonly string[], signal: AbortSignal): Promise<Set<string>>;
+  /**
+   * The UUIDs of the concrete indices that a name, alias, pattern or list stands for, by their names.
+   * @throws MigrateError `usage` where the user may not see them
+   */
+  indexUuids(index: string, signal: AbortSignal): Promise<Map<string, string>>;
   /** Records of one related index that have one of these values in each field of the join. */
   records(related: RelatedIndex, values: JoinValues, request: DocumentsRequest): Promise<Documents>;
   /**
@@ -155,6 +161,7 @@ export function openSource(
     messages: (index, request) => searchMessages(requests, index, request),
     exists: (index, id, signal) => messageExists(requests, index, id, signal),
     existing: (index, ids, signal) => existingMessages(requests, index, ids, signal),
+    indexUuids: (index, signal) => indexUuids(requests, index, signal),
     records: (related, values, request) => searchRecords(requests, related, values, request),
     recordPages: (related, values, page) => readRecordPages(requests, related, values, page),
     countRecords: (related, messages, signal) => countRecords(requests, related, messages, signal),

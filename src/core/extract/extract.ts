@@ -25,6 +25,8 @@ import { newLease, type Lease } from '../tracking/lease.js';
 import { PageStore } from '../tracking/pages.js';
 import { openWindows, planWindows, type Window } from '../tracking/windows.js';
 import { cutWindows } from './plan.js';
+import { ReadIndices, type Watch } from './read-indices.js';
+import { checkReplaced, sayTrackedTwice } from './replaced.js';
 import { describeInterval } from './describe.js';
 import { surveyEmpty, surveyUndated } from './survey.js';
 import type { ExtractedJob, ExtractOptions, ExtractOutcome, Interval } from './types.js';
@@ -72,7 +74,8 @@ async function extractJobs(
   const scope: JobScope = { index, dateField, filter };
   const jobs: ExtractedJob[] = [];
   for (const job of options.dryRun ? [] : await unfinishedFirst(on, scope, options)) {
-    const outcome = await extractJob(run, on, options, { job, resumed: true });
+    const watch = await checkReplaced(run, on, job.interval, options);
+    const outcome = await extractJob(run, on, options, { job, resumed: true, watch });
     if (outcome.kind !== 'done')
       return outcome.kind === 'stopped'
         ? { ...outcome, jobs: [...jobs, ...outcome.jobs] }
@@ -99,10 +102,12 @@ async function extractJobs(
   if (options.dryRun)
     return { kind: 'dry-run', interval, related, expected: await source.count(interval, run.stop) };
 
+  const watch = await checkReplaced(run, on, interval, options);
   const before = options.to === undefined ? known : undefined;
   const job = await findOrCreateJob(database, scope, interval, indices, before);
   reached('job-created');
-  const outcome = await extractJob(run, on, options, { job, resumed: known.includes(job.jobId) });
+  const resumed = known.includes(job.jobId);
+  const outcome = await extractJob(run, on, options, { job, resumed, watch });
   return outcome.kind === 'busy' ? outcome : { ...outcome, jobs: [...jobs, ...outcome.jobs] };
 }
 
@@ -171,7 +176,7 @@ async function extractJob(
   run: Run,
   on: Connections,
   options: ExtractOptions,
-  { job, resumed }: { job: Job; resumed: boolean },
+  { job, resumed, watch }: { job: Job; resumed: boolean; watch: Watch | undefined },
 ): Promise<JobOutcome> {
   const { database, settings } = on;
   await requireJoins(database, joinsOf(settings.source), onlyJobs([job.jobId]));
@@ -196,7 +201,7 @@ async function extractJob(
       const message = `going on with job ${job.jobId}, ${describeInterval(job.interval)}`;
       run.report({ type: 'log', level: 'info', message });
     }
-    failedWindows = await readWindows(run, on, options, { job, lease, signal, onBatches });
+    failedWindows = await readWindows(run, on, options, { job, lease, signal, onBatches, watch });
     const ended = failedWindows.length > 0 ? 'failed' : 'completed';
     if (!(await closeJob(database, job.jobId, lease, ended, settings.settleMs)))
       throw new LeaseLost('somebody else has taken this extraction over');
@@ -248,7 +253,14 @@ async function readWindows(
     lease,
     signal,
     onBatches,
-  }: { job: Job; lease: Lease; signal: AbortSignal; onBatches: (made: number) => void },
+    watch,
+  }: {
+    job: Job;
+    lease: Lease;
+    signal: AbortSignal;
+    onBatches: (made: number) => void;
+    watch: Watch | undefined;
+  },
 ): Promise<ExtractedJob['failedWindows']> {
   const windows = await windowsToRead(source, database, { job, lease, signal });
   const total = windows.reduce((sum, { expected, read }) => sum + expected - read, 0);
@@ -258,6 +270,8 @@ async function readWindows(
     jobStart: job.interval.from,
   });
   const indices = new IndexNames(database);
+  const read = { jobId: job.jobId, index: settings.source.index };
+  const readIndices = new ReadIndices(source, database, read, watch);
   let done = 0;
   const onPage = ({ messages, batches }: { messages: number; batches: number }) => {
     done += messages;
@@ -274,13 +288,24 @@ async function readWindows(
   onPage({ messages: 0, batches: 0 });
   const failed: { interval: Interval; reason: string }[] = [];
   const held = { jobId: job.jobId, lease };
-  const reading = { database, source, store, indices, job: held, slices, signal, onPage };
+  const reading = {
+    database,
+    source,
+    store,
+    indices,
+    readIndices,
+    job: held,
+    slices,
+    signal,
+    onPage,
+  };
   for (const window of windows) {
     const reason = await readWindow(reading, window);
     if (reason === undefined) continue;
     measured(run.report, { kind: 'window-failed' });
     failed.push({ interval: window.interval, reason });
   }
+  sayTrackedTwice(run, readIndices);
   return failed;
 }
 

@@ -17,6 +17,8 @@ export interface ExtractOptions {
   readonly slices: number;
   /** Count and show, write nothing. */
   readonly dryRun: boolean;
+  /** Also messages that are tracked already under the name of an index that was replaced: each is then tracked twice. */
+  readonly allowReplaced?: boolean;
 }
 
 export interface ExtractedJob {

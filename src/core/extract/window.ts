@@ -15,12 +15,14 @@ import {
   type HeldJob,
   type Window,
 } from '../tracking/windows.js';
+import type { ReadIndices } from './read-indices.js';
 
 export interface WindowReading {
   readonly database: Database;
   readonly source: Source;
   readonly store: PageStore;
   readonly indices: IndexNames;
+  readonly readIndices: ReadIndices;
   readonly job: HeldJob;
   readonly slices: number;
   /** Aborted when the run stops or the lease is lost. */
@@ -67,9 +69,10 @@ export async function readWindow(
 }
 
 async function beginWindow(
-  { database, source, job, slices, signal }: WindowReading,
+  { database, source, readIndices, job, slices, signal }: WindowReading,
   { windowId, interval }: Window,
 ): Promise<{ pitId: string; expected: number }> {
+  await readIndices.refresh(signal);
   const opened = await source.openWindow(interval, signal);
   // So small a window is not worth more than one reader.
   const readers = opened.expected <= 10_000 ? 1 : slices;
@@ -139,12 +142,14 @@ async function readSlice(
 }
 
 async function storePage(
-  { store, indices, job, onPage }: WindowReading,
+  { store, indices, readIndices, job, signal, onPage }: WindowReading,
   { windowId }: Window,
   { slice, number }: { slice: number; number: number },
   page: IdPage,
 ): Promise<void> {
-  const numberOf = await indices.numbersOf(new Set(page.messages.map(({ index }) => index)));
+  const names = new Set(page.messages.map(({ index }) => index));
+  const numberOf = await indices.numbersOf(names);
+  await readIndices.note(names, numberOf, signal);
   const messages = page.messages.map(({ index, id }) => ({ id, indexId: numberOf(index) }));
   const { held, batches } = await store.store({
     jobId: job.jobId,
@@ -157,6 +162,7 @@ async function storePage(
   });
   if (!held) throw new LeaseLost('somebody else has taken this extraction over');
   reached('page-stored');
+  await readIndices.count(messages.map(({ id }) => id));
   onPage({ messages: messages.length, batches });
 }
 

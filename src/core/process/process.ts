@@ -10,7 +10,7 @@ import { isMigrateError } from '../errors.js';
 import { isForeseen } from '../fault.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
-import { measured, type Measure, type ProcessState, type Run } from '../run.js';
+import { measured, unlessStopped, type Measure, type ProcessState, type Run } from '../run.js';
 import type { Settings } from '../settings.js';
 import { reached } from '../steps.js';
 import { heldBatches, releaseBatch, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
@@ -28,6 +28,7 @@ import { KeyTaken, ObjectWriter } from './object-writer.js';
 import { Dispatch } from './dispatch.js';
 import { removePredecessors } from './predecessors.js';
 import { Requeue } from './requeue.js';
+import { warnOfMissing, warnOfReplaced } from './replaced.js';
 import { sweepUploads } from './sweep.js';
 import type { Carried, Carry, CarryOptions, ProcessOptions, ProcessOutcome } from './types.js';
 import type { BatchSource, Settled } from './batch-source.js';
@@ -69,6 +70,7 @@ export async function processBatches(
   const outbox = options.fromQueue ? wantedQueue(on).outbox : undefined;
   const dispatch = outbox && new Dispatch(run, outbox);
   await dispatch?.ifDue();
+  await warnOfReplaced(run, on, scope);
   const { messages } = await countBatches(database, scope);
   const expected = messages.pending + messages.inProgress;
   const carryRest = () =>
@@ -89,6 +91,7 @@ export async function processBatches(
       lost: carried.lost + rest.lost,
     };
   }
+  if (carried.failed > 0) await unlessStopped(run, () => warnOfMissing(run, on, scope));
   if (carried.ended === 'nothing-left') await sweepUploads(run, on);
   return summarise(run, on, options.jobs, { ...carried, requeued: requeue.requeued });
 }

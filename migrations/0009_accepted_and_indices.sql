@@ -29,3 +29,13 @@ ALTER TABLE extract_windows
   ADD COLUMN acceptance_id BIGINT UNSIGNED NULL,
   ADD COLUMN accepted_at DATETIME(6) NULL,
   ADD COLUMN changed_at DATETIME(6) NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP(6);
+
+-- Which concrete indices a job's messages were read from, by the UUID that Elasticsearch gave them: an index that was deleted and
+-- made again under its name has another one. A job that read an index before and after that has two rows.
+CREATE TABLE IF NOT EXISTS job_indices (
+  job_id      BIGINT UNSIGNED NOT NULL,
+  index_id    INT UNSIGNED NOT NULL,
+  index_uuid  VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  created_at  DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+  PRIMARY KEY (job_id, index_id, index_uuid)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
