@@ -13,9 +13,8 @@ describe('process --job', () => {
     await extracted(here, 3, 3);
     const third = await runBinary(['process', '--job', '3', '--json'], project);
     expect(third.code, third.stderr).toBe(0);
-    expect(JSON.parse(third.stdout)).toEqual({
-      ...{ completed: 10, failed: 0, requeued: 0, remaining: 0 },
-    });
+    const nothingElse = { completed: 10, failed: 0, requeued: 0, remaining: 0 };
+    expect(JSON.parse(third.stdout)).toMatchObject(nothingElse);
     expect(await statuses(here, 2)).toEqual({ pending: 5, in_progress: 5 });
     const second = await runBinary(['process', '--job', '2', '--json'], project);
     expect(second.code, second.stderr).toBe(4);
