@@ -39,6 +39,15 @@ describe('records that belong to no message', () => {
     });
   });
 
+  test('are named without what a terminal would obey, and not at any length', async () => {
+    const { messages, history } = await indices({}, { message_id: keyword });
+    const id = `\u001b[2J\u009b2J\u202e${'x'.repeat(100)}`;
+    await addRecords(history, 1, () => ({ message_id: id }));
+    const error = await refused({ index: messages, related: [related('history', history)] });
+    expect((error as Error).message).toContain('"\\u001b[2J\\u009b2J\\u202exxx');
+    expect((error as Error).message).toMatch(/x{48,52}…"$/);
+  });
+
   test('are refused where none has the key', async () => {
     const { messages, history } = await orphans();
     const one = related('history', history, { key: 'ref' });

@@ -88,8 +88,16 @@ const LONGEST = 60;
 
 function printable(key: readonly string[]): string {
   return listed(
-    key.map((value) =>
-      JSON.stringify(value.length > LONGEST ? `${value.slice(0, LONGEST - 1)}…` : value),
-    ),
+    key.map((value) => {
+      const cut = value.length > LONGEST ? `${value.slice(0, LONGEST - 1)}…` : value;
+      return JSON.stringify(cut).replace(UNPRINTABLE, escaped);
+    }),
   );
+}
+
+/** What a terminal might obey, and JSON leaves as it is: DEL, C1 controls, line separators, marks of direction. */
+const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
