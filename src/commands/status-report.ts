@@ -25,7 +25,7 @@ export function statusJson({ jobs, throttled, ...rest }: StatusReport): object {
 }
 
 export function statusLines(report: StatusReport): string[] {
-  const { jobs, messages, batches, related, stuck, throttled } = report;
+  const { jobs, messages, batches, related, stuck, throttled, uploading } = report;
   const { messagesPerSecond, secondsLeft } = report;
   if (jobs.length === 0) return ['no jobs yet; es-migrate extract makes the first'];
   const jobRows = jobs.map((job) => {
@@ -74,6 +74,10 @@ export function statusLines(report: StatusReport): string[] {
           `${grouped(stuck)} stuck: leases that ran out, or whose process is gone; the next process takes them over, or es-migrate reset-stuck`,
         ]
       : []),
+    ...uploading.map(({ owner, inFlight, allowed, reason }) => {
+      const fewer = reason === null ? '' : `, fewer since the target answered ${reason}`;
+      return `${owner} has ${counted(inFlight, 'upload')} in flight, ${grouped(allowed)} allowed${fewer}`;
+    }),
     ...throttled.map(
       ({ owner, share, reason, seconds }) =>
         `${owner} slowed down ${spoken(seconds)} ago and is at ${percent(share)}: ${reason} at Elasticsearch`,

@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Connections } from '../../src/core/connect.js';
 import { status } from '../../src/core/status/status.js';
+import { UploadLimit } from '../../src/core/process/upload-limit.js';
+import { UploadNotice } from '../../src/core/process/upload-notice.js';
 import type { Database } from '../../src/core/tracking/database.js';
 import { findMessages } from '../../src/core/tracking/lookup.js';
 import { announceLimit, withdrawLimit } from '../../src/core/tracking/source-limits.js';
+import { announceUploads, withdrawUploads } from '../../src/core/tracking/upload-limits.js';
 import { closeWindow } from '../../src/core/tracking/windows.js';
 import { closeJob } from '../../src/core/tracking/jobs.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
+import { until } from '../support/until.js';
 import { connectionsTo, quietRun } from '../support/core.js';
 import {
   beginExtraction,
@@ -41,6 +45,8 @@ test('of an empty database', async () => {
     batches: none,
     stuck: 0,
     throttled: [],
+    uploading: [],
+    related: {},
     messagesPerSecond: null,
     secondsLeft: null,
   });
@@ -171,4 +177,38 @@ test('who is slowed down, until it says otherwise or has died', async () => {
   await withdrawLimit(database, alive);
   expect((await look()).throttled).toEqual([]);
   expect(await database.rows('SELECT * FROM source_limits')).toEqual([]);
+});
+
+test('who uploads, until it says otherwise or has died', async () => {
+  const uploads = { inFlight: 120, allowed: 128, most: 512, reason: null };
+  const [dead, alive] = ['d'.repeat(32), 'a'.repeat(32)];
+  await announceUploads(database, dead, { ...uploads, owner: 'host:1' });
+  await announceUploads(database, alive, { ...uploads, owner: 'host:2' });
+  const fewer = { ...uploads, owner: 'host:2', allowed: 64, reason: 'SlowDown' };
+  await announceUploads(database, alive, fewer);
+  expect((await look()).uploading).toEqual([{ ...uploads, owner: 'host:1' }, fewer]);
+  await database.change(
+    'UPDATE upload_limits SET expires_at = NOW(6) - INTERVAL 1 SECOND WHERE token = ?',
+    [dead],
+  );
+  expect((await look()).uploading).toEqual([fewer]);
+  await withdrawUploads(database, alive);
+  expect(await database.rows('SELECT * FROM upload_limits')).toEqual([]);
+});
+
+test('a process that uploads tells so while it does, and no longer', async () => {
+  const limit = new UploadLimit({ most: 7, now: () => performance.now() });
+  let end: () => void = () => undefined;
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const run = quietRun();
+  const upload = limit.run({ retryForMs: 1000, report: () => undefined }, () => ended, run.stop);
+  const notice = new UploadNotice(run, database, limit);
+  await until(async () => (await look()).uploading.length > 0, 'a row');
+  expect((await look()).uploading).toMatchObject([
+    { inFlight: 1, allowed: 7, most: 7, reason: null },
+  ]);
+  end();
+  await upload;
+  await notice.withdraw();
+  expect((await look()).uploading).toEqual([]);
 });

@@ -90,6 +90,7 @@ describe('migrating', () => {
       'source_indices',
       'source_limits',
       'tracking_database',
+      'upload_limits',
       'verify_findings',
       'verify_keys',
       'verify_runs',

@@ -34,6 +34,7 @@ import type { Carried, Carry, CarryOptions, ProcessOptions, ProcessOutcome } fro
 import type { BatchSource, Settled } from './batch-source.js';
 import { WorkQueue } from './work-queue.js';
 import { UploadLimit } from './upload-limit.js';
+import { UploadNotice } from './upload-notice.js';
 import { openWorkshop, prepareStaging } from './workshop.js';
 import type { BatchWriter } from './writer.js';
 
@@ -158,6 +159,7 @@ async function carryFrom(
   let workshop: Awaited<ReturnType<typeof openWorkshop>> | undefined;
   const { leaseSeconds } = on.settings;
   const heartbeat = new Heartbeat(on.leases, 'batch_progress', leaseSeconds, run.report);
+  let notice: UploadNotice | undefined;
   try {
     const wanted = mostUploads(on.settings);
     const isSingle = on.target.layout === 'message';
@@ -165,6 +167,7 @@ async function carryFrom(
     const most = workshop.shares.uploads || wanted;
     const uploads = new UploadLimit({ most, now: () => performance.now() });
     tally.uploads = uploads;
+    if (isSingle) notice = new UploadNotice(run, on.leases, uploads);
     tally.show();
     const joins = joinsOf(on.settings.source);
     const bench = { workshop, heartbeat, uploads, tally, joins };
@@ -175,9 +178,11 @@ async function carryFrom(
         await source.settle(batch, await workOn(run, on, bench, batch, [grace.signal, failed]));
       },
     );
+    await notice?.withdraw();
     return { completed: tally.completed, failed: tally.failed, ended: source.ended, lost: 0 };
   } finally {
     grace.cancel();
+    notice?.cancel();
     await source.close();
     await heartbeat.stop();
     await workshop?.close();

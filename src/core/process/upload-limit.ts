@@ -21,6 +21,8 @@ interface Waiting {
 export class UploadLimit {
   readonly #concurrency: AdaptiveConcurrency;
   readonly #now: () => number;
+  /** Most that may ever be in flight. */
+  readonly most: number;
   readonly #new = new Queue<Waiting>();
   readonly #retries = new Queue<Waiting>();
   readonly #watched = new WeakSet<AbortSignal>();
@@ -33,6 +35,7 @@ export class UploadLimit {
   constructor(options: AdaptiveConcurrencyOptions) {
     this.#concurrency = new AdaptiveConcurrency(options);
     this.#now = options.now;
+    this.most = options.most;
   }
 
   /** Requests on their way now. */

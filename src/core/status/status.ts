@@ -7,6 +7,7 @@ import { sumRelated } from '../tracking/related-counts.js';
 import { ALL_JOBS, onlyJobs } from '../tracking/scope.js';
 import { tokensOfGone } from '../tracking/gone-owners.js';
 import { listLimited } from '../tracking/source-limits.js';
+import { listUploading } from '../tracking/upload-limits.js';
 import type { StatusReport } from './types.js';
 
 /** Where everything stands, of one job or of all, from counters alone: no row of message_tracking is read. */
@@ -16,10 +17,11 @@ export async function status(
   { jobId }: { jobId?: number | undefined },
 ): Promise<StatusReport> {
   await requireJob(database, jobId);
-  const [counts, stuck, throttled, rate] = await Promise.all([
+  const [counts, stuck, throttled, uploading, rate] = await Promise.all([
     countJobs(database, jobId),
     tokensOfGone(run, database).then((gone) => countStuck(database, jobId, gone)),
     listLimited(database),
+    listUploading(database),
     recentRate(database, jobId),
   ]);
   const jobs = jobId === undefined ? ALL_JOBS : onlyJobs([jobId]);
@@ -31,6 +33,7 @@ export async function status(
     related,
     stuck,
     throttled,
+    uploading,
     messagesPerSecond: rate,
     secondsLeft: rate && left > 0 ? Math.ceil(left / rate) : null,
   };

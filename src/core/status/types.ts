@@ -72,6 +72,20 @@ export interface ThrottledProcess {
   readonly seconds: number;
 }
 
+/** A running process, on any host, that uploads single documents. */
+export interface UploadingProcess {
+  /** Host and process. */
+  readonly owner: string;
+  /** Uploads in flight some seconds ago. */
+  readonly inFlight: number;
+  /** How many may be in flight at present: it follows from how the target answers. */
+  readonly allowed: number;
+  /** How many may be at most. */
+  readonly most: number;
+  /** The target's code that made it allow fewer the last time, such as SlowDown; null where it never did. */
+  readonly reason: string | null;
+}
+
 export interface StatusReport {
   readonly jobs: readonly JobStatus[];
   readonly messages: Counts;
@@ -80,6 +94,7 @@ export interface StatusReport {
   /** Batches and extractions whose lease has run out, or whose process this host knows to be gone. */
   readonly stuck: number;
   readonly throttled: readonly ThrottledProcess[];
+  readonly uploading: readonly UploadingProcess[];
   /** Completed over the last minutes; null where nothing was completed lately. */
   readonly messagesPerSecond: number | null;
   /** Null where nothing is left or no rate is known. */
