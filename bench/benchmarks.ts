@@ -11,6 +11,7 @@ export const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   related: async () => (await import('./related.js')).relatedIndices,
   original: async () => (await import('./original.js')).originalDesign,
   objects: async () => (await import('./objects.js')).singleObjects,
+  distance: async () => (await import('./distance.js')).s3AtADistance,
   memory: async () => (await import('./memory.js')).memory,
   tracking: async () => (await import('./tracking.js')).trackingTables,
   processes: async () => (await import('./processes.js')).severalProcesses,

@@ -1,6 +1,8 @@
 /**
- * An S3 that answers at once: what is put is gone, but for a prefix's marker, without which nobody writes there. Started by
- * support/server.ts.
+ * An S3 that answers after MS, at once unless given: what is put is gone, but for a prefix's marker, without which nobody writes
+ * there. Started by support/server.ts.
+ *
+ *   null-s3.js [MS]
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -8,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 
 const MARKER = '_es-migrate.json';
 const ETAG = '"d41d8cd98f00b204e9800998ecf8427e"';
+const delayMs = Number(process.argv[2] ?? 0);
 const markers = new Map<string, Buffer>();
 
 const server = createServer((request, response) => {
@@ -17,7 +20,7 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   if (isMarker) request.on('data', (chunk: Buffer) => chunks.push(chunk));
   else request.resume();
-  request.on('end', () => {
+  const answer = () => {
     if (method === 'PUT') {
       if (isMarker) markers.set(path, Buffer.concat(chunks));
       response.setHeader('etag', ETAG).end();
@@ -30,7 +33,9 @@ const server = createServer((request, response) => {
         '<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>',
       );
     } else response.writeHead(method === 'DELETE' ? 204 : 404).end();
-  });
+  };
+  // Each request waits as long, however many there are at once: that is distance.
+  request.on('end', delayMs > 0 ? () => setTimeout(answer, delayMs) : answer);
 });
 
 function refuse(response: { end(body: string): void }): void {
