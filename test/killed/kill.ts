@@ -1,5 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { PrivateMysql } from '../faults/private-mysql.js';
 import { runBinary, type Ended } from '../support/binary.js';
 import { runOutLeases } from '../support/lease-audit.js';
 import { makeProject } from '../support/project.js';
@@ -12,6 +13,8 @@ import { SETTINGS, type Stage } from './scenes.js';
 export interface Theatre {
   readonly samples: Readonly<Record<'small' | 'large', Sample>>;
   readonly failing: Stage['failing'];
+  /** Holds the tracking databases, where it is not the server that all tests share. */
+  readonly mysql?: PrivateMysql | undefined;
 }
 
 export interface KillResult {
@@ -29,7 +32,9 @@ export async function killAndFinish(theatre: Theatre, kill: KillCase): Promise<K
   const { layout, step, times, scene } = kill;
   const sample = theatre.samples[scene.sample];
   const settings = { ...SETTINGS, ...scene.settings };
-  const project = await makeProject({ indices: sample.indices, layout, settings });
+  const made = await makeProject({ indices: sample.indices, layout, settings });
+  const project = theatre.mysql ? await theatre.mysql.adopt(made) : made;
+  if (theatre.mysql) await project.configure(settings);
   const temporary = join(project.cwd, 'tmp');
   await mkdir(temporary);
   const env = { ...project.env, TMPDIR: temporary };

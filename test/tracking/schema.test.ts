@@ -154,7 +154,7 @@ describe('migrating', () => {
         await half.drop();
       }
     }
-  }, 120_000);
+  }, 300_000);
 
   test('makes tables that say their own engine, row format, character set and collation', async () => {
     for (const { name, statements } of await readMigrations()) {
