@@ -36,12 +36,24 @@ const ownObject = (message: ClaimedMessage): MessageOutcome => ({
   object: { bytes: 1, sha256: Buffer.alloc(32), etag: 'e', revision: 1 },
 });
 
+/** What single statements change on any of three connections, others see. */
+async function isCommitted(database: Database, name: string): Promise<void> {
+  const names = ['seen 1', 'seen 2', 'seen 3'];
+  await Promise.all(
+    names.map((seen) => database.change('INSERT INTO source_indices (name) VALUES (?)', [seen])),
+  );
+  const [seen] = await server.admin.query(`SELECT 1 FROM ${name}.source_indices`);
+  expect(seen).toHaveLength(3);
+  await database.change('DELETE FROM source_indices');
+}
+
 /** A whole small job at the tracking database: extract, process, some failures, retry; every counter fits the rows. */
 async function wholeJob(settings: TrackingSettings): Promise<void> {
   const database = openDatabase(settings, 3);
   try {
     await migrateSchema(database);
     const before = Date.now() - 60_000;
+    await isCommitted(database, settings.database);
     const { store } = await beginExtraction(database, { batchSize: 40, index: INDEX });
     const ids = [...IDS, ...Array.from({ length: 88 }, (_, i) => `message ${i}`)];
     expect(await store(ids)).toMatchObject({ added: 100 });

@@ -15,8 +15,7 @@ export const TRANSACTION_RULES: readonly ErrorRule[] = [
     class: 'wait',
     numbers: [146, 203, 1205, 1613, 1689, 3177, 3572],
     what: 'another transaction keeps rows or a table locked',
-    advice:
-      'Find who holds the lock (information_schema.innodb_trx, SHOW PROCESSLIST) and end it, or raise innodb_lock_wait_timeout.',
+    advice: 'Find who holds the lock (information_schema.innodb_trx, SHOW PROCESSLIST) and end it.',
   },
   {
     class: 'wait',
