@@ -6,12 +6,12 @@ import {
   type PoolConnection,
   type PoolOptions,
   type ResultSetHeader,
-  type RowDataPacket,
 } from 'mysql2/promise';
 import { isUsage } from '../errors.js';
 import { retrying, sleep, type RetryPolicy } from '../retry.js';
 import type { TrackingSettings } from '../settings.js';
-import { classify, mysqlError } from './faults.js';
+import { cut, inTransaction, isBroken, isThere, statementsOn, usedAt } from './connection.js';
+import { mysqlError } from './faults.js';
 import { lookAtServer, requireWriter, type ServerFacts } from './server.js';
 import {
   checkSession,
@@ -27,10 +27,6 @@ import {
  */
 const LONGEST_STATEMENT_MS = 60_000;
 const SHORTEST_STATEMENT_MS = 5_000;
-/** A connection that was not used for so long is asked whether it is still there, in milliseconds. */
-const IDLE_MS = 5_000;
-/** Longest wait for its answer, in milliseconds. */
-const PING_MS = 2_000;
 /** How long connections may take to say good-bye, in milliseconds. */
 const CLOSING_MS = 1_000;
 
@@ -218,97 +214,12 @@ type Work<T> = (on: Statements, opened: ServerFacts & Session) => Promise<T>;
 /** `write`: only a server that may be written to will do. */
 type Access = 'any' | 'write';
 
-async function inTransaction<T>(
-  begin: string,
-  on: Statements,
-  { isProxied }: ServerFacts,
-  work: (on: Statements) => Promise<T>,
-): Promise<T> {
-  await on.change(begin);
-  try {
-    if (isProxied) await checkSession(on);
-    const result = await work(on);
-    await on.change('COMMIT');
-    return result;
-  } catch (error) {
-    // A broken connection is destroyed instead: a ROLLBACK would wait behind the statement that hangs.
-    if (!isBroken(error)) {
-      await on.change('ROLLBACK').catch(() => {
-        // Or the next user of the connection would be inside this transaction.
-        Object.assign(error as object, { fatal: true });
-      });
-    }
-    throw error;
-  }
-}
-
 function statementTimeout(leftMs: number): number {
   return Math.min(LONGEST_STATEMENT_MS, Math.max(SHORTEST_STATEMENT_MS, leftMs));
 }
 
-function statementsOn(
-  connection: PoolConnection,
-  timeoutMs: number,
-  packetBytes: number,
-): Statements {
-  return {
-    packetBytes,
-    rows: async <T>(sql: string, parameters: readonly Parameter[] = []) => {
-      const query = connection.query<RowDataPacket[]>(sql, [...parameters]);
-      const [rows] = await answeredWithin(timeoutMs, query);
-      return rows as T[];
-    },
-    change: async (sql, parameters = []) => {
-      const query = connection.query<ResultSetHeader>(sql, [...parameters]);
-      const [result] = await answeredWithin(timeoutMs, query);
-      return result;
-    },
-  };
-}
-
-/** mysql2's own timer outlives a connection that breaks: the process would wait for it. */
-async function answeredWithin<T>(timeoutMs: number, query: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const error = new Error(`no answer for ${Math.round(timeoutMs / 1000)} s`);
-      reject(Object.assign(error, { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }));
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([query, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** mysql2 only says good-bye to the server, and a server that hangs would never let go of the connection. */
-function cut(connection: PoolConnection): void {
-  connection.destroy();
-  (connection.connection as unknown as { stream: Socket }).stream.destroy();
-}
-
-/** When a connection was last used, by the wall clock: any other may stand still while a process is frozen. */
-const usedAt = new WeakMap<object, number>();
-
-async function isThere(connection: PoolConnection): Promise<boolean> {
-  const used = usedAt.get(connection.connection);
-  if (used === undefined || Math.abs(Date.now() - used) < IDLE_MS) return true;
-  return answeredWithin(PING_MS, connection.ping()).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** What each connection leads to and allows, since it was set up. */
 const prepared = new WeakMap<object, ServerFacts & Session>();
-
-/** After these the connection must not go back into the pool: a late answer could meet the next statement. */
-function isBroken(error: unknown): boolean {
-  if ((error as { fatal?: boolean }).fatal === true) return true;
-  const { class: errorClass } = classify(error);
-  return errorClass === 'connection' || errorClass === 'read-only';
-}
 
 function poolOptions(settings: TrackingSettings, connections: number): PoolOptions {
   const { host, port, socketPath, user, password, database, tls } = settings;
