@@ -48,7 +48,7 @@ function createPrinter(color: boolean): (json: string) => string {
   return prettyFactory({
     colorize: color,
     // The figures of progress lines stand in their text, too.
-    ignore: 'type,stage,done,total,failed,limit',
+    ignore: 'type,stage,done,total,failed,uploads,limit',
     translateTime: 'SYS:HH:MM:ss',
     singleLine: true,
   });
