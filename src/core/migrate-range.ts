@@ -8,7 +8,7 @@ import { jobsOfRange, type RangeJobs } from './range/jobs.js';
 import { waitForExtraction, waitForOthers } from './range/waiting.js';
 import { sleep } from './retry.js';
 import type { Run } from './run.js';
-import { hasClaimable } from './tracking/claims.js';
+import { hasClaimable } from './tracking/claim-next.js';
 import { jobTotals } from './tracking/jobs.js';
 import { jobsToRequeue } from './tracking/requeue.js';
 import { onlyJobs } from './tracking/scope.js';

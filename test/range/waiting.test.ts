@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { waitForExtraction, waitForOthers } from '../../src/core/range/waiting.js';
 import type { ProcessState, Run } from '../../src/core/run.js';
-import { claimBatch, releaseBatch, type ClaimedBatch } from '../../src/core/tracking/claims.js';
+import { claimBatch } from '../../src/core/tracking/claim-next.js';
+import { releaseBatch, type ClaimedBatch } from '../../src/core/tracking/claims.js';
 import { closeJob } from '../../src/core/tracking/jobs.js';
 import { connectionsTo, quietRun } from '../support/core.js';
 import {

@@ -1,4 +1,5 @@
-import { claimBatch, type ClaimedBatch } from '../../src/core/tracking/claims.js';
+import { claimBatch } from '../../src/core/tracking/claim-next.js';
+import type { ClaimedBatch } from '../../src/core/tracking/claims.js';
 import { Database } from '../../src/core/tracking/database.js';
 import { IndexNames } from '../../src/core/tracking/indices.js';
 import { findOrCreateJob, leaseJob } from '../../src/core/tracking/jobs.js';

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { claimBatch, heldBatches, releaseBatch } from '../../src/core/tracking/claims.js';
+import { claimBatch } from '../../src/core/tracking/claim-next.js';
+import { heldBatches, releaseBatch } from '../../src/core/tracking/claims.js';
 import { Database, type Statements } from '../../src/core/tracking/database.js';
 import { Heartbeat, LeaseLost } from '../../src/core/tracking/heartbeat.js';
 import { findOrCreateJob, leaseJob } from '../../src/core/tracking/jobs.js';

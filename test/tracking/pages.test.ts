@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { claimBatch, releaseBatch } from '../../src/core/tracking/claims.js';
+import { claimBatch } from '../../src/core/tracking/claim-next.js';
+import { releaseBatch } from '../../src/core/tracking/claims.js';
 import type { Database } from '../../src/core/tracking/database.js';
 import { overlappingJobs } from '../../src/core/tracking/overlaps.js';
 import { requeueFailed } from '../../src/core/tracking/requeue.js';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { claimBatch, heldBatches, releaseBatch } from '../../src/core/tracking/claims.js';
+import { claimBatch } from '../../src/core/tracking/claim-next.js';
+import { heldBatches, releaseBatch } from '../../src/core/tracking/claims.js';
 import {
   acceptFailed,
   countAcceptable,

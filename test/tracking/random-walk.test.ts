@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { acceptFailed } from '../../src/core/tracking/acceptances.js';
-import { claimBatch, releaseBatch, type ClaimedBatch } from '../../src/core/tracking/claims.js';
+import { claimBatch } from '../../src/core/tracking/claim-next.js';
+import { releaseBatch, type ClaimedBatch } from '../../src/core/tracking/claims.js';
 import type { Database } from '../../src/core/tracking/database.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
 import { requeueFailed } from '../../src/core/tracking/requeue.js';

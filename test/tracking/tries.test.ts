@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { claimBatch, claimNext } from '../../src/core/tracking/claim-next.js';
 import {
-  claimBatch,
   claimNamedBatch,
   excuseBatches,
+  excuseClaim,
   releaseBatch,
   type ClaimedBatch,
   type NamedBatch,
@@ -10,6 +11,7 @@ import {
 import { Database, type Statements } from '../../src/core/tracking/database.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
 import { failBatch } from '../../src/core/tracking/poisoned.js';
+import { ALL_JOBS } from '../../src/core/tracking/scope.js';
 import { resetBatch } from '../../src/core/tracking/stuck.js';
 import {
   batchRows,
@@ -24,7 +26,7 @@ import {
   type Tracking,
 } from '../support/tracking.js';
 
-// What makes a batch of the queue poison: tries that nobody told the end of.
+// What makes a batch poison: tries that nobody told the end of.
 
 let tracking: Tracking;
 let database: Database;
@@ -115,11 +117,49 @@ test('batches that are always among those that break are not excused for ever', 
   expect(await counted()).toEqual({ tries: 0, suspect: 1 });
 });
 
-test('claims by whoever takes any batch are no tries', async () => {
+test('claims by whoever takes any batch are tries as well, and as many wear it out', async () => {
+  const next = (isAlone: boolean) =>
+    claimNext(database, 'worker:1', 300, { scope: ALL_JOBS, isAlone, mostTries: 3 });
   for (let times = 0; times < 3; times += 1) {
-    const batch = await claimBatch(database, 'worker:1', 300);
-    await expireLease(database, 'batch_progress', batch?.lease.token ?? '');
+    // Only the first one may have others beside it.
+    expect((await next(false)).kind).toBe(times === 0 ? 'claimed' : 'suspect');
+    if (times > 0) expect((await next(true)).kind).toBe('claimed');
+    await database.change('UPDATE batch_progress SET lease_expires_at = NOW(6) - INTERVAL 2 SECOND');
+    expect(await counted()).toEqual({ tries: times, suspect: 1 });
   }
+  const { batchId, jobId } = named;
+  expect(await next(true)).toEqual({ kind: 'worn-out', jobId, batchId, tries: 3 });
+  expect(await next(false)).toEqual({ kind: 'suspect' });
+  expect(await claim()).toEqual({ kind: 'worn-out', tries: 3 });
+}); // prettier-ignore
+
+test('whoever takes any batch takes those last that were tried before', async () => {
+  await clear(database);
+  const { store } = await beginExtraction(database, { batchSize: 3 });
+  await store(ids(9));
+  const [tried, released] = [
+    await claimBatch(database, 'worker:1', 300),
+    await claimBatch(database, 'worker:1', 300),
+  ];
+  await expireLease(database, 'batch_progress', tried?.lease.token ?? '');
+  if (released) await releaseBatch(database, released, true);
+  const order: (number | undefined)[] = [];
+  for (let times = 0; times < 3; times += 1)
+    order.push((await claimBatch(database, 'worker:2', 300))?.batchId);
+  const others = (await batchRows(database)).map(({ batch_id }) => batch_id);
+  expect(order).toEqual([others[2], released?.batchId, tried?.batchId]);
+  expect(await claimBatch(database, 'worker:2', 300)).toBeUndefined();
+});
+
+test('a batch that was taken from a process that only stood still has no try of it', async () => {
+  const first = await died();
+  const second = await claimed();
+  expect(await counted()).toEqual({ tries: 1, suspect: 1 });
+  await excuseClaim(database, first);
+  expect(await counted()).toEqual({ tries: 0, suspect: 1 });
+  // It is only of use to the claim behind it, and once.
+  await excuseClaim(database, first);
+  await excuseClaim(database, second);
   expect(await counted()).toEqual({ tries: 0, suspect: 1 });
 });
 

@@ -1,4 +1,4 @@
-/** Of messages of a batch from the queue that was given up, whoever it was that could not carry it. */
+/** Of messages of a batch that was given up, since no try of it came to its end. */
 export const POISONED = 'poisoned';
 
 /**

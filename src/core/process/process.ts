@@ -13,7 +13,7 @@ import { runPool } from '../pool.js';
 import { measured, unlessStopped, type Measure, type ProcessState, type Run } from '../run.js';
 import type { Settings } from '../settings.js';
 import { reached } from '../steps.js';
-import { heldBatches, releaseBatch, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
+import { heldBatches, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
 import { countBatches, countFailedWindows } from '../tracking/counters.js';
 import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
@@ -27,6 +27,7 @@ import { MessageWriter } from './message-writer.js';
 import { KeyTaken, ObjectWriter } from './object-writer.js';
 import { Dispatch } from './dispatch.js';
 import { removePredecessors } from './predecessors.js';
+import { Releases } from './release.js';
 import { Requeue } from './requeue.js';
 import { warnOfMissing, warnOfReplaced } from './replaced.js';
 import { sweepUploads } from './sweep.js';
@@ -169,11 +170,15 @@ async function carryFrom(
     tally.uploads = uploads;
     if (isSingle) notice = new UploadNotice(run, on.leases, uploads);
     tally.show();
+    const releases = new Releases(run, on);
     const joins = joinsOf(on.settings.source);
-    const bench = { workshop, heartbeat, uploads, tally, joins };
+    const bench = { workshop, releases, heartbeat, uploads, tally, joins };
     await runPool(
       options.concurrency,
-      () => source.take(),
+      async () => {
+        await releases.tellRest();
+        return source.take();
+      },
       async (batch, failed) => {
         await source.settle(batch, await workOn(run, on, bench, batch, [grace.signal, failed]));
       },
@@ -207,7 +212,8 @@ async function openSource(
     const givenUp = (messages: number) => tally.giveUp(messages);
     return new QueueSource(run, on, from, options, { inbox, whenIdle: requeue, givenUp });
   }
-  const source = new WorkQueue(run, on, options, requeue);
+  const givenUp = (messages: number) => tally.giveUp(messages);
+  const source = new WorkQueue(run, on, options, { whenIdle: requeue, givenUp });
   await source.findScope();
   return source;
 }
@@ -221,6 +227,7 @@ const nothingElse = (): Promise<void> => Promise.resolve();
 
 interface Bench {
   readonly workshop: Workshop;
+  readonly releases: Releases;
   readonly heartbeat: Heartbeat;
   readonly uploads: UploadLimit;
   readonly tally: Tally;
@@ -231,7 +238,7 @@ interface Bench {
 async function workOn(
   run: Run,
   on: Connections,
-  { workshop, heartbeat, uploads, tally, joins }: Bench,
+  { workshop, releases, heartbeat, uploads, tally, joins }: Bench,
   batch: ClaimedBatch,
   stops: readonly AbortSignal[],
 ): Promise<Settled> {
@@ -250,6 +257,7 @@ async function workOn(
       measured(run.report, measureOf(outcomes, object, performance.now() - began));
       return { kind: 'carried' };
     }
+    await releases.release(batch, false);
     warnLost(run, batch, 'somebody else has taken it over');
     return { kind: 'lost' };
   } catch (error) {
@@ -258,7 +266,7 @@ async function workOn(
     heartbeat.drop(batch.lease);
     const isLost = why instanceof LeaseLost || why instanceof KeyTaken;
     const isStopped = stops.some(({ aborted }) => aborted) || isImpatience(run, error);
-    await release(run, on, batch, !isLost && !isStopped && !isForeseen(error));
+    await releases.release(batch, !isLost && !isStopped && !isForeseen(error));
     if (isLost) {
       warnLost(run, batch, why.message);
       return { kind: 'lost' };
@@ -292,22 +300,6 @@ function openWriter(
     object: spool(shares.spoolBytes),
     index: spool(Math.min(shares.spoolBytes, INDEX_BYTES)),
   });
-}
-
-async function release(
-  run: Run,
-  { leases }: Connections,
-  batch: ClaimedBatch,
-  isSuspect: boolean,
-): Promise<void> {
-  try {
-    const isReleased = await releaseBatch(leases, batch, isSuspect);
-    reached('batch-released');
-    if (isReleased) measured(run.report, { kind: 'returned' });
-  } catch (error) {
-    const message = `batch ${batch.batchId} is not given back, its lease runs out by itself: ${(error as Error).message}`;
-    run.report({ type: 'log', level: 'warn', message, fields: idsOf(batch) });
-  }
 }
 
 /** A completed batch in figures. */

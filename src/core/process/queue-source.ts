@@ -9,11 +9,10 @@ import { reached } from '../steps.js';
 import { claimNamedBatch, excuseBatches, spendTry, type ClaimedBatch } from '../tracking/claims.js';
 import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { foreignJobs } from '../tracking/scope.js';
-import { failBatch } from '../tracking/poisoned.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { Breakage } from './breakage.js';
 import { Budget } from './budget.js';
-import { POISONED } from './failures.js';
+import { giveUp, MOST_RECEIVES } from './give-up.js';
 import { Replies, type Received } from './replies.js';
 import { RunLimits } from './run-limits.js';
 import type { CarryOptions, ProcessOutcome } from './types.js';
@@ -32,8 +31,6 @@ const GENERAL_DELAY_S = 60;
 const VISIBILITY_S = 60;
 /** A batch is asked for again so long behind the end of its lease. */
 const BEHIND_LEASE_S = 5;
-/** Where the queue itself sets no limit to receipts. */
-const MOST_RECEIVES = 5;
 
 /**
  * Batches from a queue. A message only says that there may be something to do: whose a batch is, and whether it is done,
@@ -308,17 +305,11 @@ export class QueueSource implements BatchSource {
 
   async #giveUp(received: Received, tries: number): Promise<undefined> {
     const { delivery, message } = received;
-    const detail = `batch ${message.batchId} was tried ${tries} times, and no try came to its end: each broke off with an error that is in the log, or with its process`;
-    const failed = await failBatch(this.#on.database, message, detail);
+    const given = await giveUp(this.#run, this.#on.database, message, tries);
     // Somebody else was faster, or we have, and did not hear of it.
-    if (typeof failed === 'string')
-      return this.#replies.again(received, this.#on.settings.leaseSeconds);
-    reached('batch-poisoned');
-    this.#givenUp(failed);
-    measured(this.#run.report, { kind: 'given-up', messages: failed, code: POISONED });
-    const said = `${detail}; its ${failed} messages are failed`;
-    this.#error(said, message);
-    return this.#replies.refuse(delivery, said);
+    if (!given) return this.#replies.again(received, this.#on.settings.leaseSeconds);
+    this.#givenUp(given.messages);
+    return this.#replies.refuse(delivery, given.reason);
   }
 
   /** Nobody foresaw what is wrong: where it seems to be the batch, it stays suspect. */

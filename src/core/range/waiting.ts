@@ -1,7 +1,8 @@
 import type { Connections } from '../connect.js';
 import { sleep } from '../retry.js';
 import { measured, type Run } from '../run.js';
-import { hasClaimable, heldBatches } from '../tracking/claims.js';
+import { hasClaimable } from '../tracking/claim-next.js';
+import { heldBatches } from '../tracking/claims.js';
 import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { heldJobs } from '../tracking/jobs.js';
 import type { Holder } from '../tracking/lease.js';

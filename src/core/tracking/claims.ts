@@ -2,7 +2,7 @@ import type { LeaseOwner } from '../run.js';
 import { reached } from '../steps.js';
 import { POISONED } from '../process/failures.js';
 import { requireAllRead } from './agreement.js';
-import type { Database, Parameter, Statements } from './database.js';
+import type { Database, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import { IDENTITY, newLease, toHeld, type Held, type HeldRow, type Lease } from './lease.js';
 import { ALL_JOBS, inScope, type JobSet } from './scope.js';
@@ -27,96 +27,6 @@ export interface ClaimedMessage {
   readonly index: string;
   /** Failures so far. */
   readonly attempts: number;
-}
-
-/** The token is there already where a try before this one had committed without our hearing of it. */
-const MINE = 'SELECT batch_id FROM batch_progress WHERE lease_token = ? FOR UPDATE';
-const PENDING = `status = 'pending'`;
-const EXPIRED = `status = 'in_progress' AND lease_expires_at < NOW(6)`;
-
-/**
- * Claims one batch, a pending one or one whose lease has run out, by the database's clock: writes token,
- * owner and expiry and marks its unfinished messages `in_progress`, in one transaction (invariant 3).
- * Undefined where there is none.
- *
- * @param scope jobs whose batches may be claimed
- */
-export async function claimBatch(
-  database: Database,
-  owner: LeaseOwner | string,
-  leaseSeconds: number,
-  scope: JobSet = ALL_JOBS,
-): Promise<ClaimedBatch | undefined> {
-  const lease = newLease(owner, leaseSeconds);
-  let isFirst = true;
-  return database.transaction(async (on) => {
-    const mine = isFirst ? undefined : await firstBatch(on, MINE, [lease.token]);
-    isFirst = false;
-    const batchId =
-      mine ?? (await findBatch(on, scope, PENDING)) ?? (await findBatch(on, scope, EXPIRED));
-    // Tries count for those that come by a queue: here nobody is there to excuse them.
-    return batchId === undefined ? undefined : take(on, batchId, lease, true);
-  });
-}
-
-/** The first batch of the scope that fulfils a condition and that nobody has locked; its row is locked from then on. */
-async function findBatch(
-  on: Statements,
-  scope: JobSet,
-  condition: string,
-): Promise<number | undefined> {
-  const lock = 'ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED';
-  if (scope.kind === 'except') {
-    // Hardly ever more than a few: jobs over other indices in the same database.
-    const { sql, parameters } = inScope(scope, 'job_id');
-    const select = `SELECT batch_id FROM batch_progress WHERE ${condition} AND ${sql} ${lock}`;
-    return firstBatch(on, select, parameters);
-  }
-  // Job by job, each by the index: the batches of other jobs, which may be many, are neither read nor locked.
-  for (const job of await jobsWith(on, scope, condition)) {
-    const select = `SELECT batch_id FROM batch_progress WHERE ${condition} AND job_id = ? ${lock}`;
-    const batchId = await firstBatch(on, select, [job]);
-    if (batchId !== undefined) return batchId;
-  }
-  return undefined;
-}
-
-/** Whether a batch of these jobs could be claimed now, or could be if nobody had locked it for this moment. */
-export async function hasClaimable(database: Database, scope: JobSet): Promise<boolean> {
-  const { sql, parameters } = inScope(scope, 'job_id');
-  for (const condition of [PENDING, EXPIRED]) {
-    const rows = await database.rows(
-      `SELECT 1 FROM batch_progress WHERE ${condition} AND ${sql} LIMIT 1`,
-      parameters,
-    );
-    if (rows.length > 0) return true;
-  }
-  return false;
-}
-
-/** Those jobs of the scope that have such a batch, oldest first. */
-async function jobsWith(
-  on: Statements,
-  { jobs }: JobSet,
-  condition: string,
-): Promise<readonly number[]> {
-  if (jobs.length < 2) return jobs;
-  const rows = await on.rows<{ job_id: number }>(
-    `SELECT j.job_id FROM job_runs j WHERE j.job_id IN (?)
-       AND (SELECT b.batch_id FROM batch_progress b WHERE b.job_id = j.job_id AND ${condition} LIMIT 1) IS NOT NULL
-     ORDER BY j.job_id`,
-    [jobs],
-  );
-  return rows.map(({ job_id }) => job_id);
-}
-
-async function firstBatch(
-  on: Statements,
-  sql: string,
-  parameters: readonly Parameter[],
-): Promise<number | undefined> {
-  const [row] = await on.rows<{ batch_id: number }>(sql, parameters);
-  return row?.batch_id;
 }
 
 /** What came of claiming one certain batch. */
@@ -226,8 +136,12 @@ async function isPoisoned(on: Statements, batchId: number): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** @param isExcused the claim before this one is no try of the batch, whatever it ended with */
-async function take(
+/**
+ * Claims a batch whose row the transaction has locked.
+ *
+ * @param isExcused the claim before this one is no try of the batch, whatever it ended with
+ */
+export async function take(
   on: Statements,
   batchId: number,
   lease: Lease,
@@ -316,6 +230,18 @@ export async function excuseBatches(on: Statements, batchIds: readonly number[])
   await on.change(
     `UPDATE batch_progress SET suspect = FALSE WHERE batch_id IN (?) AND status = 'pending' AND claims < ?`,
     [batchIds, MOST_EXCUSED],
+  );
+}
+
+/** The claim that followed this one took it for a try, since nobody had told its end: it was none. */
+export async function excuseClaim(
+  on: Statements,
+  { batchId, claim }: Pick<ClaimedBatch, 'batchId' | 'claim'>,
+): Promise<void> {
+  await on.change(
+    `UPDATE batch_progress SET tries = tries - 1
+     WHERE batch_id = ? AND claims = ? + 1 AND status = 'in_progress' AND tries > 0`,
+    [batchId, claim],
   );
 }
 

@@ -4,7 +4,7 @@ import { findNamed } from './claims.js';
 import type { Database } from './database.js';
 
 /**
- * Marks all unfinished messages of a batch as poisoned, whoever it was that could not carry it. Nothing is changed where somebody
+ * Marks all unfinished messages of a batch as poisoned. Nothing is changed where somebody
  * holds it under a live lease, or where it is finished.
  *
  * @returns how many messages that were, or how it stands

@@ -1,0 +1,153 @@
+import type { LeaseOwner } from '../run.js';
+import { take, type ClaimedBatch } from './claims.js';
+import type { Database, Parameter, Statements } from './database.js';
+import { newLease } from './lease.js';
+import { ALL_JOBS, inScope, type JobSet } from './scope.js';
+
+/** What came of claiming any batch. */
+export type NextClaim =
+  | { readonly kind: 'claimed'; readonly batch: ClaimedBatch }
+  | { readonly kind: 'none' }
+  /** There are only batches that were tried before, and no try came to its end: such a one is to be processed alone. */
+  | { readonly kind: 'suspect' }
+  /** This one was tried as often as it may be, and no try came to its end. */
+  | {
+      readonly kind: 'worn-out';
+      readonly jobId: number;
+      readonly batchId: number;
+      readonly tries: number;
+    };
+
+/** On which terms a batch is claimed. */
+export interface Terms {
+  /** Jobs whose batches may be claimed. */
+  readonly scope: JobSet;
+  /** Whether it would be processed alone. */
+  readonly isAlone: boolean;
+  /** One that was tried so often, and never came to an end, is not claimed. */
+  readonly mostTries: number;
+}
+
+/** The token is there already where a try before this one had committed without our hearing of it. */
+const MINE = 'SELECT batch_id FROM batch_progress WHERE lease_token = ? FOR UPDATE';
+const UNTRIED = `status = 'pending' AND tries = 0 AND NOT suspect`;
+const PENDING = `status = 'pending'`;
+const EXPIRED = `status = 'in_progress' AND lease_expires_at < NOW(6)`;
+/** Those that only died with another one come before those that did so again. */
+const TRIED = [`${PENDING} AND tries = 0`, `${EXPIRED} AND tries = 0`, PENDING, EXPIRED];
+
+/**
+ * Claims one batch, a pending one or one whose lease has run out, by the database's clock: writes token,
+ * owner and expiry and marks its unfinished messages `in_progress`, in one transaction (invariant 3). Batches that may have
+ * killed the process that had claimed them come last.
+ */
+export async function claimNext(
+  database: Database,
+  owner: LeaseOwner | string,
+  leaseSeconds: number,
+  { scope, isAlone, mostTries }: Terms,
+): Promise<NextClaim> {
+  const lease = newLease(owner, leaseSeconds);
+  let isFirst = true;
+  return database.transaction(async (on): Promise<NextClaim> => {
+    const mine = isFirst ? undefined : await firstBatch(on, MINE, [lease.token]);
+    isFirst = false;
+    if (mine !== undefined) return { kind: 'claimed', batch: await take(on, mine, lease, true) };
+    const untried = await findBatch(on, scope, UNTRIED);
+    if (untried !== undefined)
+      return { kind: 'claimed', batch: await take(on, untried, lease, false) };
+    const batchId = await firstOf(TRIED, (condition) => findBatch(on, scope, condition));
+    if (batchId === undefined) return { kind: 'none' };
+    if (!isAlone) return { kind: 'suspect' };
+    const [row] = await on.rows<{ job_id: number; tries: number }>(
+      'SELECT job_id, tries + IF(suspect, 1, 0) AS tries FROM batch_progress WHERE batch_id = ?',
+      [batchId],
+    );
+    if (row && row.tries >= mostTries)
+      return { kind: 'worn-out', jobId: row.job_id, batchId, tries: row.tries };
+    return { kind: 'claimed', batch: await take(on, batchId, lease, false) };
+  });
+}
+
+/** The same for a process that has no other batch in hand and gives none up. Undefined where there is none. */
+export async function claimBatch(
+  database: Database,
+  owner: LeaseOwner | string,
+  leaseSeconds: number,
+  scope: JobSet = ALL_JOBS,
+): Promise<ClaimedBatch | undefined> {
+  const terms = { scope, isAlone: true, mostTries: Number.POSITIVE_INFINITY };
+  const next = await claimNext(database, owner, leaseSeconds, terms);
+  return next.kind === 'claimed' ? next.batch : undefined;
+}
+
+/** The first batch of the scope that fulfils a condition and that nobody has locked; its row is locked from then on. */
+async function findBatch(
+  on: Statements,
+  scope: JobSet,
+  condition: string,
+): Promise<number | undefined> {
+  const lock = 'ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED';
+  if (scope.kind === 'except') {
+    // Hardly ever more than a few: jobs over other indices in the same database.
+    const { sql, parameters } = inScope(scope, 'job_id');
+    const select = `SELECT batch_id FROM batch_progress WHERE ${condition} AND ${sql} ${lock}`;
+    return firstBatch(on, select, parameters);
+  }
+  // Job by job, each by the index: the batches of other jobs, which may be many, are neither read nor locked.
+  for (const job of await jobsWith(on, scope, condition)) {
+    const select = `SELECT batch_id FROM batch_progress WHERE ${condition} AND job_id = ? ${lock}`;
+    const batchId = await firstBatch(on, select, [job]);
+    if (batchId !== undefined) return batchId;
+  }
+  return undefined;
+}
+
+/** Whether a batch of these jobs could be claimed now, or could be if nobody had locked it for this moment. */
+export async function hasClaimable(database: Database, scope: JobSet): Promise<boolean> {
+  const { sql, parameters } = inScope(scope, 'job_id');
+  for (const condition of [PENDING, EXPIRED]) {
+    const rows = await database.rows(
+      `SELECT 1 FROM batch_progress WHERE ${condition} AND ${sql} LIMIT 1`,
+      parameters,
+    );
+    if (rows.length > 0) return true;
+  }
+  return false;
+}
+
+/** Those jobs of the scope that have such a batch, oldest first. */
+async function jobsWith(
+  on: Statements,
+  { jobs }: JobSet,
+  condition: string,
+): Promise<readonly number[]> {
+  if (jobs.length < 2) return jobs;
+  const rows = await on.rows<{ job_id: number }>(
+    `SELECT j.job_id FROM job_runs j WHERE j.job_id IN (?)
+       AND (SELECT b.batch_id FROM batch_progress b WHERE b.job_id = j.job_id AND ${condition} LIMIT 1) IS NOT NULL
+     ORDER BY j.job_id`,
+    [jobs],
+  );
+  return rows.map(({ job_id }) => job_id);
+}
+
+async function firstOf<T>(
+  items: readonly T[],
+  find: (item: T) => Promise<number | undefined>,
+): Promise<number | undefined> {
+  for (const item of items) {
+    const found = await find(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function firstBatch(
+  on: Statements,
+  sql: string,
+  parameters: readonly Parameter[],
+): Promise<number | undefined> {
+  const [row] = await on.rows<{ batch_id: number }>(sql, parameters);
+  return row?.batch_id;
+}
