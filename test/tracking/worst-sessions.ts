@@ -70,7 +70,6 @@ const WORST: readonly Worst[] = [
   { name: 'parser_max_mem_size', value: '10000000', optional: true },
   { name: 'range_optimizer_max_mem_size', value: '1', optional: true },
   { name: 'use_secondary_engine', value: 'FORCED', global: false, optional: true },
-  { name: 'require_row_format', value: '1', global: false, optional: true },
   { name: 'session_track_gtids', value: 'ALL_GTIDS', optional: true },
   { name: 'sql_require_primary_key', value: '1', session: false, optional: true },
   { name: 'default_collation_for_utf8mb4', value: 'utf8mb4_general_ci', optional: true },

@@ -91,4 +91,6 @@ export const CHECKED_SETTINGS: readonly SessionSetting[] = [
   { name: 'character_set_connection', value: 'utf8mb4' },
   // The number of the next inserted row, on MySQL even where it is 0: it cannot be taken back.
   { name: 'insert_id', value: '0' },
+  // MySQL: forbids CREATE TABLE, and only an administrator may take it back.
+  { name: 'require_row_format', value: 'OFF' },
 ];
