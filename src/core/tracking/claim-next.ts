@@ -87,16 +87,17 @@ async function findBatch(
   scope: JobSet,
   condition: string,
 ): Promise<number | undefined> {
+  // The optimizer takes other conditions than these for reasons to read a job's finished batches.
   const lock = 'ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED';
   if (scope.kind === 'except') {
     // Hardly ever more than a few: jobs over other indices in the same database.
     const { sql, parameters } = inScope(scope, 'job_id');
-    const select = `SELECT batch_id FROM batch_progress WHERE ${condition} AND ${sql} ${lock}`;
+    const select = `SELECT batch_id FROM batch_progress FORCE INDEX (claimable) WHERE ${condition} AND ${sql} ${lock}`;
     return firstBatch(on, select, parameters);
   }
   // Job by job, each by the index: the batches of other jobs, which may be many, are neither read nor locked.
   for (const job of await jobsWith(on, scope, condition)) {
-    const select = `SELECT batch_id FROM batch_progress WHERE ${condition} AND job_id = ? ${lock}`;
+    const select = `SELECT batch_id FROM batch_progress FORCE INDEX (job_status) WHERE ${condition} AND job_id = ? ${lock}`;
     const batchId = await firstBatch(on, select, [job]);
     if (batchId !== undefined) return batchId;
   }
@@ -125,7 +126,7 @@ async function jobsWith(
   if (jobs.length < 2) return jobs;
   const rows = await on.rows<{ job_id: number }>(
     `SELECT j.job_id FROM job_runs j WHERE j.job_id IN (?)
-       AND (SELECT b.batch_id FROM batch_progress b WHERE b.job_id = j.job_id AND ${condition} LIMIT 1) IS NOT NULL
+       AND (SELECT b.batch_id FROM batch_progress b FORCE INDEX (job_status) WHERE b.job_id = j.job_id AND ${condition} LIMIT 1) IS NOT NULL
      ORDER BY j.job_id`,
     [jobs],
   );
