@@ -20,6 +20,8 @@ export interface Running {
 export interface BinaryOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another one than this repository's, such as an earlier version's. */
+  readonly binary?: string;
   /** Modules of this folder that are loaded before the binary. */
   readonly preload?: readonly Preload[];
 }
@@ -35,13 +37,13 @@ export type Preload =
 /** The real binary, with nothing of this process's es-migrate or AWS environment. */
 export function startBinary(
   args: readonly string[],
-  { cwd, env = {}, preload = [] }: BinaryOptions,
+  { cwd, env = {}, binary = BINARY, preload = [] }: BinaryOptions,
 ): Running {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(ES_MIGRATE_|AWS_)/.test(name),
   );
   const imports = preload.flatMap((module) => ['--import', new URL(module, import.meta.url).href]);
-  const child = spawn(process.execPath, [...imports, BINARY, ...args], {
+  const child = spawn(process.execPath, [...imports, binary, ...args], {
     cwd,
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
