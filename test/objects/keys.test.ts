@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import {
   batchIndexKey,
   batchKey,
+  formerIndexKey,
   hashedNameOfKey,
   idOfKey,
   messageKey,
@@ -207,12 +208,20 @@ describe('parseBatchKey', () => {
     'batches/job-000007/x/batch-0000000042-0001.ndjson.gz',
     'batches/job-000007/batch-99999999999999999999-0001.ndjson.gz',
     'other/batches/job-000007/batch-0000000042-0001.ndjson.gz',
-    'batches/job-000007/batch-0000000042-0001.index.json.gz',
     '_index/job-000007/batch-0000000042-0001.ndjson.gz',
     'x/_index/job-000007/batch-0000000042-0001.index.json.gz',
     'batches/job-000007/batch-0000000042-0001.ndjson.gz\n',
   ])('knows nothing of %j', (key) => {
     expect(parseBatchKey(key)).toBeUndefined();
+  });
+});
+
+describe('formerIndexKey', () => {
+  it('lies beside the object, and is told from it and from the index', () => {
+    const key = formerIndexKey(7, 42, 1);
+    expect(key).toBe('batches/job-000007/batch-0000000042-0001.index.json.gz');
+    const name = { jobId: 7, batchId: 42, claim: 1 };
+    expect(parseBatchKey(key)).toEqual({ ...name, kind: 'former-index' });
   });
 });
 

@@ -46,7 +46,11 @@ export async function* contentChunks(content: Content): AsyncGenerator<Uint8Arra
 
 /** A small text as content. */
 export function textContent(text: string): Content {
-  const bytes = Buffer.from(text, 'utf8');
+  return bytesContent(Buffer.from(text, 'utf8'));
+}
+
+/** Bytes in memory as content. */
+export function bytesContent(bytes: Uint8Array): Content {
   const sha256 = createHash('sha256').update(bytes).digest();
   return { kind: 'memory', chunks: [bytes], bytes: bytes.length, sha256 };
 }

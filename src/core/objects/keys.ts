@@ -57,6 +57,11 @@ export function batchIndexKey(jobId: number, batchId: number, claim: number): st
   return `_index/${batchStem(jobId, batchId, claim)}.index.json.gz`;
 }
 
+/** Where earlier versions put that index: beside the object. */
+export function formerIndexKey(jobId: number, batchId: number, claim: number): string {
+  return `batches/${batchStem(jobId, batchId, claim)}.index.json.gz`;
+}
+
 /** The URL of the index of a batch's object, under whatever prefix that lies; undefined for other URLs. */
 export function batchIndexUrl(objectUrl: string): string | undefined {
   const match = /^(.*\/)batches\/(job-\d{6,}\/batch-\d{10,}-\d{4,})\.ndjson\.gz$/s.exec(objectUrl);
@@ -67,23 +72,22 @@ export interface BatchName {
   readonly jobId: number;
   readonly batchId: number;
   readonly claim: number;
-  readonly kind: 'object' | 'index';
+  readonly kind: keyof typeof BATCH_KEYS;
 }
 
+const BATCH_KEYS = { object: batchKey, index: batchIndexKey, 'former-index': formerIndexKey };
+const BATCH_KINDS = Object.keys(BATCH_KEYS) as (keyof typeof BATCH_KEYS)[];
+
 /**
- * What a key (without the target's prefix) of layout `batch` was made for. Undefined for every key that `batchKey` and
- * `batchIndexKey` don't make, such as one with other padding.
+ * What a key (without the target's prefix) of layout `batch` was made for. Undefined for every key that `batchKey`,
+ * `batchIndexKey` and `formerIndexKey` don't make, such as one with other padding.
  */
 export function parseBatchKey(key: string): BatchName | undefined {
-  const match =
-    /^(batches|_index)\/job-(\d{6,})\/batch-(\d{10,})-(\d{4,})\.(?:ndjson|index\.json)\.gz$/.exec(
-      key,
-    );
+  const match = /^(?:batches|_index)\/job-(\d{6,})\/batch-(\d{10,})-(\d{4,})\.[a-z.]+$/.exec(key);
   if (!match) return undefined;
-  const [jobId, batchId, claim] = match.slice(2, 5).map(Number) as [number, number, number];
-  const isIndex = match[1] === '_index';
-  const made = (isIndex ? batchIndexKey : batchKey)(jobId, batchId, claim);
-  return made === key ? { jobId, batchId, claim, kind: isIndex ? 'index' : 'object' } : undefined;
+  const [jobId, batchId, claim] = match.slice(1, 4).map(Number) as [number, number, number];
+  const kind = BATCH_KINDS.find((one) => BATCH_KEYS[one](jobId, batchId, claim) === key);
+  return kind && { jobId, batchId, claim, kind };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Connections } from '../connect.js';
-import { batchIndexKey, batchKey } from '../objects/keys.js';
+import { batchIndexKey, batchKey, formerIndexKey } from '../objects/keys.js';
 import type { Target } from '../objects/target.js';
 import { retrying } from '../retry.js';
 import type { Run } from '../run.js';
@@ -33,16 +33,17 @@ export async function removePredecessors(
   );
   try {
     for (let earlier = 1; earlier < claim; earlier += 1) {
-      const keys = {
-        object: batchKey(jobId, batchId, earlier),
-        index: batchIndexKey(jobId, batchId, earlier),
-      };
-      const isHeld = () => holdsOnly(target, keys, uploaded, signal);
-      if (!(await retrying(policy, isHeld, { signal }))) continue;
-      // The index last: without it nobody could tell again what the object holds.
-      for (const key of [keys.object, keys.index])
-        await retrying(policy, () => target.delete([key], signal), { signal });
-      reached('predecessor-removed');
+      const object = batchKey(jobId, batchId, earlier);
+      // The second: where an earlier version put it.
+      for (const indexKey of [batchIndexKey, formerIndexKey]) {
+        const index = indexKey(jobId, batchId, earlier);
+        const isHeld = () => holdsOnly(target, { object, index }, uploaded, signal);
+        if (!(await retrying(policy, isHeld, { signal }))) continue;
+        // The index last: without it nobody could tell again what the object holds.
+        for (const key of [object, index])
+          await retrying(policy, () => target.delete([key], signal), { signal });
+        reached('predecessor-removed');
+      }
     }
   } catch (error) {
     signal.throwIfAborted();

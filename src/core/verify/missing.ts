@@ -1,4 +1,4 @@
-import { batchIndexKey, batchKey } from '../objects/keys.js';
+import { batchIndexKey, batchKey, formerIndexKey } from '../objects/keys.js';
 import { runPool } from '../pool.js';
 import {
   batchesAfter,
@@ -169,6 +169,11 @@ async function lookForShared(
     `the index of the object of batch ${batchId} is not there`,
   );
   if (!wrongIndex || isTold(indexKey) || !(await still())) return;
+  if (wrongIndex.kind === 'missing') {
+    // Where an earlier version put it, it was listed, and told.
+    const former = target.urlOf(formerIndexKey(jobId, batchId, claims));
+    if ((await compareStored(context, former, index)).kind === 'same') return;
+  }
   unit.add({ ...wrongIndex, jobId, batchId, key: indexKey });
 }
 

@@ -105,7 +105,13 @@ export function recordOf(
 ): WrittenRecord | undefined {
   if (claim !== batch.claims || (batch.status !== 'completed' && batch.status !== 'failed'))
     return undefined;
+  if (kind === 'former-index') return undefined;
   return kind === 'object' ? batch.object : batch.index;
+}
+
+/** Whether it is the index of the object that counts, where an earlier version wrote it. */
+export function isFormerIndex({ name, batch }: Extract<Owner, { kind: 'batch' }>): boolean {
+  return name.kind === 'former-index' && name.claim === batch.claims && batch.index !== undefined;
 }
 
 /**
@@ -122,6 +128,8 @@ export function whyOrphaned(owner: Owner): string | undefined {
   const { name, batch } = owner;
   const hasEnded = batch.status === 'completed' || batch.status === 'failed';
   if (!hasEnded || recordOf(name, batch)) return undefined;
+  if (isFormerIndex(owner))
+    return `an earlier version wrote the index of batch ${batch.batchId} beside its object; verify --repair moves it to _index/`;
   const why =
     name.claim < batch.claims
       ? `left by claim ${name.claim} of batch ${batch.batchId}, which was claimed ${batch.claims} times`

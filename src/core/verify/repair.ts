@@ -1,5 +1,5 @@
 import { groupBy } from '../group-by.js';
-import { batchKey } from '../objects/keys.js';
+import { batchKey, parseBatchKey } from '../objects/keys.js';
 import { retrying } from '../retry.js';
 import { reached } from '../steps.js';
 import type { Statements } from '../tracking/database.js';
@@ -25,6 +25,7 @@ import { jobSums } from '../tracking/verify-windows.js';
 import { SPOILED } from './content-verdict.js';
 import { compareStored } from './compare.js';
 import type { VerifyContext } from './context.js';
+import { moveFormerIndices } from './former-indices.js';
 import { isStray, type SharedObjects } from './listing.js';
 import { countFindings } from './findings.js';
 import { ownersOf, whyOrphaned, type Owner } from './owners.js';
@@ -43,7 +44,7 @@ type Repairs = NonNullable<VerifyOutcome['repaired']>;
 
 /**
  * Deals with what a verification found, after saying how much: puts back what is missing or damaged, makes counters agree
- * with their rows, and removes our own orphans and unfinished uploads. What is damaged is not removed, it may be the last copy:
+ * with their rows, moves indices from where earlier versions put them, and removes our own orphans and unfinished uploads. What is damaged is not removed, it may be the last copy:
  * the next upload replaces it. Each is looked at again right before, under lock where it matters; a batch somebody works on is
  * left alone, and so is everything that is not ours.
  */
@@ -62,8 +63,11 @@ export async function repair(context: VerifyContext): Promise<Repairs> {
   const jobs = await repairBatches(context, tally);
   await repairJobs(context, tally, jobs);
   await putDamagedBack(context, tally, isDamage);
+  const moved = await moveFormerIndices(context, pagesOf(context, ['orphaned']));
+  tally.objects += moved.size;
+  tally.dealtWith += moved.size;
   // Last: where anything of a job has gone back, its orphans are kept.
-  await removeOrphans(context, tally);
+  await removeOrphans(context, tally, moved);
   const { messages: put, objects, uploads, dealtWith } = tally;
   return { messages: put, objects, uploads, left: Math.max(0, countFindings(found) - dealtWith) };
 }
@@ -110,9 +114,15 @@ async function* batchesOf(
   }
 }
 
-async function removeOrphans(context: VerifyContext, tally: Tally): Promise<void> {
+/** @param moved keys that were dealt with already */
+async function removeOrphans(
+  context: VerifyContext,
+  tally: Tally,
+  moved: ReadonlySet<string>,
+): Promise<void> {
   const { run, verification } = context;
-  const { missing, mismatched, unreadable, inconsistent, orphaned } = verification.found;
+  const { missing, mismatched, unreadable, inconsistent } = verification.found;
+  const orphaned = verification.found.orphaned - moved.size;
   const isDamaged = missing + mismatched + unreadable > tally.damage;
   // Where rows were lost, what they pointed at looks like an orphan.
   if (orphaned > 0 && (isDamaged || inconsistent > 0)) {
@@ -125,7 +135,7 @@ async function removeOrphans(context: VerifyContext, tally: Tally): Promise<void
   }
   let [told, removed] = [0, 0];
   for await (const page of pagesOf(context, ['orphaned'])) {
-    const keys = page.flatMap(({ key }) => key ?? []);
+    const keys = page.flatMap(({ key }) => (key === undefined || moved.has(key) ? [] : key));
     told += keys.length;
     const owners = await ownersOf(context, keys);
     const orphans = [...owners].flatMap(([key, owner]) => orphanOf(key, owner));
@@ -212,7 +222,8 @@ async function lostAmong(
   }
   for (const { key, message } of orphans) {
     if (message) continue;
-    const url = target.urlOf(key.replace(/\.index\.json\.gz$/, '.ndjson.gz'));
+    const name = parseBatchKey(key);
+    const url = target.urlOf(name ? batchKey(name.jobId, name.batchId, name.claim) : key);
     if (!(await isPointedAt(on, batchId, url))) keys.push(key);
   }
   return keys;
