@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MigrateError, usage } from '../errors.js';
 import { packageRoot } from '../package-root.js';
+import { alter, withShortLockWaits } from './alter.js';
 import type { Database, Statements } from './database.js';
 import { withLock } from './lock.js';
 
@@ -39,7 +40,7 @@ export async function migrateSchema(database: Database): Promise<MigrationOutcom
   refuseNewer(begun, newest);
   if (finishedVersion(begun) === newest) return { applied: [], version: newest };
   const outcome = await withLock(database, 'schema', LOCK_WAIT_SECONDS, (on) =>
-    apply(on, migrations),
+    withShortLockWaits(on, () => apply(on, migrations)),
   );
   if (outcome) return outcome;
   throw new MigrateError(
@@ -101,7 +102,7 @@ async function apply(on: Statements, migrations: readonly Migration[]): Promise<
        ON DUPLICATE KEY UPDATE name = schema_migrations.name`,
       [version, name],
     );
-    for (const statement of statements) await on.change(statement).catch(unlessThere);
+    for (const statement of statements) await alter(on, statement).catch(unlessThere);
     await on.change(
       'UPDATE schema_migrations SET applied_at = CURRENT_TIMESTAMP(3) WHERE version = ?',
       [version],
