@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test, vi } from 'vitest';
 import type { TrackingSettings } from '../../src/core/settings.js';
-import { Database, type Statements } from '../../src/core/tracking/database.js';
+import {
+  Database,
+  type SessionStatements,
+  type Statements,
+} from '../../src/core/tracking/database.js';
 import { migrateSchema, readMigrations } from '../../src/core/tracking/schema.js';
 import { startTcpProxy } from '../support/proxies/tcp-proxy.js';
 import { freshDatabase, sandbox, type FreshDatabase } from '../support/sandbox.js';
@@ -39,18 +43,20 @@ class DyingDatabase extends Database {
     this.#left = statements;
   }
 
-  override session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return super.session((on) =>
-      work({
-        packetBytes: on.packetBytes,
-        rows: (sql, parameters) => on.rows(sql, parameters),
-        change: async (sql, parameters) => {
-          if (this.#left === 0) throw Object.assign(new Error('killed'), { fatal: true });
-          this.#left -= 1;
-          return on.change(sql, parameters);
-        },
-      }),
-    );
+  override session<T>(work: (on: SessionStatements) => Promise<T>): Promise<T> {
+    return super.session((on) => work({ ...this.#dying(on), patient: this.#dying(on.patient) }));
+  }
+
+  #dying(on: Statements): Statements {
+    return {
+      packetBytes: on.packetBytes,
+      rows: (sql, parameters) => on.rows(sql, parameters),
+      change: async (sql, parameters) => {
+        if (this.#left === 0) throw Object.assign(new Error('killed'), { fatal: true });
+        this.#left -= 1;
+        return on.change(sql, parameters);
+      },
+    };
   }
 }
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Parameter, Statements } from './database.js';
 import { classify } from './faults.js';
-import type { ServerFacts } from './server.js';
+import { requireStillWriter, type ServerFacts } from './server.js';
 import { checkSession } from './session.js';
 
 /** A connection that was not used for so long is asked whether it is still there, in milliseconds. */
@@ -10,10 +10,10 @@ const IDLE_MS = 5_000;
 /** Longest wait for its answer, in milliseconds. */
 const PING_MS = 2_000;
 
-/** Statements on one connection; one that is not answered for `timeoutMs` breaks it. */
+/** Statements on one connection; one that is not answered for `timeoutMs` breaks it. `undefined`: it is waited for for ever. */
 export function statementsOn(
   connection: PoolConnection,
-  timeoutMs: number,
+  timeoutMs: number | undefined,
   packetBytes: number,
 ): Statements {
   return {
@@ -32,7 +32,8 @@ export function statementsOn(
 }
 
 /** mysql2's own timer outlives a connection that breaks: the process would wait for it. */
-async function answeredWithin<T>(timeoutMs: number, query: Promise<T>): Promise<T> {
+async function answeredWithin<T>(timeoutMs: number | undefined, query: Promise<T>): Promise<T> {
+  if (timeoutMs === undefined) return query;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -66,11 +67,19 @@ export async function isThere(connection: PoolConnection): Promise<boolean> {
   );
 }
 
+export interface Transaction {
+  /** The statement it begins with. */
+  readonly begin: string;
+  /** Whether it may change something: it is committed only where the server can be written to then. */
+  readonly writes: boolean;
+}
+
 /**
- * Runs `work` between `begin` and COMMIT, or rolls back. Behind a proxy the session is compared first: see {@link checkSession}.
+ * Runs `work` between the first statement and COMMIT, or rolls back. Behind a proxy the session is compared first: see
+ * {@link checkSession}.
  */
 export async function inTransaction<T>(
-  begin: string,
+  { begin, writes }: Transaction,
   on: Statements,
   { isProxied }: ServerFacts,
   work: (on: Statements) => Promise<T>,
@@ -79,6 +88,7 @@ export async function inTransaction<T>(
   try {
     if (isProxied) await checkSession(on);
     const result = await work(on);
+    if (writes) await requireStillWriter(on);
     await on.change('COMMIT');
     return result;
   } catch (error) {

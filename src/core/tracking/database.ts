@@ -12,7 +12,7 @@ import { retrying, sleep, type RetryPolicy } from '../retry.js';
 import type { TrackingSettings } from '../settings.js';
 import { cut, inTransaction, isBroken, isThere, statementsOn, usedAt } from './connection.js';
 import { mysqlError } from './faults.js';
-import { lookAtServer, requireWriter, type ServerFacts } from './server.js';
+import { askingFirst, lookAtServer, requireWriter, type ServerFacts } from './server.js';
 import {
   checkSession,
   openSession,
@@ -42,6 +42,12 @@ export interface Statements {
   change(sql: string, parameters?: readonly Parameter[]): Promise<ResultSetHeader>;
   /** Longest statement the server takes, in bytes; see packets.ts. */
   readonly packetBytes: number;
+}
+
+/** What runs on the connection of a session. */
+export interface SessionStatements extends Statements {
+  /** For statements that may take hours (ALTER TABLE): they are waited for for as long as the connection lasts. */
+  readonly patient: Statements;
 }
 
 /**
@@ -82,33 +88,39 @@ export class Database implements Statements {
   }
 
   rows<T>(sql: string, parameters?: readonly Parameter[]): Promise<T[]> {
-    return this.#statement((on) => on.rows<T>(sql, parameters));
+    return this.#statement('any', (on) => on.rows<T>(sql, parameters));
   }
 
   change(sql: string, parameters?: readonly Parameter[]): Promise<ResultSetHeader> {
-    return this.#statement((on) => on.change(sql, parameters));
+    return this.#statement('write', (on) => on.change(sql, parameters));
   }
 
-  /** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
+  /**
+   * Runs `work` in a transaction: committed when it resolves, rolled back when it throws, or where the server has been demoted
+   * meanwhile.
+   */
   transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#retried('write', (on, opened) =>
-      // READ WRITE: a writer that was demoted refuses it, before anything is read from it that no longer holds.
-      inTransaction('START TRANSACTION READ WRITE', on, opened, work),
+    return this.#retried('write', ({ on, opened }) =>
+      // READ WRITE: a writer that was demoted refuses it to most users, before anything is read that no longer holds.
+      inTransaction({ begin: 'START TRANSACTION READ WRITE', writes: true }, on, opened, work),
     );
   }
 
   /** A proxy keeps a client on one connection for a transaction only: there, a statement is one. */
-  #statement<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#retried('any', (on, opened) =>
-      opened.isProxied ? inTransaction('START TRANSACTION', on, opened, work) : work(on),
-    );
+  #statement<T>(access: Access, work: (on: Statements) => Promise<T>): Promise<T> {
+    const writes = access === 'write';
+    return this.#retried(access, ({ on, opened }) => {
+      if (opened.isProxied)
+        return inTransaction({ begin: 'START TRANSACTION', writes }, on, opened, work);
+      return work(writes ? askingFirst(on) : on);
+    });
   }
 
   /** Runs `work` on one connection, for session-bound things such as GET_LOCK; it must be safe to run again. */
-  session<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-    return this.#retried('any', async (on, { isProxied }) => {
-      if (isProxied) await checkSession(on);
-      return work(on);
+  session<T>(work: (on: SessionStatements) => Promise<T>): Promise<T> {
+    return this.#retried('write', async ({ on, patient, opened }) => {
+      if (opened.isProxied) await checkSession(on);
+      return work({ ...askingFirst(on), patient: askingFirst(patient) });
     });
   }
 
@@ -142,7 +154,11 @@ export class Database implements Statements {
     try {
       const opened = await this.#opened(connection, timeoutMs);
       if (access === 'write') requireWriter(opened);
-      const result = await work(statementsOn(connection, timeoutMs, opened.packetBytes), opened);
+      const result = await work({
+        on: statementsOn(connection, timeoutMs, opened.packetBytes),
+        patient: statementsOn(connection, undefined, opened.packetBytes),
+        opened,
+      });
       connection.release();
       return result;
     } catch (error) {
@@ -209,9 +225,16 @@ export class Database implements Statements {
   }
 }
 
-type Work<T> = (on: Statements, opened: ServerFacts & Session) => Promise<T>;
+interface Connected {
+  readonly on: Statements;
+  /** The same connection, whose statements may take as long as they need. */
+  readonly patient: Statements;
+  readonly opened: ServerFacts & Session;
+}
 
-/** `write`: only a server that may be written to will do. */
+type Work<T> = (connected: Connected) => Promise<T>;
+
+/** `write`: only a server that may be written to will do, whatever the user may do there. */
 type Access = 'any' | 'write';
 
 function statementTimeout(leftMs: number): number {
@@ -238,6 +261,8 @@ function poolOptions(settings: TrackingSettings, connections: number): PoolOptio
     connectionLimit: connections,
     connectTimeout: 10_000,
     enableKeepAlive: true,
+    // Of a server that lost its power nobody would hear for two hours, the default of most systems.
+    keepAliveInitialDelay: 30_000,
     timezone: 'Z',
     charset: 'utf8mb4',
     supportBigNumbers: true,

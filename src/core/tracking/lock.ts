@@ -1,4 +1,4 @@
-import type { Database, Statements } from './database.js';
+import type { Database, SessionStatements, Statements } from './database.js';
 import { sharesSessions } from './session.js';
 
 /** How often a lock is given back where a proxy runs that on another connection than the lock's. */
@@ -17,7 +17,7 @@ export function withLock<T>(
   database: Database,
   name: string,
   waitSeconds: number,
-  work: (on: Statements) => Promise<T>,
+  work: (on: SessionStatements) => Promise<T>,
 ): Promise<T | undefined> {
   return database.session(async (on) => {
     const taken = await take(on, name, waitSeconds);

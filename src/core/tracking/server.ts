@@ -18,25 +18,28 @@ export interface ServerFacts {
  */
 export async function lookAtServer(on: Statements, greetedAs: number): Promise<ServerFacts> {
   // The greeting has room for 32 bits. ProxySQL answers SELECT CONNECTION_ID() itself, where it stands alone.
-  const [row] = await on.rows<{
-    version: string;
-    readOnly: unknown;
-    innodbReadOnly: unknown;
-    id: number;
-  }>(
-    `SELECT VERSION() AS version, @@GLOBAL.read_only AS readOnly,
-            @@GLOBAL.innodb_read_only AS innodbReadOnly, CONNECTION_ID() & 4294967295 AS id`,
+  const [row] = await on.rows<ReadOnlySettings & { version: string; id: number }>(
+    `SELECT VERSION() AS version, ${READ_ONLY}, CONNECTION_ID() & 4294967295 AS id`,
   );
   if (!row) throw new Error('MySQL answered SELECT VERSION() without a row');
   return {
     product: /mariadb/i.test(row.version) ? 'MariaDB' : 'MySQL',
-    readOnly: isOn(row.readOnly)
-      ? 'read_only'
-      : isOn(row.innodbReadOnly)
-        ? 'innodb_read_only'
-        : undefined,
+    readOnly: readOnlyBy(row),
     isProxied: row.id !== greetedAs,
   };
+}
+
+interface ReadOnlySettings {
+  readonly readOnly: unknown;
+  readonly innodbReadOnly: unknown;
+}
+
+/** MySQL's super_read_only is not asked for: it cannot be ON while read_only is OFF. */
+const READ_ONLY = '@@GLOBAL.read_only AS readOnly, @@GLOBAL.innodb_read_only AS innodbReadOnly';
+
+function readOnlyBy({ readOnly, innodbReadOnly }: ReadOnlySettings): ServerFacts['readOnly'] {
+  if (isOn(readOnly)) return 'read_only';
+  return isOn(innodbReadOnly) ? 'innodb_read_only' : undefined;
 }
 
 /** A number, or since MariaDB 12 a word: OFF, ON, NO_LOCK, NO_LOCK_NO_ADMIN. */
@@ -45,10 +48,36 @@ function isOn(value: unknown): boolean {
 }
 
 /** @throws what a read-only server says to a user without the privilege to write there all the same */
-export function requireWriter({ readOnly }: ServerFacts): void {
+export function requireWriter({ readOnly }: Pick<ServerFacts, 'readOnly'>): void {
   if (readOnly === undefined) return;
   throw Object.assign(new Error(`the server is read-only: ${readOnly} is ON`), {
     code: 'ER_OPTION_PREVENTS_STATEMENT',
     errno: 1290,
   });
+}
+
+/**
+ * Asks a server that could be written to when the connection was opened whether it still can: right before a COMMIT, or before a
+ * statement that is committed by itself. A demoted writer keeps its connections, and refuses nothing to users with SUPER or
+ * READ ONLY ADMIN: what they commit there never reaches the new writer. One small SELECT; what is left is the time
+ * between its answer and the COMMIT.
+ *
+ * @throws what such a server says to a user without these privileges
+ */
+export async function requireStillWriter(on: Pick<Statements, 'rows'>): Promise<void> {
+  const [row] = await on.rows<ReadOnlySettings>(`SELECT ${READ_ONLY}`);
+  if (!row) throw new Error('MySQL answered SELECT @@GLOBAL.read_only without a row');
+  requireWriter({ readOnly: readOnlyBy(row) });
+}
+
+/** Statements that are committed one by one: each change asks first. */
+export function askingFirst(on: Statements): Statements {
+  return {
+    packetBytes: on.packetBytes,
+    rows: (sql, parameters) => on.rows(sql, parameters),
+    change: async (sql, parameters) => {
+      await requireStillWriter(on);
+      return on.change(sql, parameters);
+    },
+  };
 }
