@@ -22,6 +22,7 @@ import {
   temporaryDirectory,
   thisProcess,
 } from './contents.js';
+import { damagingRelay } from './damaging-relay.js';
 import { proxyTo } from './proxy.js';
 import { startReadOnlyS3 } from './read-only-s3.js';
 import { body, fault, observer, open, openThrough, sandboxCredentials, usageError } from './s3.js';
@@ -589,6 +590,25 @@ describe('TLS to S3', () => {
       );
       expect(error.message).toContain('The TLS connection to S3 failed');
       expect(error.advice).toContain('target.caFile');
+    }
+  });
+
+  it('is lost to a record that was damaged on the way: that can be tried again', async () => {
+    const { keyFile, certFile, caFile } = await createCertificates(await temporaryDirectory());
+    const tls = { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') };
+    const relay = await damagingRelay((await proxyTo(sandbox().s3.endpoint, { tls })).endpoint);
+    const target = await open({ endpoint: `https://127.0.0.1:${relay.port}`, caFile });
+    const { url } = await target.put('a.json', await body('x'), never);
+    await target.stat(url, never);
+    relay.damage();
+    for (const request of [
+      async () => target.put('b.json', await body('x'), never),
+      () => target.stat(url, never),
+    ]) {
+      const error = await fault(request());
+      expect(error.class).toBe('retriable');
+      // Which of the two depends on whether it was met reading or writing.
+      expect(error.code).toMatch(/^(EPROTO|ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC)$/);
     }
   });
 

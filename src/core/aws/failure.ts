@@ -59,6 +59,13 @@ const broken: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_TIMEOUT: 'TimeoutError',
   UND_ERR_BODY_TIMEOUT: 'TimeoutError',
 };
+/**
+ * Codes of a connection that failed or broke: the system's (`ECONNRESET`), those of looking up a name (`EAI_AGAIN`), what was no
+ * HTTP (`HPE_…`), TLS records that cannot be read (`ERR_SSL_…`), bodies cut short, and undici's, but for those that say it was
+ * called wrongly or was closed by us. Node's other `ERR_…` are bugs.
+ */
+const BROKEN_CODE =
+  /^(E(?!RR_)[A-Z0-9]+|EAI_[A-Z]+|HPE_[A-Z_]+|ERR_SSL_\w+|ERR_STREAM_PREMATURE_CLOSE|UND_ERR_(?!INVALID_|NOT_SUPPORTED|REQ_|DESTROYED|CLOSED|ABORTED)[A-Z_]+)$/;
 const tls = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -94,8 +101,17 @@ export function readAwsFailure(error: unknown, service: string): AwsFailure | un
   };
 }
 
-/** By what all of AWS has in common: names first, then the status. */
-export function kindOfFailure({ code, status, message }: AwsFailure): FailureKind {
+/**
+ * By what all of AWS has in common: names first, then the status.
+ *
+ * @param hasAnswered the server has answered before: it speaks TLS as we do, and a handshake that fails now is a connection
+ *   that broke
+ */
+export function kindOfFailure(
+  { code, status, message }: AwsFailure,
+  hasAnswered = false,
+): FailureKind {
+  if (hasAnswered && code === 'EPROTO') return 'retriable';
   if (retriable.has(code)) return 'retriable';
   // One code for both.
   if (code === 'InvalidSignatureException' && /expired|not yet current/.test(message))
@@ -143,8 +159,7 @@ function failureCode(error: Error, status: number | undefined): string | undefin
   const innerCode = inner instanceof Error ? text((inner as SdkErrorDetails).code) : undefined;
   const own = text(code) ?? innerCode;
   if (own === undefined) return undefined;
-  // HPE_…: what came was no HTTP.
-  return /^(E[A-Z0-9]+|HPE_[A-Z_]+)$/.test(own) || tls.has(own) ? own : broken[own];
+  return broken[own] ?? (BROKEN_CODE.test(own) || tls.has(own) ? own : undefined);
 }
 
 function failureMessage(

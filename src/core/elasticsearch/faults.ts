@@ -143,8 +143,11 @@ export function pointsInTimeLost(cause?: unknown): MigrateError {
   });
 }
 
-/** Of the system (ECONNRESET) or of undici (UND_ERR_SOCKET); Node's own ERR_… are mistakes in how it was called. */
-const SYSTEM_CODE = /^(?!ERR_)(E[A-Z]|UND_ERR_)/;
+/**
+ * Of the system (ECONNRESET), of undici (UND_ERR_SOCKET), of TLS records that cannot be read, or of a body cut short; Node's
+ * other ERR_… are mistakes in how it was called.
+ */
+const SYSTEM_CODE = /^((?!ERR_)(E[A-Z]|UND_ERR_)|ERR_SSL_|ERR_STREAM_PREMATURE_CLOSE$)/;
 
 function isCertificateProblem({ message }: Error): boolean {
   return /certificate|self[- ]signed|unable to verify|altnames|unable to get (local )?issuer/i.test(

@@ -40,19 +40,28 @@ const retriable = new Set([
   'XAmzContentSHA256Mismatch',
 ]);
 
-/** Reads an error of a request to S3, or an S3Refusal. Undefined as for {@link readAwsFailure}. */
-export function readFailure(error: unknown): S3Failure | undefined {
+/**
+ * Reads an error of a request to S3, or an S3Refusal. Undefined as for {@link readAwsFailure}; `hasAnswered` as for
+ * {@link kindOfFailure}.
+ */
+export function readFailure(error: unknown, hasAnswered = false): S3Failure | undefined {
   const failure = readAwsFailure(error, 'S3');
-  return failure && { ...failure, kind: kindOf(failure) };
+  return failure && { ...failure, kind: kindOf(failure, hasAnswered) };
 }
 
 /**
  * What an error means for a run that uses `bucket`. Bugs, aborts and what was mapped before come back as they
- * are. `what` names the request, such as `PUT s3://bucket/key`, `advice` which permission it needs.
+ * are. `what` names the request, such as `PUT s3://bucket/key`, `advice` which permission it needs, `hasAnswered` as for
+ * {@link kindOfFailure}.
  */
-export function s3Fault(error: unknown, what: string, bucket: string, advice?: string): unknown {
+export function s3Fault(
+  error: unknown,
+  what: string,
+  bucket: string,
+  { advice, hasAnswered }: { advice?: string | undefined; hasAnswered?: boolean } = {},
+): unknown {
   if (isForeseen(error)) return error;
-  const failure = readFailure(error);
+  const failure = readFailure(error, hasAnswered);
   if (failure === undefined) return error;
   const { kind, code, status, message, retryAfterMs } = failure;
   if (isUnreadable(failure)) return notFromS3(what, 'XML that can be read');
@@ -101,13 +110,13 @@ export function s3UsageError(
   }
 }
 
-function kindOf(failure: AwsFailure): S3Failure['kind'] {
+function kindOf(failure: AwsFailure, hasAnswered: boolean): S3Failure['kind'] {
   const { code, status } = failure;
   if (retriable.has(code) || isUnreadable(failure)) return 'retriable';
   if (credentials.has(code)) return 'credentials';
   if (access.has(code)) return 'access';
   if (place.has(code)) return 'place';
-  const kind = kindOfFailure(failure);
+  const kind = kindOfFailure(failure, hasAnswered);
   return kind === 'request' && (status === 301 || status === 307) ? 'place' : kind;
 }
 

@@ -107,6 +107,6 @@ async function* chunksOf(
     yield* body;
   } catch (error) {
     signal.throwIfAborted();
-    throw s3Fault(error, what, bucket);
+    throw s3Fault(error, what, bucket, { hasAnswered: true });
   }
 }

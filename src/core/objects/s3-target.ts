@@ -57,6 +57,7 @@ class BucketTarget implements Target {
   readonly #small: S3Put;
   readonly #encryption: Pick<PutObjectCommandInput, 'ServerSideEncryption' | 'SSEKMSKeyId'>;
   readonly #writer = new ConditionalWriter();
+  #hasAnswered = false;
 
   constructor(settings: S3TargetSettings, client: S3Client, small: S3Put) {
     this.layout = settings.layout;
@@ -76,6 +77,7 @@ class BucketTarget implements Target {
     const clock = signingClock(this.#client);
     try {
       await claimMarker(s3MarkerStore(this.#client, place, signal), owner);
+      this.#hasAnswered = true;
     } catch (error) {
       signal.throwIfAborted();
       const what = `access to ${this.urlOf(markerKey)}`;
@@ -215,13 +217,16 @@ class BucketTarget implements Target {
     signal.throwIfAborted();
     const clock = signingClock(this.#client);
     try {
-      return await send();
+      const answer = await send();
+      this.#hasAnswered = true;
+      return answer;
     } catch (error) {
       signal.throwIfAborted();
       if (isForeseen(error)) throw error;
+      const hasAnswered = this.#hasAnswered;
       throw (
         clockCorrected(error, what, this.#client, clock) ??
-        s3Fault(error, what, this.#settings.bucket, advice)
+        s3Fault(error, what, this.#settings.bucket, { advice, hasAnswered })
       );
     }
   }

@@ -28,12 +28,14 @@ export interface AskedQueue {
  *
  * @param action as IAM names it, such as `sqs:SendMessage`
  * @param areMissing credentials that can't be had are missing, not being renewed
+ * @param hasAnswered as for {@link kindOfFailure}
  */
 export function sqsFault(
   error: unknown,
   action: string,
   { name, isDeadLetters = false }: AskedQueue,
   areMissing: boolean,
+  hasAnswered = false,
 ): unknown {
   if (isForeseen(error)) return error;
   if (error instanceof Error && error.message.startsWith('Region is missing')) {
@@ -57,7 +59,7 @@ export function sqsFault(
   if (areMissing && lacksCredentials(failure)) {
     return usage(`no AWS credentials were found for the ${queue}: ${message}`, GIVE_CREDENTIALS);
   }
-  const kind = retriable.has(code) ? 'retriable' : kindOfFailure(failure);
+  const kind = retriable.has(code) ? 'retriable' : kindOfFailure(failure, hasAnswered);
   switch (kind) {
     case 'retriable':
     case 'request':

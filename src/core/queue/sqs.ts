@@ -240,7 +240,7 @@ class SqsQueue implements Queue {
           return output;
         } catch (error) {
           const areMissing = !this.#hasAnswered && performance.now() - firstAskedAt > patienceMs;
-          throw sqsFault(error, action, queue, areMissing);
+          throw sqsFault(error, action, queue, areMissing, this.#hasAnswered);
         }
       },
       { signal },
