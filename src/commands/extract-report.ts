@@ -72,9 +72,7 @@ function interval({ from, to }: Interval) {
 export function extractLines(outcome: ExtractOutcome): string[] {
   switch (outcome.kind) {
     case 'nothing-new':
-      return [
-        `nothing to extract: no time lies between ${iso(outcome.interval.from)} and ${iso(outcome.interval.to)}`,
-      ];
+      return [`nothing to extract: ${nothingWords(outcome.interval)}`];
     case 'dry-run':
       return [
         `${counted(outcome.expected, 'message')} from ${describeInterval(outcome.interval)}; nothing was written`,
@@ -86,6 +84,13 @@ export function extractLines(outcome: ExtractOutcome): string[] {
     case 'stopped':
       return outcome.jobs.map(jobLine);
   }
+}
+
+/** The start may lie behind the end, where the last job reached further. */
+function nothingWords({ from, to }: Interval): string {
+  return from > to
+    ? `the last job reaches to ${iso(from)}, and the range ends before that, at ${iso(to)}`
+    : `no time lies between ${iso(from)} and ${iso(to)}`;
 }
 
 function relatedJson(probes: readonly JoinProbe[]): object {

@@ -13,7 +13,7 @@ const EXAMPLES = 3;
 /** `foreign` is counted in `orphaned`, too: both are objects no row points at. */
 export function verifyJson(outcome: VerifyOutcome): object {
   const { level, checked, found, ok, pending, failed, openWindows, counts, repaired } = outcome;
-  const { changedMeanwhile, accepted, acceptedWindows, undated, related } = outcome;
+  const { changedMeanwhile, accepted, acceptedWindows, undated, uncovered, related } = outcome;
   const { missing, mismatched, orphaned, foreign, ...others } = found;
   return {
     level,
@@ -30,6 +30,11 @@ export function verifyJson(outcome: VerifyOutcome): object {
     openWindows,
     acceptedWindows,
     undated: undated ?? null,
+    uncovered: uncovered.map(({ from, to, messages }) => ({
+      from: isoOf(from),
+      to: isoOf(to),
+      messages,
+    })),
     changedMeanwhile,
     counts,
     related,
@@ -48,7 +53,7 @@ export function verifyLines(
   const figures = [sourceNow, sourceThen, tracked, completed, stored].map(grouped);
   return [
     `${counted(jobs.length, 'job')}, ${spanOf(jobs)}`,
-    ...gapLines(jobs),
+    ...gapLines(outcome),
     table([
       ['', 'Elasticsearch now', 'when it was read', 'in MySQL', 'completed', 'in the target'],
       ['messages', ...figures],
@@ -81,16 +86,16 @@ function spanOf(jobs: readonly VerifiedJob[]): string {
 }
 
 /** Times within the span that no job is about. */
-function gapLines(jobs: readonly VerifiedJob[]): string[] {
-  const lines: string[] = [];
-  let end: Date | undefined;
-  for (const { from, to } of jobs) {
-    if (end && from > end)
-      lines.push(`not covered by any job: ${end.toISOString()} to ${from.toISOString()}`);
-    if (!end || to > end) end = to;
-  }
-  return lines;
+function gapLines({ uncovered }: VerifyOutcome): string[] {
+  return uncovered.map(({ from, to, messages }) => {
+    const [first, last] = [isoOf(from), isoOf(to)];
+    const reads =
+      messages > 0 ? `; "es-migrate extract --from ${first} --to ${last}" reads it` : '';
+    return `not covered by any job: ${first} to ${last}, with ${counted(messages, 'message')}${reads}`;
+  });
 }
+
+const isoOf = (ms: number): string => new Date(ms).toISOString();
 
 function checkedWords({ checked }: VerifyOutcome, { level, sample }: VerifyOptions): string {
   const messages = counted(checked, 'message');
@@ -165,10 +170,10 @@ function repairedLines({ repaired }: VerifyOutcome): string[] {
 
 function lastLine(outcome: VerifyOutcome, options: VerifyOptions): string {
   const settled = acceptedWords(outcome);
-  const undated = undatedWords(outcome);
+  const besides = `${uncoveredWords(outcome)}${undatedWords(outcome)}`;
   if (outcome.ok && outcome.counts.tracked === 0)
-    return `There was nothing to prove: 0 messages${undated}`;
-  if (outcome.ok) return `Nothing is missing${settled}: ${provenWords(outcome, options)}${undated}`;
+    return `There was nothing to prove: 0 messages${besides}`;
+  if (outcome.ok) return `Nothing is missing${settled}: ${provenWords(outcome, options)}${besides}`;
   const wrong = FINDING_KINDS.filter((kind) => outcome.found[kind] > 0).map(
     (kind) => `${grouped(outcome.found[kind])} ${kind}`,
   );
@@ -179,7 +184,7 @@ function lastLine(outcome: VerifyOutcome, options: VerifyOptions): string {
   if (outcome.changedMeanwhile)
     wrong.push('messages were migrated while it ran; run es-migrate verify again');
   if (outcome.ended === 'stopped') wrong.push('it was stopped before the end');
-  return `NOT proven: ${wrong.join(', ')}${settled}${undated}`;
+  return `NOT proven: ${wrong.join(', ')}${settled}${besides}`;
 }
 
 /** What somebody has settled belongs to the verdict, whatever that is. */
@@ -193,6 +198,16 @@ function acceptedWords({ accepted, acceptedWindows }: VerifyOutcome): string {
   return words.length === 0 ? '' : ` (besides ${words.join(', ')})`;
 }
 
+/** What was not compared since no job is about it; without this the verdict would be read of the whole span. */
+function uncoveredWords({ uncovered }: VerifyOutcome): string {
+  const some = uncovered.filter(({ messages }) => messages > 0);
+  const [first, last] = [some[0], some.at(-1)];
+  if (!first || !last) return '';
+  const messages = some.reduce((sum, gap) => sum + gap.messages, 0);
+  const belong = messages === 1 ? 'belongs to no job and was' : 'belong to no job and were';
+  return `; ${counted(messages, 'message')} between ${isoOf(first.from)} and ${isoOf(last.to)} ${belong} not compared`;
+}
+
 function undatedWords({ undated = 0 }: VerifyOutcome): string {
   if (undated === 0) return '';
   const have = undated === 1 ? 'has no usable date and lies' : 'have no usable date and lie';
@@ -203,7 +218,7 @@ function provenWords(
   { counts, checked, repaired }: VerifyOutcome,
   { level, sample }: VerifyOptions,
 ): string {
-  if (repaired) return 'what was found is repaired, and nothing is left to be done';
+  if (repaired) return `what --level ${level} compares is repaired`;
   const all = counted(counts.completed, 'message');
   switch (level) {
     case 'counts':

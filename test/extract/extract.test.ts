@@ -97,6 +97,14 @@ const read = (on: Connections, options: Partial<ExtractOptions> = {}, run: Run =
     dryRun: false,
     ...options,
   });
+/** A run, and what it logs. */
+const listening = () => {
+  const logged: string[] = [];
+  const run = quietRun((event) => {
+    if (event.type === 'log') logged.push(event.message);
+  });
+  return { run, logged };
+};
 const onlyJob = (outcome: ExtractOutcome) => {
   if (outcome.kind !== 'done' && outcome.kind !== 'stopped') throw new Error(outcome.kind);
   const [job, more] = outcome.jobs;
@@ -169,7 +177,7 @@ describe('the interval', () => {
       message: expect.stringContaining('the range is empty') as string,
     });
     // An empty range is not an error.
-    expect(await read(on, { to: FROM })).toEqual({
+    expect(await read(on, { to: FROM })).toMatchObject({
       kind: 'nothing-new',
       interval: { from: FROM, to: FROM },
     });
@@ -178,7 +186,7 @@ describe('the interval', () => {
 
   test('is only counted in a dry run', async () => {
     const on = await connected(await indexOf(spread(7)));
-    expect(await read(on, { dryRun: true })).toEqual({
+    expect(await read(on, { dryRun: true })).toMatchObject({
       kind: 'dry-run', interval: { from: FROM, to: TO }, expected: 7, related: [],
     }); // prettier-ignore
     expect(await jobs()).toEqual([]);
@@ -393,7 +401,7 @@ describe('without --from', () => {
       { next_run_date: new Date(TO) },
       { next_run_date: new Date(TO + DAY) },
     ]);
-    expect(await read(on, { from: undefined, to: TO + DAY })).toEqual({
+    expect(await read(on, { from: undefined, to: TO + DAY })).toMatchObject({
       kind: 'nothing-new', interval: { from: TO + DAY, to: TO + DAY },
     }); // prettier-ignore
     // Reading the first range again does not move the start back.
@@ -412,6 +420,27 @@ describe('without --from', () => {
       to: TO,
     });
     expect(await read(on, open, run)).toMatchObject({ kind: 'nothing-new' });
+  });
+
+  test('and a mistyped year, which lies in the future, keeps the next one from nothing', async () => {
+    const on = await connected(await indexOf([...spread(5), ...spread(3, 'b', TO, TO + DAY)]));
+    await read(on);
+    const later = Date.UTC(2942, 9, 1);
+    expect(await read(on, { from: later, to: later + DAY })).toMatchObject({ kind: 'done' });
+    const { run, logged } = listening();
+    expect(onlyJob(await read(on, open, run))).toMatchObject({
+      interval: { from: TO }, expected: 3, extracted: 3,
+    }); // prettier-ignore
+    expect(logged.filter((message) => message.includes('no job covers'))).toEqual([]);
+  });
+
+  test('and a gap that this very extraction reads is none', async () => {
+    const on = await connected(await indexOf(spread(5)));
+    await read(on, { from: TO - DAY / 2 });
+    await read(on, { from: FROM, to: FROM + DAY / 4 });
+    const { run, logged } = listening();
+    await read(on, { from: undefined, to: TO - DAY / 2 }, run);
+    expect(logged.filter((message) => message.includes('no job covers'))).toEqual([]);
   });
 
   test('an unfinished job is finished first, then what follows is read', async () => {

@@ -7,10 +7,10 @@ import {
   jobHolder,
   leaseJob,
   nextRunDate,
-  uncovered,
   unfinishedJobs,
   type JobScope,
 } from '../../src/core/tracking/jobs.js';
+import { uncovered, within, without } from '../../src/core/tracking/gaps.js';
 import { newLease } from '../../src/core/tracking/lease.js';
 import {
   closeWindow,
@@ -72,20 +72,20 @@ test('of two that begin where the last one ended, up to now, the second is the f
 });
 
 test('the last job that was made and completed says where the next one starts', async () => {
-  expect(await nextRunDate(database, scope)).toBeUndefined();
+  expect(await nextRunDate(database, scope, Date.now())).toBeUndefined();
   await completed(october(1, 2));
   await completed(october(2, 5));
-  expect(await nextRunDate(database, scope)).toBe(october(2, 5).to);
+  expect(await nextRunDate(database, scope, Date.now())).toBe(october(2, 5).to);
   await completed(october(1, 2));
-  expect(await nextRunDate(database, scope)).toBe(october(2, 5).to);
+  expect(await nextRunDate(database, scope, Date.now())).toBe(october(2, 5).to);
   const failed = await job({}, october(5, 6));
   const lease = newLease('extractor:1', 300);
   await leaseJob(database, failed.jobId, lease);
   await closeJob(database, failed.jobId, lease, 'failed');
-  expect(await nextRunDate(database, scope)).toBe(october(2, 5).to);
+  expect(await nextRunDate(database, scope, Date.now())).toBe(october(2, 5).to);
   expect((await unfinishedJobs(database, scope)).map(({ jobId }) => jobId)).toEqual([failed.jobId]);
   expect(await unfinishedJobs(database, scope, october(1, 2).from)).toEqual([]);
-  expect(await nextRunDate(database, { ...scope, index: 'other' })).toBeUndefined();
+  expect(await nextRunDate(database, { ...scope, index: 'other' }, Date.now())).toBeUndefined();
 });
 
 test('a range that reached into the future does not move the next start behind what could be read', async () => {
@@ -95,7 +95,7 @@ test('a range that reached into the future does not move the next start behind w
   const lease = newLease('extractor:1', 300);
   await leaseJob(database, jobId, lease);
   await closeJob(database, jobId, lease, 'completed', 900_000);
-  const next = (await nextRunDate(database, scope)) ?? NaN;
+  const next = (await nextRunDate(database, scope, Date.now())) ?? NaN;
   expect(next).toBeGreaterThanOrEqual(now - 900_000);
   // Made within the test's time limit, settled a quarter of an hour before.
   expect(next).toBeLessThanOrEqual(now - 900_000 + 120_000);
@@ -107,9 +107,40 @@ test('what no completed job covers is known', async () => {
   await completed(october(2, 4));
   await completed(october(6, 7));
   await job({}, october(4, 5));
-  expect(await uncovered(database, scope)).toEqual([october(4, 5)]);
+  expect(await uncovered(database, scope, Date.now())).toEqual([october(4, 5)]);
   await completed(october(4, 5));
-  expect(await uncovered(database, scope)).toEqual([]);
+  expect(await uncovered(database, scope, Date.now())).toEqual([]);
+});
+
+test('a range that lies in the future moves no start, and opens no gap, whether messages were found in it or not', async () => {
+  const future = { from: Date.UTC(2942, 9, 1), to: Date.UTC(2942, 9, 3) };
+  await completed(future);
+  expect(await nextRunDate(database, scope, Date.now())).toBeUndefined();
+  await completed(october(1, 2));
+  await completed({ from: future.from + 1, to: future.to });
+  expect(await nextRunDate(database, scope, Date.now())).toBe(october(1, 2).to);
+  // Made in advance, it is behind us at last: what lies before it is still to be read.
+  expect(await nextRunDate(database, scope, future.to)).toBe(october(1, 2).to);
+  expect(await uncovered(database, scope, october(1, 9).to)).toEqual([october(2, 9)]);
+});
+
+test('a job without messages opens no gap, and covers what it covers', async () => {
+  await completed(october(1, 3));
+  await completed(october(6, 7));
+  expect(await uncovered(database, scope, Date.now())).toEqual([october(3, 6)]);
+  for (const interval of [october(20, 21), october(4, 5)]) {
+    const { jobId } = await job({}, interval);
+    const lease = newLease('extractor:1', 300);
+    await leaseJob(database, jobId, lease);
+    await planWindows(database, { jobId, lease }, [{ interval, expected: 0 }]);
+    await closeJob(database, jobId, lease, 'completed');
+  }
+  const gaps = await uncovered(database, scope, Date.now());
+  expect(gaps).toEqual([october(3, 4), october(5, 6)]);
+  expect(without(gaps, { from: october(3, 4).from, to: october(5, 6).from })).toEqual([
+    october(5, 6),
+  ]);
+  expect(within(gaps, october(1, 4))).toEqual([october(3, 4)]);
 });
 
 test('the same filter laid out otherwise is the same job; blanks within its strings matter', async () => {

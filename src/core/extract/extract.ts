@@ -7,6 +7,7 @@ import { onlyJobs } from '../tracking/scope.js';
 import { leaseOwner, measured, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { endLeasesOfGone } from '../tracking/gone-owners.js';
+import { uncovered, without } from '../tracking/gaps.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { IndexNames } from '../tracking/indices.js';
 import {
@@ -16,7 +17,6 @@ import {
   jobTotals,
   leaseJob,
   nextRunDate,
-  uncovered,
   unfinishedJobs,
   type Job,
   type JobScope,
@@ -143,15 +143,17 @@ async function chooseInterval(
     }
     return { from: start, to: end };
   }
-  for (const gap of hasSchema ? await uncovered(database, scope) : []) warnOfGap(run, gap);
   // Also after resuming: a job made since then may reach further.
-  const start = (hasSchema ? await nextRunDate(database, scope) : undefined) ?? startDate;
+  const start =
+    (hasSchema ? await nextRunDate(database, scope, run.clock.now()) : undefined) ?? startDate;
   if (start === undefined) {
     throw usage(
-      'nothing says where to start: no job is completed yet',
+      'nothing says where to start: no job up to now is completed yet',
       'Give --from, or set startDate in the configuration.',
     );
   }
+  const gaps = hasSchema ? await uncovered(database, scope, settled) : [];
+  for (const gap of without(gaps, { from: start, to: end })) warnOfGap(run, gap);
   return { from: start, to: end };
 }
 

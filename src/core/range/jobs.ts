@@ -37,7 +37,7 @@ export async function jobsOfRange(
   const left = extract.from === undefined ? await unfinished(on, process) : [];
   // Nothing is new behind the last job: the range is then that job's.
   const last =
-    extracted.kind === 'nothing-new' && extract.from === undefined ? await lastJob(on) : [];
+    extracted.kind === 'nothing-new' && extract.from === undefined ? await lastJob(run, on) : [];
   const own = sorted([...made, ...left, ...last]);
   const others = await othersOf(run, on, own);
   const foreign = new Set(await foreignJobs(on.database, on.settings.source.index));
@@ -65,8 +65,11 @@ async function unfinished(
   return [...open, ...(await jobsToRequeue(database, { jobs, force: false, maxAttempts }))];
 }
 
-async function lastJob({ database, settings }: Connections): Promise<readonly number[]> {
-  const job = await lastCompleted(database, settings.source);
+async function lastJob(
+  { clock }: Run,
+  { database, settings }: Connections,
+): Promise<readonly number[]> {
+  const job = await lastCompleted(database, settings.source, clock.now());
   return job === undefined ? [] : [job];
 }
 

@@ -34,16 +34,27 @@ interface JobRow {
 const COLUMNS = 'job_id, start_date, end_date, status, extracted';
 
 /**
- * The end of the scope's last completed job: where the next one starts. The last is the one made last: extracting a
- * range again moves nothing, a new job over an older range does, and costs duplicates, never a gap.
+ * The completed job behind which the next one starts, of those whose end is not still to come: the one made last. Extracting a
+ * range again moves nothing, a new job over an older range does, and costs duplicates, never a gap. A job that began
+ * where nothing could be read yet counts only where there is no other: a mistyped year must not keep the next one from
+ * what lies before.
+ */
+const LAST_COMPLETED = `FROM job_runs WHERE scope_key = ? AND status = 'completed' AND next_run_date <= ?
+  ORDER BY next_run_date > start_date DESC, job_id DESC LIMIT 1`;
+
+/**
+ * Where the scope's next job starts: at the end of the last completed one.
+ *
+ * @param now milliseconds since the epoch
  */
 export async function nextRunDate(
   database: Database,
   scope: JobScope,
+  now: number,
 ): Promise<number | undefined> {
   const [row] = await database.rows<{ next_run_date: Date }>(
-    `SELECT next_run_date FROM job_runs WHERE scope_key = ? AND status = 'completed' ORDER BY job_id DESC LIMIT 1`,
-    [scopeKey(scope)],
+    `SELECT next_run_date ${LAST_COMPLETED}`,
+    [scopeKey(scope), new Date(now)],
   );
   return row?.next_run_date.getTime();
 }
@@ -72,15 +83,16 @@ export async function jobsWithOpenBatches(database: Database, jobs: JobSet): Pro
   return rows.map(({ job_id }) => job_id);
 }
 
-/** The scope's last completed job, behind which the next one starts. */
+/** The scope's last completed job, behind which the next one starts; `now` as with `nextRunDate`. */
 export async function lastCompleted(
   database: Database,
   scope: JobScope,
+  now: number,
 ): Promise<number | undefined> {
-  const [row] = await database.rows<{ job_id: number }>(
-    `SELECT job_id FROM job_runs WHERE scope_key = ? AND status = 'completed' ORDER BY job_id DESC LIMIT 1`,
-    [scopeKey(scope)],
-  );
+  const [row] = await database.rows<{ job_id: number }>(`SELECT job_id ${LAST_COMPLETED}`, [
+    scopeKey(scope),
+    new Date(now),
+  ]);
   return row?.job_id;
 }
 
@@ -95,23 +107,6 @@ export async function lastExtracted(
     [scopeKey(scope)],
   );
   return row?.job_id;
-}
-
-/** What no completed job of the scope covers between the first one's start and the last one's end. */
-export async function uncovered(database: Database, scope: JobScope): Promise<Interval[]> {
-  const rows = await database.rows<{ start_date: Date; next_run_date: Date }>(
-    `SELECT start_date, next_run_date FROM job_runs
-     WHERE scope_key = ? AND status = 'completed' ORDER BY start_date`,
-    [scopeKey(scope)],
-  );
-  const gaps: Interval[] = [];
-  let end: number | undefined;
-  for (const { start_date, next_run_date } of rows) {
-    const from = start_date.getTime();
-    if (end !== undefined && from > end) gaps.push({ from: end, to: from });
-    end = Math.max(end ?? 0, next_run_date.getTime());
-  }
-  return gaps;
 }
 
 /** @throws MigrateError `usage` where there is no such job */
@@ -307,7 +302,8 @@ function toJob(row: JobRow): Job {
   };
 }
 
-function scopeKey({ index, dateField, filter }: JobScope): Buffer {
+/** What jobs of the same scope have in common. */
+export function scopeKey({ index, dateField, filter }: JobScope): Buffer {
   return digest([index, dateField, withoutBlanks(filter ?? '')]);
 }
 

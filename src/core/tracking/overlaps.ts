@@ -1,4 +1,5 @@
 import type { Database, Statements } from './database.js';
+import { inScope, type JobSet } from './scope.js';
 
 /** How many messages other jobs hold, by job. */
 export type Holders = ReadonlyMap<number, number>;
@@ -65,4 +66,27 @@ export async function countOverlap(
     [jobs, others],
   );
   return row?.messages ?? undefined;
+}
+
+/** Messages that jobs of a scope met as duplicates, by who holds them. */
+export interface HeldOutside {
+  /** Jobs outside the scope. */
+  readonly outside: number;
+  /** Nobody knows whether within the scope or outside it: an earlier version did not store it. */
+  readonly unknown: number;
+}
+
+/** How many messages that jobs of this scope met jobs outside it hold. */
+export async function heldOutside(database: Database, scope: JobSet): Promise<HeldOutside> {
+  const by = inScope(scope, 'job_id');
+  const holder = inScope(scope, 'other_job_id');
+  const [row] = await database.rows<{ duplicates: number; met: number; outside: number }>(
+    `SELECT (SELECT CAST(COALESCE(SUM(duplicates), 0) AS SIGNED) FROM extract_windows WHERE ${by.sql}) AS duplicates,
+            (SELECT CAST(COALESCE(SUM(messages), 0) AS SIGNED) FROM job_overlaps WHERE ${by.sql}) AS met,
+            (SELECT CAST(COALESCE(SUM(messages), 0) AS SIGNED) FROM job_overlaps
+             WHERE ${by.sql} AND NOT (${holder.sql})) AS outside`,
+    [...by.parameters, ...by.parameters, ...by.parameters, ...holder.parameters],
+  );
+  const { duplicates = 0, met = 0, outside = 0 } = row ?? {};
+  return { outside, unknown: Math.max(0, duplicates - met) };
 }

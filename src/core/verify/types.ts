@@ -1,3 +1,4 @@
+import type { Interval } from '../extract/types.js';
 import type { VerifiedRelated } from './related-outcome.js';
 
 export type VerifyLevel = 'counts' | 'objects' | 'content';
@@ -67,6 +68,12 @@ export interface Findings {
   add(finding: Finding): void;
 }
 
+/** A time that no job is about. */
+export interface Uncovered extends Interval {
+  /** Of the configured index and filter, in Elasticsearch now. */
+  readonly messages: number;
+}
+
 export interface VerifyOutcome {
   readonly level: VerifyLevel;
   /** Its row of verify_runs, which verify_findings name; undefined where it is `busy`. */
@@ -86,6 +93,8 @@ export interface VerifyOutcome {
   readonly openWindows: number;
   /** Documents of the configured index and filter that have no usable date, and so lie in no range; undefined where it did not end. */
   readonly undated: number | undefined;
+  /** Times between the verified jobs that no job over the index is about, and what Elasticsearch counts there; empty where it did not end. */
+  readonly uncovered: readonly Uncovered[];
   /**
    * What Elasticsearch counts in the jobs' windows now, what it counted when they were read (both without what another
    * job had already), and what is tracked.

@@ -17,6 +17,7 @@ import {
   forgetPosition,
   hasChangedSince,
 } from '../tracking/verify-runs.js';
+import { heldOutside } from '../tracking/overlaps.js';
 import { requireOwnJobs, workingSet, type JobSet } from '../tracking/scope.js';
 import { hasOtherJobs } from '../tracking/verify-windows.js';
 import { verifyContent } from './content.js';
@@ -30,6 +31,7 @@ import { repair } from './repair.js';
 import { verifyRows } from './rows.js';
 import { countFindings, noFindings } from './findings.js';
 import type { VerifyOptions, VerifyOutcome } from './types.js';
+import { countUncovered } from './uncovered.js';
 import { verifyUnfinished } from './unfinished.js';
 import { STAGES, Verification, type Stage } from './verification.js';
 import { ACCEPTED_WINDOWS, verifyWindows } from './windows.js';
@@ -163,14 +165,21 @@ async function compareContent(context: VerifyContext): Promise<void> {
 }
 
 /**
- * Messages of the range that another job had tracked already are that job's, and looked at with it. Several jobs are those of a
- * range together with all that hold messages of it.
+ * Messages of the range that another job had tracked already are that job's, and looked at with it: told where that job is not
+ * verified. Several jobs are those of a range together with all that hold messages of it.
  */
-async function warnOfOthers({ run, on, scope, verification }: VerifyContext): Promise<void> {
+async function warnOfOthers({ run, on, scope }: VerifyContext): Promise<void> {
   if (scope.kind === 'only' && scope.jobs.length > 1) return;
-  const duplicates = verification.notes['duplicates'] ?? 0;
-  if (duplicates === 0 || !(await hasOtherJobs(on.database, scope))) return;
-  const message = `${duplicates} messages of the range are tracked by other jobs, which were not verified`;
+  const { outside, unknown } = await heldOutside(on.database, scope);
+  const mayBeOutside = unknown > 0 && (await hasOtherJobs(on.database, scope)) ? unknown : 0;
+  if (outside + mayBeOutside === 0) return;
+  const [few, are] =
+    mayBeOutside > 0
+      ? [`up to ${outside + mayBeOutside} messages`, 'are']
+      : outside === 1
+        ? ['1 message', 'is']
+        : [`${outside} messages`, 'are'];
+  const message = `${few} of the range ${are} tracked by other jobs, which were not verified`;
   run.report({ type: 'log', level: 'warn', message });
 }
 
@@ -286,6 +295,7 @@ async function outcomeOf(
     acceptedWindows: verification.notes[ACCEPTED_WINDOWS] ?? 0,
     openWindows: sums.openWindows,
     undated,
+    uncovered: ended === 'done' ? await countUncovered(context) : [],
     counts: {
       sourceNow: sums.sourceNow,
       sourceThen: sums.sourceThen,
@@ -319,6 +329,7 @@ function busyOutcome({ level }: VerifyOptions): VerifyOutcome {
     acceptedWindows: 0,
     openWindows: 0,
     undated: undefined,
+    uncovered: [],
     counts: { sourceNow: 0, sourceThen: 0, tracked: 0, completed: 0, stored: 0 },
     related: {},
     changedMeanwhile: false,

@@ -76,11 +76,9 @@ function take(
     const note = (name: string) => verification.notes[`${name} ${jobId}`] ?? 0;
     const accepted = note(ABSENT) - note(EXPLAINED);
     compareMessages(unit, window, seen, { then, accepted });
-    unit.notes.push(['duplicates', seen.others]);
     sums.sourceNow += seen.own + seen.untracked;
   } else {
     tellWindow(unit, window, seen.unreadable);
-    unit.notes.push(['duplicates', duplicates]);
     sums.sourceNow += seen.now - duplicates;
   }
   if (status === 'pending' || status === 'reading') sums.openWindows += 1;
