@@ -41,7 +41,7 @@ interface Envelope {
  * Reads a search's answer, in place: the hits refer to it, and it is put on one line (contract, "Objects").
  *
  * @throws Fault `retriable` where it is cut off, malformed, or short though its status was 200: failed or silent
- *   shards, skipped clusters, timed out, terminated early. Each of these is a failed page, never a last page.
+ *   shards, none at all, skipped clusters, timed out, terminated early. Each of these is a failed page, never a last page.
  */
 export function parseSearch(body: Buffer): SearchAnswer {
   const envelope: Envelope = {
@@ -251,6 +251,8 @@ function refuseShort(
       `${shards.failed} shards failed (${shardFailure(shards.failures)})`,
     );
   }
+  // Every index has shards: where a name stands for none, no document that isn't found is missing.
+  if (shards?.total === 0) throw short('no_shards', 'no index was searched');
   // Shards without a living copy are counted in `total` alone.
   const { total = 0, successful = total } = shards ?? {};
   if (successful < total) {

@@ -1,5 +1,5 @@
 import { isFault } from '../fault.js';
-import { STRICT, type IntervalScope } from './pit.js';
+import { STRICT, withoutSource, type IntervalScope } from './pit.js';
 import { indexPath, jsonObject } from './query.js';
 import type { Requests } from './requests.js';
 
@@ -85,6 +85,10 @@ function existsQuery(field: string): string {
 
 async function search(requests: Requests, index: string, body: string, signal: AbortSignal) {
   const path = `/${indexPath(index)}/_search`;
-  const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
-  return answer === 'too-large' ? undefined : answer;
+  try {
+    const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
+    return answer === 'too-large' ? undefined : answer;
+  } catch (error) {
+    throw withoutSource(error, index);
+  }
 }

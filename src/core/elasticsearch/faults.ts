@@ -1,5 +1,5 @@
 import { MigrateError, usage } from '../errors.js';
-import { Fault, parseRetryAfter } from '../fault.js';
+import { Fault, isFault, parseRetryAfter } from '../fault.js';
 import type { LimitReason } from './limiter.js';
 
 /** What Elasticsearch says it is when a page of documents does not fit its memory. */
@@ -10,6 +10,8 @@ export const NO_ANSWER = 'TimeoutError';
 export const PIT_LOST = 'search_context_missing_exception';
 export const INDEX_MISSING = 'index_not_found_exception';
 export const INDEX_CLOSED = 'index_closed_exception';
+/** Said of an index, among other things, while it is being closed. */
+const BLOCKED = 'cluster_block_exception';
 
 interface ErrorBody {
   error?: OuterError | string;
@@ -39,6 +41,9 @@ export function answeredError(
       'Elasticsearch refused the credentials (401)',
       'Check ES_MIGRATE_SOURCE_API_KEY, or ES_MIGRATE_SOURCE_USERNAME and ES_MIGRATE_SOURCE_PASSWORD.',
     );
+  }
+  if (type === BLOCKED && reason?.includes('index closed')) {
+    return new Fault('Elasticsearch', 'request', INDEX_CLOSED, reason, { status });
   }
   if (status === 403) {
     return usage(
@@ -133,6 +138,16 @@ export function connectionError(error: unknown, url: string): unknown {
 export function noAnswer(url: string, afterMs: number): Fault {
   const message = `Elasticsearch at ${url} has not answered for ${Math.round(afterMs / 1000)} s`;
   return new Fault('Elasticsearch', 'retriable', NO_ANSWER, message);
+}
+
+/** An index was closed after it was looked at: it is there, and none of it can be read until somebody opens it. */
+export function unsearchable(error: unknown): unknown {
+  if (!isFault(error) || error.code !== INDEX_CLOSED) return error;
+  return usage(
+    `an index was closed meanwhile, and can't be read (${error.message})`,
+    'Open it and run the same command again, or narrow the setting that stands for it (source.index, or index in source.related).',
+    error,
+  );
 }
 
 /** Points in time are lost when their node restarts; again and again, when something is wrong there. */

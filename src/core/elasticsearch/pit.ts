@@ -1,6 +1,7 @@
 import type { Interval } from '../extract/types.js';
+import { usage } from '../errors.js';
 import { isFault, type Fault } from '../fault.js';
-import { PIT_LOST, pointsInTimeLost } from './faults.js';
+import { INDEX_MISSING, PIT_LOST, pointsInTimeLost, unsearchable } from './faults.js';
 import { indexPath, jsonObject, rangeQuery } from './query.js';
 import type { Requests } from './requests.js';
 
@@ -44,13 +45,12 @@ export async function countInterval(
   interval: Interval,
   signal: AbortSignal,
 ): Promise<number> {
-  return count(
-    requests,
-    `/${indexPath(index)}/_search`,
-    rangeQuery(dateField, interval, filter),
-    undefined,
-    signal,
-  );
+  const query = rangeQuery(dateField, interval, filter);
+  try {
+    return await count(requests, `/${indexPath(index)}/_search`, query, undefined, signal);
+  } catch (error) {
+    throw withoutSource(error, index);
+  }
 }
 
 /**
@@ -67,7 +67,9 @@ export async function openWindowPit(
 ): Promise<{ pitId: string; expected: number }> {
   const query = rangeQuery(dateField, interval, filter);
   for (let tries = 1; ; tries += 1) {
-    const pitId = await openPit(requests, index, signal);
+    const pitId = await openPit(requests, index, signal).catch((error: unknown) => {
+      throw withoutSource(error, index);
+    });
     try {
       return { pitId, expected: await count(requests, '/_search', query, pitId, signal) };
     } catch (error) {
@@ -78,18 +80,32 @@ export async function openWindowPit(
   }
 }
 
+/** What `source.index` stood for when the run began is not there any more: that is no empty range. */
+export function withoutSource(error: unknown, index: string): unknown {
+  if (!isFault(error) || error.code !== INDEX_MISSING) return error;
+  return usage(
+    `the index ${index} (source.index) is gone`,
+    'Restore it, or correct source.index.',
+    error,
+  );
+}
+
 export async function openPit(
   requests: Requests,
   index: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const answer = await requests.json({
-    method: 'POST',
-    path: `/${indexPath(index)}/_pit`,
-    query: { keep_alive: KEEP_ALIVE },
-    signal,
-  });
-  return (answer as { id: string }).id;
+  try {
+    const answer = await requests.json({
+      method: 'POST',
+      path: `/${indexPath(index)}/_pit`,
+      query: { keep_alive: KEEP_ALIVE, ...EVERY_INDEX },
+      signal,
+    });
+    return (answer as { id: string }).id;
+  } catch (error) {
+    throw unsearchable(error);
+  }
 }
 
 /** Never waits for a stopped run: closing is courtesy, the point in time expires by itself. */
@@ -131,7 +147,7 @@ export async function readIdPage(
     const answer = await requests.search({
       method: 'POST',
       path: '/_search',
-      query: STRICT,
+      query: WHOLE,
       body,
       signal,
       // Some of its shards may answer with a status that is worth a retry; the point in time is gone all the same.
@@ -152,8 +168,17 @@ export async function readIdPage(
   }
 }
 
-/** Partial answers are errors, not answers. (Under a point in time the parameter is allowed, too.) */
-export const STRICT = { allow_partial_search_results: false } as const;
+/** Under a point in time, which has settled the indices: partial answers are errors, not answers. */
+export const WHOLE = { allow_partial_search_results: false } as const;
+
+/**
+ * Or a pattern would pass over indices that are closed, and answer 200 with no hits where it matches no index at all: both look
+ * like documents that are not there.
+ */
+const EVERY_INDEX = { allow_no_indices: false, expand_wildcards: 'open,closed' } as const;
+
+/** For searches that name indices. */
+export const STRICT = { ...WHOLE, ...EVERY_INDEX } as const;
 
 async function count(
   requests: Requests,
@@ -172,7 +197,7 @@ async function count(
   const answer = await requests.search({
     method: 'POST',
     path,
-    query: STRICT,
+    query: pitId === undefined ? STRICT : WHOLE,
     body,
     signal,
     unless,

@@ -1,7 +1,7 @@
 import type { RelatedIndex } from './join.js';
 import { STRICT } from './pit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
-import { joinQuery, type JoinValues } from './related.js';
+import { joinQuery, withoutIndex, type JoinValues } from './related.js';
 import type { Requests } from './requests.js';
 
 interface Composite {
@@ -65,13 +65,11 @@ async function* tuplesOf(
       aggs: JSON.stringify({ joined: { composite } }),
     });
     const path = `/${indexPath(related.index)}/_search`;
-    const answer = await requests.aggregations({
-      method: 'POST',
-      path,
-      query: STRICT,
-      body,
-      signal,
-    });
+    const answer = await requests
+      .aggregations({ method: 'POST', path, query: STRICT, body, signal })
+      .catch((error: unknown) => {
+        throw withoutIndex(error, related);
+      });
     const { joined = {} } = (answer ?? {}) as Composite;
     for (const { key, doc_count: count } of joined.buckets ?? [])
       yield { name: JSON.stringify(related.join.map((_, i) => String(key[`k${i}`]))), count };
@@ -85,28 +83,48 @@ async function countOne(
   values: JoinValues,
   signal: AbortSignal,
 ): Promise<number> {
-  return countMatching(requests, related.index, joinQuery(related, values), signal);
+  return countMatching(requests, related, joinQuery(related, values), signal);
 }
 
 /** All records of a related index. */
 export function countAllRecords(
   requests: Requests,
-  { index, absent }: RelatedIndex,
+  related: RelatedIndex,
   signal: AbortSignal,
 ): Promise<number> {
-  return absent ? Promise.resolve(0) : countMatching(requests, index, '{"match_all":{}}', signal);
+  if (related.absent) return Promise.resolve(0);
+  return countMatching(requests, related, '{"match_all":{}}', signal);
+}
+
+/** Records without an indexed value in a key of the join: they lack the field, or were written before it was mapped. */
+export function countWithoutKey(
+  requests: Requests,
+  related: RelatedIndex,
+  signal: AbortSignal,
+): Promise<number> {
+  if (related.absent) return Promise.resolve(0);
+  return countMatching(requests, related, withoutKeyQuery(related), signal);
+}
+
+export function withoutKeyQuery({ join }: Pick<RelatedIndex, 'join'>): string {
+  const present = join.map(({ key }) => `{"exists":{"field":${JSON.stringify(key)}}}`);
+  return `{"bool":{"must_not":[{"bool":{"filter":[${present.join(',')}]}}]}}`;
 }
 
 async function countMatching(
   requests: Requests,
-  index: string,
+  related: RelatedIndex,
   query: string,
   signal: AbortSignal,
 ): Promise<number> {
-  const path = `/${indexPath(index)}/_search`;
+  const path = `/${indexPath(related.index)}/_search`;
   const body = jsonObject({ size: '0', track_total_hits: 'true', query });
-  const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
+  const answer = await requests
+    .search({ method: 'POST', path, query: STRICT, body, signal })
+    .catch((error: unknown) => {
+      throw withoutIndex(error, related);
+    });
   if (answer === 'too-large' || answer.total === undefined)
-    throw new Error(`${index}: records were not counted`);
+    throw new Error(`${related.index}: records were not counted`);
   return answer.total;
 }

@@ -3,7 +3,7 @@ import { usage } from '../errors.js';
 import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
 import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
 import type { RelatedIndex } from './join.js';
-import { closePit, openPit, pitMember, STRICT } from './pit.js';
+import { closePit, openPit, pitMember, WHOLE } from './pit.js';
 import { byIndexAndId, type Hit } from './hit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
@@ -136,7 +136,7 @@ async function onePage(
     const answer = await requests.search({
       method: 'POST',
       path: '/_search',
-      query: STRICT,
+      query: WHOLE,
       body,
       maxBytes,
       beyond,
@@ -161,7 +161,7 @@ export function joinQuery({ join }: Pick<RelatedIndex, 'join'>, values: JoinValu
 /** Asks for a record without its source, retried by the one policy until it is answered. */
 async function waitForMemory(requests: Requests, body: string, signal: AbortSignal): Promise<void> {
   const unless = ({ code }: Fault) => code === PIT_LOST;
-  await requests.search({ method: 'POST', path: '/_search', query: STRICT, body, signal, unless });
+  await requests.search({ method: 'POST', path: '/_search', query: WHOLE, body, signal, unless });
 }
 
 function sortClause({ sort }: RelatedIndex): string | undefined {
@@ -205,7 +205,11 @@ export function sortValue({ sort: by }: RelatedIndex, { sort }: Hit): string {
   return by ? sort.slice(0, sort.lastIndexOf(',')) : '';
 }
 
-function withoutIndex(error: unknown, related: RelatedIndex): unknown {
+/** Says which setting named a related index that is not there any more. */
+export function withoutIndex(
+  error: unknown,
+  related: Pick<RelatedIndex, 'name' | 'index'>,
+): unknown {
   if (!isFault(error) || error.code !== INDEX_MISSING) return error;
   return usage(
     `the related index ${related.index} (source.related.${related.name}) is gone`,

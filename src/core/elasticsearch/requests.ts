@@ -5,7 +5,14 @@ import { Fault, isFault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import { measured } from '../run.js';
 import { parseAggregations, parseSearch, type SearchAnswer } from './answer.js';
-import { answeredError, connectionError, NO_ANSWER, noAnswer, overloadOf } from './faults.js';
+import {
+  answeredError,
+  connectionError,
+  NO_ANSWER,
+  noAnswer,
+  overloadOf,
+  unsearchable,
+} from './faults.js';
 import type { Limiter } from './limiter.js';
 import type { Pace } from './pace.js';
 
@@ -66,7 +73,7 @@ export class Requests {
 
   /** A search's answer. One that is short though its status was 200 is asked for again, as any other failure is. */
   search(request: Request): Promise<(SearchAnswer & { readonly bytes: number }) | 'too-large'> {
-    return this.#retried(request, (body) => {
+    return this.#searched(request, (body) => {
       const answer = parseSearch(body);
       this.#pace.took(answer.tookMs);
       return { ...answer, bytes: body.length };
@@ -75,7 +82,7 @@ export class Requests {
 
   /** The aggregations of a search, parsed. One that is short is asked for again, as with `search`. */
   async aggregations(request: Request): Promise<unknown> {
-    const answer = await this.#retried(request, (body) => {
+    const answer = await this.#searched(request, (body) => {
       const { aggregations, tookMs } = parseAggregations(body);
       this.#pace.took(tookMs);
       return { aggregations };
@@ -115,6 +122,15 @@ export class Requests {
 
   async close(): Promise<void> {
     await this.#client.close();
+  }
+
+  /** @throws MigrateError `usage` where an index is closed: no search of it can be answered, and its documents are there */
+  async #searched<T>(request: Request, read: (body: Buffer) => T): Promise<T | 'too-large'> {
+    try {
+      return await this.#retried(request, read);
+    } catch (error) {
+      throw unsearchable(error);
+    }
   }
 
   /** Reading the answer is part of the attempt: one that turns out unusable is worth asking for again. */
