@@ -108,7 +108,7 @@ test.each([
   });
 });
 
-describe('a user who may search, but not look into mappings and settings', () => {
+describe('what mappings and settings say, and who may not see them', () => {
   const type = { type: 'date', searchable: true, aggregatable: true };
   const caps = json(
     200,
@@ -159,6 +159,19 @@ describe('a user who may search, but not look into mappings and settings', () =>
       advice,
     });
   });
+
+  test.each(['index.frozen', 'index.search.throttled'])(
+    'an index with %s is refused',
+    async (set) => {
+      const frozen = `{"m-1":{"settings":{}},"m-2":{"settings":{"${set}":"true"}}}`;
+      const { url } = await server(json(200, mappings), json(200, frozen));
+      expect(await refused(url)).toMatchObject({
+        kind: 'usage',
+        message: 'm-2 is frozen, and searches pass over it',
+        advice: expect.stringMatching(/^Unfreeze it/) as string,
+      });
+    },
+  );
 
   test('one who may is let in', async () => {
     const { url } = await server(json(200, mappings), json(200, settings));

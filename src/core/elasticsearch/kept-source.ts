@@ -13,13 +13,15 @@ import type { Requests } from './requests.js';
 const WINDOW = 'index.max_result_window';
 const SOURCE_MODE = 'index.mapping.source.mode';
 const INDEX_MODE = 'index.mode';
+const FROZEN = 'index.frozen';
+const THROTTLED = 'index.search.throttled';
 
 /**
  * Checks that documents can be read from these indices, and whether Elasticsearch gives them as they were sent to it.
  *
  * @returns what the user should know, one line each: where it rewrites `_source`, or has kept only a part
  * @throws MigrateError `usage` where an index keeps no `_source` or answers too few hits at once, or where the user
- *   may not see mappings and settings
+ *   may not see mappings and settings; or where an index is frozen
  */
 export async function inspectKeptSource(
   requests: Requests,
@@ -28,7 +30,7 @@ export async function inspectKeptSource(
 ): Promise<string[]> {
   const [mappings, settings] = await Promise.all([
     fieldMappings(requests, where, '_source', signal),
-    indexSettings(requests, where, [WINDOW, SOURCE_MODE, INDEX_MODE], signal),
+    indexSettings(requests, where, [WINDOW, SOURCE_MODE, INDEX_MODE, FROZEN, THROTTLED], signal),
   ]);
   const affected = new Map<string, string[]>();
   for (const name of where.indices) {
@@ -37,6 +39,7 @@ export async function inspectKeptSource(
     const mode = sourceMode(mapping, set);
     refuseWithoutSource(name, mapping, mode);
     refuseSmallWindow(name, set);
+    refuseFrozen(name, set);
     for (const effect of effects(mapping, mode)) {
       affected.set(effect, [...(affected.get(effect) ?? []), name]);
     }
@@ -66,6 +69,15 @@ function refuseSmallWindow(name: string, set: IndexSettings): void {
   throw usage(
     `${name} answers at most ${window} hits at once (index.max_result_window), ${MAX_HITS} are needed`,
     'Raise that setting; it can be changed while the index is in use.',
+  );
+}
+
+/** A search passes over frozen indices without a word, even where it names them: what they hold would count as not there. */
+function refuseFrozen(name: string, set: IndexSettings): void {
+  if (set[FROZEN] !== 'true' && set[THROTTLED] !== 'true') return;
+  throw usage(
+    `${name} is frozen, and searches pass over it`,
+    `Unfreeze it (POST /${name}/_unfreeze), or leave this index out.`,
   );
 }
 
