@@ -96,6 +96,23 @@ test("messages of another job are duplicates; one's own, met again, are not", as
   expect(await contradictions(database)).toEqual([]);
 });
 
+test('a message whose batch is lost is told at once, not taken for a race or an outage', async () => {
+  const { store } = await beginExtraction(database, { batchSize: 3 });
+  await store(ids(3));
+  const [batch] = await batchRows(database);
+  await database.change('DELETE FROM batch_progress');
+  const refusal = {
+    kind: 'usage',
+    message: expect.stringContaining(`batch ${batch?.batch_id}, which is not there`) as string,
+    advice: expect.stringContaining('es-migrate verify --level counts') as string,
+  };
+  await expect(store(['new', 'a1'])).rejects.toMatchObject(refusal);
+  expect(await storedIds()).toHaveLength(3);
+  // What it says to do helps.
+  await database.change('DELETE FROM message_tracking WHERE batch_id = ?', [batch?.batch_id ?? 0]);
+  expect(await store(['new', 'a1'], 1)).toMatchObject({ held: true, added: 2 });
+});
+
 test('which jobs hold the duplicates is stored with the page, and forgotten with the window', async () => {
   const [one, two, three] = [
     await beginExtraction(database, { day: 1 }),

@@ -1,3 +1,4 @@
+import { MigrateError, usage } from '../errors.js';
 import { Fault } from '../fault.js';
 import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
@@ -38,7 +39,7 @@ const IDS_PER_STATEMENT = 1000;
 /** Duplicate key: somebody else's insert came in between. */
 const DUPLICATE = 1062;
 const DATA_TOO_LONG = 1406;
-/** Times that may happen to one page, each after a COMMIT of somebody else, before its transaction starts over. */
+/** Times that may happen to one page, each after a COMMIT of somebody else, before it is given up. */
 const MOST_RACES = 100;
 
 /**
@@ -121,7 +122,10 @@ export class PageStore {
       await on.change('ROLLBACK TO SAVEPOINT page');
       known = await withoutKnown(on, page);
     }
-    throw new Fault('MySQL', 'retriable', 'RACES', "MySQL: others' inserts came in between");
+    throw new MigrateError('busy', 'others keep storing the same messages at the same time', {
+      advice:
+        'Run the same command again once the other extractions over this index have ended; it goes on where it stopped.',
+    });
   }
 
   /**
@@ -194,7 +198,19 @@ async function makeBatches(
     made.length === totals.length && totals.every((total, i) => made[i]?.total_messages === total);
   // The step may change between two statements, where a node joins a cluster or leaves it: the page is stored anew.
   if (!isAsInserted)
-    throw new Fault('MySQL', 'retriable', 'STEP_CHANGED', 'MySQL: inserted batches were not found');
+    throw new Fault(
+      'MySQL',
+      'retriable',
+      'STEP_CHANGED',
+      'MySQL: inserted batches were not found',
+      {
+        lasting: {
+          kind: 'usage',
+          says: 'auto_increment_increment of MySQL has been changing',
+          advice: 'Set auto_increment_increment at the MySQL server to one value for all nodes.',
+        },
+      },
+    );
   return made.map((row) => ({ batchId: row.batch_id, total: row.total_messages }));
 }
 
@@ -230,19 +246,31 @@ async function insertNew(on: Statements, rows: readonly Row[]): Promise<boolean>
   return true;
 }
 
-/** The page's messages that are not tracked yet, each once, and which other jobs hold how many of the others. */
+/**
+ * The page's messages that are not tracked yet, each once, and which other jobs hold how many of the others.
+ *
+ * @throws MigrateError `usage` where one is tracked in a batch that is not there: it can be neither stored nor processed
+ */
 async function withoutKnown(
   on: Statements,
   { jobId, messages }: Page,
 ): Promise<{ unknown: Page['messages']; holders: Holders }> {
   const known = new Map<string, number>();
   for (const part of inPackets(on.packetBytes, messages, IDS_PER_STATEMENT, ({ id }) => id)) {
-    const rows = await on.rows<{ message_id: Buffer; index_id: number; job_id: number }>(
-      `SELECT t.message_id, t.index_id, b.job_id FROM message_tracking t FORCE INDEX (message)
-       JOIN batch_progress b ON b.batch_id = t.batch_id WHERE t.message_id IN (?)`,
+    const rows = await on.rows<{
+      message_id: Buffer;
+      index_id: number;
+      batch_id: number;
+      job_id: number | null;
+    }>(
+      `SELECT t.message_id, t.index_id, t.batch_id, b.job_id FROM message_tracking t FORCE INDEX (message)
+       LEFT JOIN batch_progress b ON b.batch_id = t.batch_id WHERE t.message_id IN (?)`,
       [part.map(({ id }) => id)],
     );
-    for (const row of rows) known.set(keyOf(row.message_id, row.index_id), row.job_id);
+    for (const row of rows) {
+      if (row.job_id === null) throw withoutBatch(row.message_id, row.batch_id);
+      known.set(keyOf(row.message_id, row.index_id), row.job_id);
+    }
   }
   const seen = new Set<string>();
   const unknown: Page['messages'][number][] = [];
@@ -256,6 +284,13 @@ async function withoutKnown(
     seen.add(key);
   }
   return { unknown, holders };
+}
+
+function withoutBatch(id: Buffer, batchId: number): MigrateError {
+  return usage(
+    `message ${JSON.stringify(id.toString('utf8').slice(0, 100))} is tracked in batch ${batchId}, which is not there: rows of batch_progress are lost`,
+    `Restore batch_progress from its backup; or see with es-migrate verify --level counts which other batches are lost, delete their rows (DELETE FROM message_tracking WHERE batch_id = ${batchId}) and run the same command again, which tracks these messages anew.`,
+  );
 }
 
 function keyOf(id: Buffer, indexId: number): string {
