@@ -100,7 +100,8 @@ export function processVerdict(
   stopCode: number,
   fromQueue = false,
 ): Verdict {
-  const { ended, failedInAll, failedWindows, remaining, leftBehind, heldByOthers, lost } = outcome;
+  const { ended, failedInAll, failedWindows, remaining, leftBehind, atOdds, heldByOthers, lost } =
+    outcome;
   if (ended === 'stopped') {
     return {
       code: stopCode,
@@ -121,6 +122,13 @@ export function processVerdict(
   if (leftBehind > 0) {
     const behind = `${counted(leftBehind, 'message')} of closed batches ${leftBehind === 1 ? 'is' : 'are'} unfinished`;
     return { code: EXIT.leftOver, next: `${behind}: es-migrate verify --repair puts them back` };
+  }
+  if (atOdds > 0) {
+    const batches = `${counted(atOdds, 'batch')} ${atOdds === 1 ? 'is' : 'are'} left as ${atOdds === 1 ? 'it is' : 'they are'}, since counters and rows contradict each other`;
+    return {
+      code: EXIT.leftOver,
+      next: `${batches}: es-migrate verify --level counts --repair puts that right`,
+    };
   }
   if (lost > 0 && heldByOthers > 0) {
     return {

@@ -9,6 +9,7 @@ const LEFT: ProcessOutcome = {
   remaining: 2_000,
   failedInAll: 0,
   leftBehind: 0,
+  atOdds: 0,
   heldByOthers: 0,
   holder: undefined,
   failedWindows: 0,
@@ -41,3 +42,11 @@ test('who holds what is left is named', () => {
     expect(words('alive', fromQueue)).not.toContain('dead');
   }
 }); // prettier-ignore
+
+test('batches whose counters and rows contradict each other are exit 3, and say how that is put right', () => {
+  const { code, next } = processVerdict({ ...LEFT, atOdds: 1 }, 130);
+  expect(code).toBe(3);
+  expect(next).toMatch(
+    /^1 batch is left as it is, since .*es-migrate verify --level counts --repair/,
+  );
+});

@@ -14,7 +14,7 @@ import { measured, unlessStopped, type Measure, type ProcessState, type Run } fr
 import type { Settings } from '../settings.js';
 import { reached } from '../steps.js';
 import { heldBatches, requireHeld, type ClaimedBatch } from '../tracking/claims.js';
-import { countBatches, countFailedWindows } from '../tracking/counters.js';
+import { countAtOdds, countBatches, countFailedWindows } from '../tracking/counters.js';
 import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { Heartbeat, LeaseLost } from '../tracking/heartbeat.js';
 import { heldJobs } from '../tracking/jobs.js';
@@ -353,6 +353,7 @@ async function summarise(
     related: await sumRelated(database, judged, names, all.completed),
     remaining: messages.pending + messages.inProgress,
     leftBehind,
+    atOdds: done.ended === 'nothing-left' ? await countAtOdds(database, worked) : 0,
     failedInAll: all.failed - all.accepted,
     heldByOthers: held.held + extractions.held,
     holder: held.longest && { ...held.longest, state: stateOf(run, held.longest) },

@@ -6,6 +6,7 @@ import type { Inbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
 import { leaseOwner, measured, type Run } from '../run.js';
 import { reached } from '../steps.js';
+import { isAtOdds } from '../tracking/agreement.js';
 import { claimNamedBatch, excuseBatches, spendTry, type ClaimedBatch } from '../tracking/claims.js';
 import { endLeasesOfGone } from '../tracking/gone-owners.js';
 import { foreignJobs } from '../tracking/scope.js';
@@ -23,6 +24,8 @@ const UNAVAILABLE_DELAY_S = 60;
 const BROKEN_DELAY_S = 30;
 /** The same where it is not the batches: longer, for somebody has to see to it first. */
 const GENERAL_DELAY_S = 60;
+/** The same where its counters and its rows contradict each other: it waits for somebody to repair it. */
+const AT_ODDS_DELAY_S = 900;
 /**
  * How long a message is kept from others, and renewed as long as its batch is worked on. Short: one that was handed to a
  * process that has just gone is not seen by anybody for so long. Longer than a poll: or polls of such a process, of which
@@ -219,6 +222,10 @@ export class QueueSource implements BatchSource {
     try {
       return await this.#claimNamed(received);
     } catch (error) {
+      if (isAtOdds(error)) {
+        this.#error(`${error.message}. ${error.advice ?? ''}`, message);
+        return this.#replies.again(received, AT_ODDS_DELAY_S);
+      }
       if (isForeseen(error)) {
         await this.#replies.again(received, UNAVAILABLE_DELAY_S);
         throw error;
@@ -255,7 +262,7 @@ export class QueueSource implements BatchSource {
       return batch;
     } catch (error) {
       // It ends the run: those that wait for this place are not to begin anything.
-      if (isForeseen(error)) this.#ending.abort(error);
+      if (isForeseen(error) && !isAtOdds(error)) this.#ending.abort(error);
       throw error;
     } finally {
       if (typeof batch !== 'object') leave();

@@ -32,6 +32,8 @@ export interface ProcessOutcome {
   readonly remaining: number;
   /** Of those, in batches that are closed: their counters contradict each other. */
   readonly leftBehind: number;
+  /** Batches that nobody holds and nobody can claim, since their counters and their rows contradict each other; 0 unless nothing else is left. */
+  readonly atOdds: number;
   /** Messages that stand as failed now, of the jobs in scope, else of all. */
   readonly failedInAll: number;
   /** Batches and extractions of the jobs in scope, else of all, that others hold under a live lease. */

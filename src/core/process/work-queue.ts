@@ -2,6 +2,7 @@ import type { Connections } from '../connect.js';
 import { sleep } from '../retry.js';
 import { leaseOwner, measured, type Run } from '../run.js';
 import { reached } from '../steps.js';
+import { isAtOdds, type BatchAtOdds } from '../tracking/agreement.js';
 import { claimNext } from '../tracking/claim-next.js';
 import type { ClaimedBatch } from '../tracking/claims.js';
 import { hasPending } from '../tracking/counters.js';
@@ -40,6 +41,8 @@ export class WorkQueue implements BatchSource {
   /** One for each batch in hand; one that is processed alone takes all. */
   readonly #places: Budget;
   readonly #leave = new Map<ClaimedBatch, () => void>();
+  /** Batches whose counters and rows contradict each other: nobody can claim them, until they are repaired. */
+  readonly #passOver: number[] = [];
   #isEnding = false;
   #lockedSince: number | undefined;
   #scope: JobSet = { kind: 'only', jobs: [] };
@@ -136,28 +139,45 @@ export class WorkQueue implements BatchSource {
   async #claimOne(isAlone: boolean): Promise<ClaimedBatch | 'none' | 'suspect' | 'again'> {
     const { settings, database } = this.#on;
     const owner = leaseOwner(this.#run.host);
-    const terms = { scope: this.#scope, isAlone, mostTries: MOST_TRIES };
+    const terms = { scope: this.#scope, isAlone, mostTries: MOST_TRIES, passOver: this.#passOver };
     const next = await claimNext(database, owner, settings.leaseSeconds, terms);
     switch (next.kind) {
       case 'claimed':
         reached('batch-claimed');
         return next.batch;
       case 'worn-out': {
-        const given = await giveUp(this.#run, database, next, next.tries);
-        if (given) this.#parts.givenUp(given.messages);
+        const given = await giveUp(this.#run, database, next, next.tries).catch(
+          (error: unknown) => {
+            if (!isAtOdds(error)) throw error;
+            return error;
+          },
+        );
+        if (isAtOdds(given)) this.#leaveAlone(given);
+        else if (given) this.#parts.givenUp(given.messages);
         // Somebody else has it in hand just now.
         else await sleep(LOCKED_POLL_MS, this.#run.stop).catch(() => undefined);
         return 'again';
       }
+      case 'at-odds':
+        this.#leaveAlone(next.error);
+        return 'again';
       case 'none':
       case 'suspect':
         return next.kind;
     }
   }
 
+  /** For as long as this runs: others are still to be processed. */
+  #leaveAlone({ batchId, message, advice }: BatchAtOdds): void {
+    if (this.#passOver.includes(batchId)) return;
+    this.#passOver.push(batchId);
+    const what = `${message}. ${advice ?? ''}`;
+    this.#run.report({ type: 'log', level: 'warn', message: what, fields: { batchId } });
+  }
+
   /** SKIP LOCKED passes over a batch that somebody is filling or has just given back: it is pending all the same. */
   async #onlyLocked(): Promise<boolean> {
-    if (!(await hasPending(this.#on.database, this.#scope))) {
+    if (!(await hasPending(this.#on.database, this.#scope, this.#passOver))) {
       this.#lockedSince = undefined;
       return false;
     }

@@ -1,6 +1,8 @@
 import type { LeaseOwner } from '../run.js';
+import { contradicts, isAtOdds, type BatchAtOdds } from './agreement.js';
 import { take, type ClaimedBatch } from './claims.js';
 import type { Database, Parameter, Statements } from './database.js';
+import type { Condition } from './failed-batches.js';
 import { newLease } from './lease.js';
 import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 
@@ -16,7 +18,9 @@ export type NextClaim =
       readonly jobId: number;
       readonly batchId: number;
       readonly tries: number;
-    };
+    }
+  /** The counters and the rows of the next one contradict each other: it was left as it is. */
+  | { readonly kind: 'at-odds'; readonly error: BatchAtOdds };
 
 /** On which terms a batch is claimed. */
 export interface Terms {
@@ -26,6 +30,8 @@ export interface Terms {
   readonly isAlone: boolean;
   /** One that was tried so often, and never came to an end, is not claimed. */
   readonly mostTries: number;
+  /** Batches that are left alone. */
+  readonly passOver?: readonly number[];
 }
 
 /** The token is there already where a try before this one had committed without our hearing of it. */
@@ -45,7 +51,21 @@ export async function claimNext(
   database: Database,
   owner: LeaseOwner | string,
   leaseSeconds: number,
-  { scope, isAlone, mostTries }: Terms,
+  terms: Terms,
+): Promise<NextClaim> {
+  try {
+    return await claimOne(database, owner, leaseSeconds, terms);
+  } catch (error) {
+    if (isAtOdds(error)) return { kind: 'at-odds', error };
+    throw error;
+  }
+}
+
+async function claimOne(
+  database: Database,
+  owner: LeaseOwner | string,
+  leaseSeconds: number,
+  { scope, isAlone, mostTries, passOver = [] }: Terms,
 ): Promise<NextClaim> {
   const lease = newLease(owner, leaseSeconds);
   let isFirst = true;
@@ -53,10 +73,11 @@ export async function claimNext(
     const mine = isFirst ? undefined : await firstBatch(on, MINE, [lease.token]);
     isFirst = false;
     if (mine !== undefined) return { kind: 'claimed', batch: await take(on, mine, lease, true) };
-    const untried = await findBatch(on, scope, UNTRIED);
+    const find = (condition: string) => findBatch(on, scope, but(passOver, condition));
+    const untried = await find(UNTRIED);
     if (untried !== undefined)
       return { kind: 'claimed', batch: await take(on, untried, lease, false) };
-    const batchId = await firstOf(TRIED, (condition) => findBatch(on, scope, condition));
+    const batchId = await firstOf(TRIED, find);
     if (batchId === undefined) return { kind: 'none' };
     if (!isAlone) return { kind: 'suspect' };
     const [row] = await on.rows<{ job_id: number; tries: number }>(
@@ -69,7 +90,17 @@ export async function claimNext(
   });
 }
 
-/** The same for a process that has no other batch in hand and gives none up. Undefined where there is none. */
+/** A condition on batches, and none of these. */
+function but(passOver: readonly number[], condition: string): Condition {
+  if (passOver.length === 0) return { sql: condition, parameters: [] };
+  return { sql: `${condition} AND batch_id NOT IN (?)`, parameters: [passOver] };
+}
+
+/**
+ * The same for a process that has no other batch in hand and gives none up. Undefined where there is none.
+ *
+ * @throws BatchAtOdds
+ */
 export async function claimBatch(
   database: Database,
   owner: LeaseOwner | string,
@@ -78,6 +109,7 @@ export async function claimBatch(
 ): Promise<ClaimedBatch | undefined> {
   const terms = { scope, isAlone: true, mostTries: Number.POSITIVE_INFINITY };
   const next = await claimNext(database, owner, leaseSeconds, terms);
+  if (next.kind === 'at-odds') throw next.error;
   return next.kind === 'claimed' ? next.batch : undefined;
 }
 
@@ -85,31 +117,34 @@ export async function claimBatch(
 async function findBatch(
   on: Statements,
   scope: JobSet,
-  condition: string,
+  condition: Condition,
 ): Promise<number | undefined> {
   // The optimizer takes other conditions than these for reasons to read a job's finished batches.
   const lock = 'ORDER BY batch_id LIMIT 1 FOR UPDATE SKIP LOCKED';
   if (scope.kind === 'except') {
     // Hardly ever more than a few: jobs over other indices in the same database.
     const { sql, parameters } = inScope(scope, 'job_id');
-    const select = `SELECT batch_id FROM batch_progress FORCE INDEX (claimable) WHERE ${condition} AND ${sql} ${lock}`;
-    return firstBatch(on, select, parameters);
+    const select = `SELECT batch_id FROM batch_progress FORCE INDEX (claimable) WHERE ${condition.sql} AND ${sql} ${lock}`;
+    return firstBatch(on, select, [...condition.parameters, ...parameters]);
   }
   // Job by job, each by the index: the batches of other jobs, which may be many, are neither read nor locked.
   for (const job of await jobsWith(on, scope, condition)) {
-    const select = `SELECT batch_id FROM batch_progress FORCE INDEX (job_status) WHERE ${condition} AND job_id = ? ${lock}`;
-    const batchId = await firstBatch(on, select, [job]);
+    const select = `SELECT batch_id FROM batch_progress FORCE INDEX (job_status) WHERE ${condition.sql} AND job_id = ? ${lock}`;
+    const batchId = await firstBatch(on, select, [...condition.parameters, job]);
     if (batchId !== undefined) return batchId;
   }
   return undefined;
 }
 
-/** Whether a batch of these jobs could be claimed now, or could be if nobody had locked it for this moment. */
+/**
+ * Whether a batch of these jobs could be claimed now, or could be if nobody had locked it for this moment. One whose counters and
+ * rows contradict each other could not: who waits for it would wait for ever.
+ */
 export async function hasClaimable(database: Database, scope: JobSet): Promise<boolean> {
   const { sql, parameters } = inScope(scope, 'job_id');
   for (const condition of [PENDING, EXPIRED]) {
     const rows = await database.rows(
-      `SELECT 1 FROM batch_progress WHERE ${condition} AND ${sql} LIMIT 1`,
+      `SELECT 1 FROM batch_progress b WHERE ${condition} AND ${sql} AND NOT ${contradicts('b')} LIMIT 1`,
       parameters,
     );
     if (rows.length > 0) return true;
@@ -121,14 +156,14 @@ export async function hasClaimable(database: Database, scope: JobSet): Promise<b
 async function jobsWith(
   on: Statements,
   { jobs }: JobSet,
-  condition: string,
+  condition: Condition,
 ): Promise<readonly number[]> {
   if (jobs.length < 2) return jobs;
   const rows = await on.rows<{ job_id: number }>(
     `SELECT j.job_id FROM job_runs j WHERE j.job_id IN (?)
-       AND (SELECT b.batch_id FROM batch_progress b FORCE INDEX (job_status) WHERE b.job_id = j.job_id AND ${condition} LIMIT 1) IS NOT NULL
+       AND (SELECT b.batch_id FROM batch_progress b FORCE INDEX (job_status) WHERE b.job_id = j.job_id AND ${condition.sql} LIMIT 1) IS NOT NULL
      ORDER BY j.job_id`,
-    [jobs],
+    [jobs, ...condition.parameters],
   );
   return rows.map(({ job_id }) => job_id);
 }

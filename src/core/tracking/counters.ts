@@ -1,5 +1,6 @@
 import { groupBy } from '../group-by.js';
 import type { Counts, JobStatus } from '../status/types.js';
+import { contradicts } from './agreement.js';
 import type { Database } from './database.js';
 import { isAccepted } from './failed-batches.js';
 import { listFailedWindows } from './failed-windows.js';
@@ -130,14 +131,34 @@ export async function countFailedWindows(database: Database, scope: JobSet): Pro
   return row?.failed ?? 0;
 }
 
-/** Whether a batch is pending, also one that another transaction has locked just now. */
-export async function hasPending(database: Database, scope: JobSet): Promise<boolean> {
+/** Whether a batch is pending, also one that another transaction has locked just now; but for those that are passed over. */
+export async function hasPending(
+  database: Database,
+  scope: JobSet,
+  passOver: readonly number[] = [],
+): Promise<boolean> {
   const jobs = inScope(scope, 'job_id');
   const rows = await database.rows(
-    `SELECT 1 FROM batch_progress WHERE status = 'pending' AND ${jobs.sql} LIMIT 1`,
-    jobs.parameters,
+    `SELECT 1 FROM batch_progress WHERE status = 'pending' AND ${jobs.sql} AND batch_id NOT IN (?) LIMIT 1`,
+    // There is no batch 0, and an empty list is no SQL.
+    [...jobs.parameters, [0, ...passOver]],
   );
   return rows.length > 0;
+}
+
+/**
+ * Batches that nobody holds and nobody can claim: their counters and their rows say different things. It reads the rows of all
+ * batches that could be claimed, so it is asked where hardly any is left.
+ */
+export async function countAtOdds(database: Database, scope: JobSet): Promise<number> {
+  const jobs = inScope(scope, 'b.job_id');
+  const [row] = await database.rows<{ batches: number }>(
+    `SELECT COUNT(*) AS batches FROM batch_progress b
+     WHERE (b.status = 'pending' OR (b.status = 'in_progress' AND b.lease_expires_at < NOW(6))) AND ${jobs.sql}
+       AND ${contradicts('b')}`,
+    jobs.parameters,
+  );
+  return row?.batches ?? 0;
 }
 
 /** Messages completed a second over the last minutes; null where there were none. */
