@@ -2,8 +2,6 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { claimBatch, claimNext } from '../../src/core/tracking/claim-next.js';
 import {
   claimNamedBatch,
-  excuseBatches,
-  excuseClaim,
   releaseBatch,
   type ClaimedBatch,
   type NamedBatch,
@@ -13,6 +11,7 @@ import { completeBatch } from '../../src/core/tracking/outcomes.js';
 import { failBatch } from '../../src/core/tracking/poisoned.js';
 import { ALL_JOBS } from '../../src/core/tracking/scope.js';
 import { resetBatch } from '../../src/core/tracking/stuck.js';
+import { excuseBatches, excuseClaim, spendTry } from '../../src/core/tracking/tries.js';
 import {
   batchRows,
   beginExtraction,
@@ -163,6 +162,40 @@ test('a batch that was taken from a process that only stood still has no try of 
   expect(await counted()).toEqual({ tries: 0, suspect: 1 });
 });
 
+test('a try is excused or spent once, also where nobody hears that it was', async () => {
+  await died();
+  const second = await died();
+  const third = await claimed();
+  expect(await counted()).toEqual({ tries: 2, suspect: 1 });
+  await unheard((on) => excuseClaim(on, second));
+  expect(await counted()).toEqual({ tries: 1, suspect: 1 });
+  await unheard((on) => spendTry(on, third.batchId));
+  expect(await counted()).toEqual({ tries: 2, suspect: 1 });
+});
+
+/** Whatever is committed goes unheard, and is done once more. */
+class HardOfHearing extends Database {
+  override async change(...given: Parameters<Database['change']>) {
+    await super.change(...given);
+    return super.change(...given);
+  }
+
+  override async transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
+    await super.transaction(work);
+    return super.transaction(work);
+  }
+}
+
+async function unheard(work: (on: Database) => Promise<void>): Promise<void> {
+  const policy = { retryForMs: 20_000, report: () => undefined };
+  const deaf = new HardOfHearing(trackingSettings(tracking.at), policy, 1);
+  try {
+    await work(deaf);
+  } finally {
+    await deaf.close();
+  }
+}
+
 test('one that was tried before is claimed only by who carries it alone', async () => {
   await died({ isAlone: false });
   expect(await claim({ isAlone: false })).toEqual({ kind: 'suspect' });
@@ -188,18 +221,8 @@ test('given up, it says so to whoever comes for it', async () => {
 
 test('a claim whose COMMIT went through unheard is one try', async () => {
   /** Hears of no first COMMIT. */
-  class HardOfHearing extends Database {
-    override async transaction<T>(work: (on: Statements) => Promise<T>): Promise<T> {
-      await super.transaction(work);
-      return super.transaction(work);
-    }
-  }
-  const policy = { retryForMs: 20_000, report: () => undefined };
-  const deaf = new HardOfHearing(trackingSettings(tracking.at), policy, 1);
-  try {
+  await unheard(async (deaf) => {
     expect(await claim({}, deaf)).toMatchObject({ kind: 'claimed' });
     expect(await counted()).toEqual({ tries: 0, suspect: 1 });
-  } finally {
-    await deaf.close();
-  }
+  });
 });

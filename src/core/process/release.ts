@@ -1,7 +1,8 @@
 import type { Connections } from '../connect.js';
 import { measured, type Run } from '../run.js';
 import { reached } from '../steps.js';
-import { excuseClaim, releaseBatch, type ClaimedBatch } from '../tracking/claims.js';
+import { releaseBatch, type ClaimedBatch } from '../tracking/claims.js';
+import { excuseClaim } from '../tracking/tries.js';
 
 interface Ended {
   readonly batch: ClaimedBatch;

@@ -223,40 +223,6 @@ export function releaseBatch(
 }
 
 /**
- * What broke off last with these batches was not theirs, as it turned out: it is no try of those that wait. Not for ever: those
- * that are always among the broken ones are to blame in the end.
- */
-export async function excuseBatches(on: Statements, batchIds: readonly number[]): Promise<void> {
-  await on.change(
-    `UPDATE batch_progress SET suspect = FALSE WHERE batch_id IN (?) AND status = 'pending' AND claims < ?`,
-    [batchIds, MOST_EXCUSED],
-  );
-}
-
-/** The claim that followed this one took it for a try, since nobody had told its end: it was none. */
-export async function excuseClaim(
-  on: Statements,
-  { batchId, claim }: Pick<ClaimedBatch, 'batchId' | 'claim'>,
-): Promise<void> {
-  await on.change(
-    `UPDATE batch_progress SET tries = tries - 1
-     WHERE batch_id = ? AND claims = ? + 1 AND status = 'in_progress' AND tries > 0`,
-    [batchId, claim],
-  );
-}
-
-/** Counts a try that did not come as far as a claim. */
-export async function spendTry(on: Statements, batchId: number): Promise<void> {
-  await on.change(
-    `UPDATE batch_progress SET tries = tries + 1 WHERE batch_id = ? AND status IN ('pending', 'in_progress')`,
-    [batchId],
-  );
-}
-
-/** Claims after which a batch is no longer excused by what happens to others. */
-const MOST_EXCUSED = 20;
-
-/**
  * Makes sure, by the database's clock, that a batch is still ours: before something is done that the token cannot guard,
  * such as replacing an object.
  *
