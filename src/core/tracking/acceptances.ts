@@ -3,6 +3,7 @@ import { reached } from '../steps.js';
 import type { Database, Statements } from './database.js';
 import {
   failedBatches,
+  failedBatchesToLock,
   isAccepted,
   moveFailed,
   type Condition,
@@ -57,7 +58,7 @@ export async function countAcceptable(
   return { open: counts(0), accepted: counts(1) };
 }
 
-/** A new acceptance, of nothing yet. */
+/** A new acceptance. In the transaction that accepts the first by it: one that settles nothing would stand there for ever. */
 export async function beginAcceptance(
   on: Statements,
   { reason, by }: Settlement,
@@ -88,22 +89,49 @@ export async function acceptFailed(
     `SELECT DISTINCT b.job_id FROM batch_progress b WHERE ${batches.sql} AND NOT ${isAccepted('b')} ORDER BY b.job_id`,
     batches.parameters,
   );
-  const { acceptanceId } = await beginAcceptance(database, settlement);
+  // More than one only where a COMMIT failed, or went through unheard.
+  const acceptance = new Acceptance(settlement);
   for (const { job_id } of jobs) {
     let after = 0;
     while (!stop?.aborted) {
       const step = await database.transaction((on) =>
-        acceptSome(on, { ...scope, jobId: job_id }, { acceptanceId, after, batchSize }),
+        acceptSome(on, { ...scope, jobId: job_id }, { acceptance, after, batchSize }),
       );
       if (!step) break;
       after = step.after;
     }
   }
   // From the rows, since a step whose COMMIT went through unheard ran twice and found nothing the second time.
-  const accepted = await acceptedBy(database, acceptanceId);
-  if (accepted.length === 0)
-    await database.change('DELETE FROM acceptances WHERE acceptance_id = ?', [acceptanceId]);
-  return accepted;
+  const acceptanceId = await acceptance.find(database);
+  return acceptanceId === undefined ? [] : acceptedBy(database, acceptanceId);
+}
+
+/** One acceptance, which is there once something is accepted by it. */
+class Acceptance {
+  readonly #settlement: Settlement;
+  readonly #begun: number[] = [];
+
+  constructor(settlement: Settlement) {
+    this.#settlement = settlement;
+  }
+
+  /** Its number; undefined where it is not there: nothing was begun, or what began it was rolled back. */
+  async find(on: Statements): Promise<number | undefined> {
+    if (this.#begun.length === 0) return undefined;
+    const [row] = await on.rows<{ acceptance_id: number }>(
+      'SELECT acceptance_id FROM acceptances WHERE acceptance_id IN (?)',
+      [this.#begun],
+    );
+    return row?.acceptance_id;
+  }
+
+  async findOrBegin(on: Statements): Promise<number> {
+    const found = await this.find(on);
+    if (found !== undefined) return found;
+    const { acceptanceId } = await beginAcceptance(on, this.#settlement);
+    this.#begun.push(acceptanceId);
+    return acceptanceId;
+  }
 }
 
 async function acceptedBy(database: Database, acceptanceId: number): Promise<CodeCount[]> {
@@ -118,12 +146,12 @@ async function acceptedBy(database: Database, acceptanceId: number): Promise<Cod
 async function acceptSome(
   on: Statements,
   scope: AcceptScope & { readonly jobId: number },
-  { acceptanceId, after, batchSize }: { acceptanceId: number; after: number; batchSize: number },
+  { acceptance, after, batchSize }: { acceptance: Acceptance; after: number; batchSize: number },
 ): Promise<{ after: number } | undefined> {
-  const among = failedBatches({ ...scope, jobs: jobsOf(scope) });
+  const among = await failedBatchesToLock(on, { ...scope, jobs: jobsOf(scope) });
   // It waits for batches that others put messages back from: what is still failed then is accepted.
   const batches = await on.rows<{ batch_id: number }>(
-    `SELECT b.batch_id FROM batch_progress b WHERE ${among.sql} AND NOT ${isAccepted('b')} AND b.batch_id > ?
+    `SELECT b.batch_id FROM batch_progress b ${among.index} WHERE ${among.sql} AND NOT ${isAccepted('b')} AND b.batch_id > ?
      ORDER BY b.batch_id LIMIT ? FOR UPDATE`,
     [...among.parameters, after, BATCHES_AT_ONCE],
   );
@@ -136,6 +164,7 @@ async function acceptSome(
     [batches.map(({ batch_id }) => batch_id), ...parameters, batchSize],
   );
   if (messages.length === 0) return { after: last.batch_id };
+  const acceptanceId = await acceptance.findOrBegin(on);
   const { insertId } = await on.change(
     `INSERT INTO batch_progress (job_id, status, total_messages, failed, acceptance_id) VALUES (?, 'failed', ?, ?, ?)`,
     [scope.jobId, messages.length, messages.length, acceptanceId],

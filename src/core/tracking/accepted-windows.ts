@@ -46,27 +46,36 @@ export async function acceptWindow(
   ingestDelayMs: number,
 ): Promise<boolean> {
   const { jobId, windowId } = window;
-  const { acceptanceId } = await beginAcceptance(database, settlement);
-  const accepted = await database.transaction(async (on) => {
+  // Those of tries whose COMMIT may have gone through unheard.
+  const begun: number[] = [];
+  return database.transaction(async (on) => {
     // Whoever reads the job's windows changes them under this lock.
     await on.rows('SELECT 1 FROM job_runs WHERE job_id = ? FOR UPDATE', [jobId]);
-    await requireFailedWindow(on, window);
+    const { accepted } = await requireFailedWindow(on, window);
+    if (accepted) return isAcceptedBy(on, window, begun);
+    const { acceptanceId } = await beginAcceptance(on, settlement);
+    begun.push(acceptanceId);
     await on.change(
       `UPDATE extract_windows w SET w.acceptance_id = ?, w.accepted_at = NOW(6), w.changed_at = NOW(6)
-       WHERE w.job_id = ? AND w.window_id = ? AND w.status = 'failed' AND NOT ${isAcceptedWindow('w')}`,
+       WHERE w.job_id = ? AND w.window_id = ?`,
       [acceptanceId, jobId, windowId],
     );
-    const mine = await on.rows(
-      'SELECT 1 FROM extract_windows WHERE job_id = ? AND window_id = ? AND acceptance_id = ?',
-      [jobId, windowId, acceptanceId],
-    );
-    if (mine.length === 0) return false;
     await completeSettled(on, jobId, ingestDelayMs);
     return true;
   });
-  if (!accepted)
-    await database.change('DELETE FROM acceptances WHERE acceptance_id = ?', [acceptanceId]);
-  return accepted;
+}
+
+async function isAcceptedBy(
+  on: Statements,
+  { jobId, windowId }: NamedWindow,
+  acceptances: readonly number[],
+): Promise<boolean> {
+  if (acceptances.length === 0) return false;
+  const rows = await on.rows(
+    'SELECT 1 FROM extract_windows WHERE job_id = ? AND window_id = ? AND acceptance_id IN (?)',
+    [jobId, windowId, acceptances],
+  );
+  return rows.length > 0;
 }
 
 /** Completes an extraction that ended with failed windows once all of these are accepted. */

@@ -42,6 +42,30 @@ export function failedBatches({
   return { sql: conditions.join(' AND '), parameters };
 }
 
+/**
+ * The same, for a SELECT … FOR UPDATE: with a message's id it reads, and so locks, the batches of that message and no others.
+ *
+ * @returns beside the condition, which index is to be read behind the table's name
+ */
+export async function failedBatchesToLock(
+  on: Statements,
+  { jobs, messageId }: { jobs?: JobSet | undefined; messageId?: string | undefined },
+): Promise<Condition & { readonly index: string }> {
+  const { sql, parameters } = failedBatches({ jobs });
+  if (messageId === undefined) return { sql, parameters, index: '' };
+  const rows = await on.rows<{ batch_id: number }>(
+    'SELECT DISTINCT batch_id FROM message_tracking FORCE INDEX (message) WHERE message_id = ?',
+    [Buffer.from(messageId, 'utf8')],
+  );
+  // There is no batch 0, and an empty list is no SQL.
+  const batches = [0, ...rows.map(({ batch_id }) => batch_id)];
+  return {
+    sql: `${sql} AND b.batch_id IN (?)`,
+    parameters: [...parameters, batches],
+    index: 'FORCE INDEX (PRIMARY)',
+  };
+}
+
 /** Where a failed message's row lies. */
 export interface FailedRow {
   readonly batch_id: number;

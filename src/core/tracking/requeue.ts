@@ -3,6 +3,7 @@ import { reached } from '../steps.js';
 import type { Database, Parameter, Statements } from './database.js';
 import {
   failedBatches,
+  failedBatchesToLock,
   isAccepted,
   moveFailed,
   type Condition,
@@ -139,9 +140,9 @@ async function requeueSome(
   after: number,
   batchSize: number,
 ): Promise<(Requeued & { after: number }) | undefined> {
-  const among = failedBatches({ ...scope, jobs: onlyJobs([jobId]) });
+  const among = await failedBatchesToLock(on, { ...scope, jobs: onlyJobs([jobId]) });
   const batches = await on.rows<{ batch_id: number; accepted: number }>(
-    `SELECT b.batch_id, ${isAccepted('b')} AS accepted FROM batch_progress b WHERE ${among.sql}
+    `SELECT b.batch_id, ${isAccepted('b')} AS accepted FROM batch_progress b ${among.index} WHERE ${among.sql}
        AND b.batch_id > ? AND (${takesAccepted(scope) ? 'TRUE' : 'FALSE'} OR NOT ${isAccepted('b')})
      ORDER BY b.batch_id LIMIT ? FOR UPDATE`,
     [...among.parameters, after, BATCHES_AT_ONCE],
