@@ -263,3 +263,54 @@ describe('a server without conditional writes', () => {
     expect(await uploadsIn(bucket)).toBe(0);
   });
 });
+
+describe('a server that answers 501 to another header', () => {
+  const refusing = (header: string) => ({
+    status: 501,
+    body: `<Error><Code>NotImplemented</Code><Message>Header '${header}' with value 'SHA256' not implemented</Message></Error>`,
+  });
+
+  it('takes parts without that checksum, and keeps its conditions', async () => {
+    const { bucket } = await freshBucket();
+    const header = 'x-amz-checksum-algorithm';
+    const target = await openThrough(
+      { answer: ({ headers }) => (headers[header] === undefined ? undefined : refusing(header)) },
+      { bucket, prefix: 'p' },
+    );
+    const bytes = noise(12_000_000, 'parts');
+    await target.put(key, await body(bytes), never, refuse);
+    expect(await found(target)).toBe(sha256Hex(bytes));
+    await target.put('messages/b.json', await body(bytes), never, refuse);
+    const asking = target.requests.filter(({ headers }) => headers[header] !== undefined);
+    expect(asking).toHaveLength(1);
+    const completing = target.requests.filter(isComplete);
+    expect(completing.map(({ headers }) => headers['if-none-match'])).toEqual(['*', '*']);
+    expect(await uploadsIn(bucket)).toBe(0);
+  });
+
+  it.each([
+    ['in its message', "<Message>Header 'x-amz-checksum-sha256' not implemented</Message>"],
+    [
+      'by its element',
+      '<Message>A header you provided implies functionality that is not implemented</Message><Header>x-amz-checksum-sha256</Header>',
+    ],
+  ])('named %s is for the user to change, and conditions stay', async (_where, named) => {
+    const { bucket } = await freshBucket();
+    let refuses = true;
+    const target = await openThrough(
+      {
+        answer: () =>
+          refuses
+            ? { status: 501, body: `<Error><Code>NotImplemented</Code>${named}</Error>` }
+            : undefined,
+      },
+      { bucket, prefix: 'p' },
+    );
+    const error = await usageError(target.put(key, await body('x'), never));
+    expect(error.message).toContain('x-amz-checksum-sha256');
+    expect(target.requests).toHaveLength(1);
+    refuses = false;
+    await target.put(key, await body('x'), never);
+    expect(target.requests.at(-1)?.headers['if-none-match']).toBe('*');
+  });
+});

@@ -419,6 +419,19 @@ describe('claiming a prefix in S3 says', () => {
     expect(error.advice).toContain('target.endpoint');
   });
 
+  it('that the store does not take the header every document comes with', async () => {
+    const target = await openThrough({
+      answer: ({ headers }) =>
+        headers['x-amz-checksum-sha256'] === undefined
+          ? undefined
+          : { status: 400, body: '<Error><Code>ExcessHeaderValues</Code></Error>' },
+    });
+    const error = await usageError(target.claimPrefix(owner, never));
+    expect(error.message).toContain('ExcessHeaderValues');
+    expect(error.advice).toContain('x-amz-checksum-sha256');
+    expect(await target.stat(target.urlOf('_es-migrate.json'), never)).toBeUndefined();
+  });
+
   it('nothing where the server knows no conditional writes: it compares afterwards', async () => {
     const target = await openThrough({
       answer: ({ headers }) =>

@@ -138,6 +138,8 @@ interface SdkErrorDetails {
   readonly code?: unknown;
   readonly Code?: unknown;
   readonly Region?: unknown;
+  /** Which one of the request's is refused. */
+  readonly Header?: unknown;
   readonly errors?: readonly unknown[];
   readonly $metadata?: { readonly httpStatusCode?: number };
   readonly $response?: {
@@ -174,9 +176,11 @@ function failureMessage(
   // What follows a failure to parse is advice for users of the SDK.
   const useful =
     said === '' || /Deserialization error|UnknownError/.test(said) ? '' : `: ${said.slice(0, 300)}`;
+  const header = text((error as SdkErrorDetails).Header);
+  const about = header === undefined ? '' : ` (header ${header.slice(0, 100)})`;
   return status === undefined
     ? `${code}${useful}`
-    : `${service} answered ${status} ${code}${useful}`;
+    : `${service} answered ${status} ${code}${useful}${about}`;
 }
 
 function meaningful(name: string): boolean {

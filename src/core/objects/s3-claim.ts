@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   GetObjectCommand,
   NoSuchKey,
@@ -11,6 +12,7 @@ import { isForeseen } from '../fault.js';
 import type { MarkerStore } from './marker.js';
 import { notFromS3, requireS3Object } from './s3-answer.js';
 import { readFailure, s3Fault, s3UsageError } from './s3-faults.js';
+import { lacksConditions } from './s3-unsupported.js';
 
 export interface MarkerPlace {
   readonly bucket: string;
@@ -31,7 +33,11 @@ export function s3MarkerStore(
   const { bucket: Bucket, key: Key } = place;
   const put = async (text: string, condition: { IfNoneMatch?: '*' }): Promise<void> => {
     const Body = Buffer.from(text, 'utf8');
-    const object = { Bucket, Key, Body, ContentType: 'application/json', ...place.encryption };
+    const object = {
+      ...{ Bucket, Key, Body, ContentType: 'application/json', ...place.encryption },
+      // As documents have it: a store that doesn't take this header is to say so before anything is claimed.
+      ChecksumSHA256: createHash('sha256').update(Body).digest('base64'),
+    };
     const command = new PutObjectCommand({ ...object, ...condition });
     const { ETag } = await client.send(command, { abortSignal: signal });
     if (!ETag) throw notFromS3(`PUT ${urlOf(place)}`, 'ETag');
@@ -60,7 +66,7 @@ export function s3MarkerStore(
         // Somebody else was faster.
         if (status === 412) return;
         // A server without conditional writes: who wrote last is read back afterwards.
-        if (status !== 501) throw error;
+        if (!lacksConditions(error)) throw error;
         await put(text, {});
       }
     },
@@ -88,7 +94,7 @@ export function s3ClaimError(error: unknown, place: MarkerPlace): unknown {
   if (failure.kind === 'request') {
     return usage(
       `The target s3://${bucket} cannot be used: ${failure.message}`,
-      'Check target.url, target.endpoint and target.encryption.',
+      'Check target.url, target.endpoint and target.encryption; the store has to take the header x-amz-checksum-sha256.',
     );
   }
   return s3Fault(error, what, bucket);

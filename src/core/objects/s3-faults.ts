@@ -10,8 +10,8 @@ import { Fault, isForeseen } from '../fault.js';
 
 /** What is known of a failed request to S3; all of it may be shown to users. */
 export interface S3Failure extends AwsFailure {
-  /** What it is about; `place`: the bucket is not there, or elsewhere. */
-  readonly kind: FailureKind | 'place';
+  /** What it is about; `place`: the bucket is not there, or elsewhere; `unsupported`: the server has no such thing. */
+  readonly kind: FailureKind | 'place' | 'unsupported';
 }
 
 // versitygw's word for InvalidAccessKeyId.
@@ -97,6 +97,11 @@ export function s3UsageError(
         `The bucket ${bucket} does not exist (${code})`,
         'Create it, or correct target.url, target.region or target.endpoint.',
       );
+    case 'unsupported':
+      return usage(
+        `The store cannot do what ${what} asks for: ${failure.message}`,
+        'Check target.endpoint, and update the store or choose another.',
+      );
     case 'clock':
       return usage(
         `S3 refused ${what}: this machine's clock is off (${code})`,
@@ -116,6 +121,7 @@ function kindOf(failure: AwsFailure, hasAnswered: boolean): S3Failure['kind'] {
   if (credentials.has(code)) return 'credentials';
   if (access.has(code)) return 'access';
   if (place.has(code)) return 'place';
+  if (status === 501) return 'unsupported';
   const kind = kindOfFailure(failure, hasAnswered);
   return kind === 'request' && (status === 301 || status === 307) ? 'place' : kind;
 }

@@ -17,6 +17,7 @@ import { notFromS3, requireS3Object } from './s3-answer.js';
 import type { Condition, Written } from './s3-condition.js';
 import { unquoted } from './s3-etag.js';
 import { readFailure, s3Fault } from './s3-faults.js';
+import { lacksChecksums } from './s3-unsupported.js';
 import type { Content } from './target.js';
 
 /** Above this size, in bytes, an object goes up in parts. */
@@ -28,11 +29,17 @@ const smallestPart = 8 * mebibyte;
 const mostParts = 9_999;
 /** Parts in flight: memory is this many parts, besides the content itself. */
 const partsAtOnce = 2;
+/**
+ * Clients of servers that know no checksums of parts (Cloudflare R2, of the whole upload's algorithm). The signature still holds
+ * each part's SHA-256, and the length is compared.
+ */
+const withoutChecksums = new WeakSet<S3Client>();
 /** How long removing the parts of an upload that failed is tried, in milliseconds. */
 const removalPatienceMs = 5_000;
 
 /**
- * Uploads a large object in parts, each refused by the server if its SHA-256 does not match, and compares the
+ * Uploads a large object in parts, each refused by the server if its SHA-256 does not match (but for servers that know no such
+ * checksums), and compares the
  * length of what stands there afterwards. The condition is checked when the parts are put together. After a failure or an
  * abort no part is left, and this waits for that; where removing them fails, too, they stay listed as an unfinished upload.
  */
@@ -42,20 +49,29 @@ export async function putMultipart(
   content: Content,
   signal: AbortSignal,
 ): Promise<Written> {
-  const upload = new Upload({
-    client: watched(client, signal),
-    params: {
-      ...object,
-      Body: Readable.from(contentChunks(content), { objectMode: true }),
-      ContentLength: content.bytes,
-      ChecksumAlgorithm: 'SHA256',
-    },
-    partSize: partSizeFor(content.bytes),
-    queueSize: partsAtOnce,
-    leavePartsOnError: false,
-  });
-  reached('upload-begun');
-  const { ETag } = await upload.done();
+  const uploadWith = async (checksum: { ChecksumAlgorithm?: 'SHA256' }) => {
+    const upload = new Upload({
+      client: watched(client, signal),
+      params: {
+        ...object,
+        Body: Readable.from(contentChunks(content), { objectMode: true }),
+        ContentLength: content.bytes,
+        ...checksum,
+      },
+      partSize: partSizeFor(content.bytes),
+      queueSize: partsAtOnce,
+      leavePartsOnError: false,
+    });
+    reached('upload-begun');
+    return upload.done();
+  };
+  const { ETag } = withoutChecksums.has(client)
+    ? await uploadWith({})
+    : await uploadWith({ ChecksumAlgorithm: 'SHA256' }).catch((error: unknown) => {
+        if (!lacksChecksums(error)) throw error;
+        withoutChecksums.add(client);
+        return uploadWith({});
+      });
   const { Bucket, Key } = object;
   const head = await client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal: signal });
   requireS3Object(`HEAD s3://${Bucket}/${Key}`, head);

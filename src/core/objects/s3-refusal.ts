@@ -10,6 +10,8 @@ export class S3Refusal extends Error {
   readonly Code: string | undefined;
   /** Where S3 names the region to use. */
   readonly Region: string | undefined;
+  /** The request's header it is about, where S3 names it. */
+  readonly Header: string | undefined;
   readonly $metadata: { readonly httpStatusCode: number };
   readonly $response: {
     readonly statusCode: number;
@@ -23,6 +25,7 @@ export class S3Refusal extends Error {
     super(isForeign ? PAGE : (element(body, 'Message') ?? ''));
     this.Code = isForeign ? NOT_FROM_S3 : element(body, 'Code');
     this.Region = element(body, 'Region');
+    this.Header = element(body, 'Header');
     this.$metadata = { httpStatusCode: statusCode };
     this.$response = { statusCode, headers };
   }

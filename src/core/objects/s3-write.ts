@@ -1,5 +1,6 @@
 import type { Condition, Written } from './s3-condition.js';
 import { readFailure, type S3Failure } from './s3-faults.js';
+import { lacksConditions } from './s3-unsupported.js';
 import type { ObjectStat } from './target.js';
 
 /**
@@ -33,7 +34,7 @@ export class ConditionalWriter {
       if (status === 412 || (code === 'NoSuchKey' && condition.IfMatch !== undefined)) {
         return undefined;
       }
-      if (status === 501) {
+      if (isConditional(condition) && lacksConditions(error)) {
         this.#supported = false;
         return undefined;
       }
@@ -43,6 +44,10 @@ export class ConditionalWriter {
       throw error;
     }
   }
+}
+
+function isConditional({ IfMatch, IfNoneMatch }: Condition): boolean {
+  return (IfMatch ?? IfNoneMatch) !== undefined;
 }
 
 /**

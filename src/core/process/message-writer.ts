@@ -96,7 +96,7 @@ export class MessageWriter implements BatchWriter {
 /**
  * Uploads one object as soon as `limit` lets it, retried by the one policy. `refused`: the target will not take this one.
  *
- * @throws whatever `beforeReplacing` does
+ * @throws whatever `beforeReplacing` does; MigrateError `usage` where the target has refused all so far, see EarlyRefusals
  */
 export async function upload(
   { target, policy, limit, signal, beforeReplacing }: UploadContext,
@@ -106,10 +106,13 @@ export async function upload(
 ): Promise<StoredObject | { refused: string }> {
   try {
     const put = () => target.put(key, { content, contentType }, signal, beforeReplacing);
-    return await limit.run(policy, put, signal);
+    const stored = await limit.run(policy, put, signal);
+    limit.refusals.accepted();
+    return stored;
   } catch (error) {
-    if (isFault(error) && error.class === 'request') return { refused: error.message };
-    throw error;
+    if (!isFault(error) || error.class !== 'request') throw error;
+    limit.refusals.refused(error);
+    return { refused: error.message };
   }
 }
 

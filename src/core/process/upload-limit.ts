@@ -2,6 +2,7 @@ import { isFault, type Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import type { RunEvent } from '../run.js';
 import { AdaptiveConcurrency, type AdaptiveConcurrencyOptions } from './adaptive-concurrency.js';
+import { EarlyRefusals } from './early-refusals.js';
 import { Queue } from './queue.js';
 
 /** How long one warning stands for all like it, in milliseconds: hundreds of uploads meet the same trouble at once. */
@@ -23,6 +24,8 @@ export class UploadLimit {
   readonly #now: () => number;
   /** Most that may ever be in flight. */
   readonly most: number;
+  /** Of all the process's uploads. */
+  readonly refusals = new EarlyRefusals();
   readonly #new = new Queue<Waiting>();
   readonly #retries = new Queue<Waiting>();
   readonly #watched = new WeakSet<AbortSignal>();
