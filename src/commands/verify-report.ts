@@ -59,7 +59,7 @@ export function verifyLines(
       ['messages', ...figures],
     ]),
     ...relatedLines(outcome.related),
-    ...Object.entries(outcome.related).flatMap(sourceLine),
+    ...Object.entries(outcome.related).flatMap((one) => sourceLine(one, outcome)),
     `checked: ${checkedWords(outcome, options)}`,
     ...FINDING_KINDS.flatMap((kind) => kindLines(kind, outcome)),
     ...leftLines(outcome),
@@ -69,7 +69,16 @@ export function verifyLines(
 }
 
 /** What the related index has besides the records of migrated messages. */
-function sourceLine([name, { atSource, ofNoMessage }]: [string, VerifiedRelated]): string[] {
+function sourceLine([name, one]: [string, VerifiedRelated], { found }: VerifyOutcome): string[] {
+  const { records, atSource, ofNoMessage } = one;
+  if (records > atSource) {
+    const deleted = found.changed > 0 ? ', or were deleted since' : '';
+    return [
+      printable(
+        `${name}: documents hold ${counted(records, 'record')}, the index ${grouped(atSource)}: records belong to several messages${deleted}`,
+      ),
+    ];
+  }
   if (ofNoMessage === null || ofNoMessage === 0) return [];
   return [
     printable(

@@ -240,14 +240,14 @@ describe('a related index', () => {
       'a key that is text',
       'history-1',
       { key: 'text' },
-      `the field text of ${name('history-1')} is text, not keyword: searching it for an id would find nothing`,
-      /perhaps text\.keyword/,
+      `the field text of ${name('history-1')} is text, not keyword: searching it for a value would find nothing`,
+      /^Write source\.related\.history: \{ index: \S+history-1, key: text\.keyword, on: _id \}$/,
     ],
     [
       'a key that is a number',
       'history-1',
       { key: 'number' },
-      `the field number of ${name('history-1')} is long, not keyword: searching it for an id would find nothing`,
+      `the field number of ${name('history-1')} is long, not keyword: searching it for a value would find nothing`,
       /related\.history\.key\.$/,
     ],
     [

@@ -18,7 +18,7 @@ describe('a field that gives more messages their records', () => {
     ).toMatchObject(
       usage(
         `of 102 messages sampled, 0 have records in ${history} by _id, and 102 by message_id (source.related.history)`,
-        'Write on: message_id there; where _id is right all the same, write probe: false.',
+        `Write source.related.history: { index: ${history}, key: message_id, on: message_id }; where _id is right all the same, add probe: false to what is there.`,
       ),
     );
     const on = 'message_id';
@@ -49,10 +49,10 @@ describe('a field that gives more messages their records', () => {
     const by = (join: Parameters<typeof related>[2]) =>
       refused({ index: messages, related: [related('history', history, join)] });
     expect(await by({ on: 'reply_to' })).toMatchObject(
-      usage(/^of 30 messages sampled, 29 have .* by reply_to, and 30 by _id \(/, /^Write on: _id /),
+      usage(/^of 30 messages sampled, 29 have .* by reply_to, and 30 by _id \(/, /, on: _id \}; /),
     );
     expect(await by({ key: 'ref' })).toMatchObject(
-      usage(/^of 30 .*, 0 have .* by _id, and 30 by zz\.other \(/, /^Write on: zz\.other there/),
+      usage(/^of 30 .*, 0 have .* by _id, and 30 by zz\.other \(/, /, on: zz\.other \}; /),
     );
   });
 
@@ -75,7 +75,7 @@ describe('a field that gives more messages their records', () => {
     expect(await refused(by(['tenant', '_id']))).toMatchObject(
       usage(
         /20 messages sampled, 0 have .* by tenant and _id, and 20 by tenant and message_id \(/,
-        'Write on: [tenant, message_id] there; where tenant and _id is right all the same, write probe: false.',
+        /, on: \[tenant, message_id\] \}; /,
       ),
     );
     const { probes } = await probe(by(key));

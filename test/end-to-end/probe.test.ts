@@ -36,7 +36,7 @@ it('generated ids beside a message_id: told once which line to write, and with i
   const project = await makeProject({ indices: prefix, settings: source() });
 
   const message = `of 40 messages sampled, 0 have records in ${records} by _id, and 30 by message_id (source.related.history)`;
-  const line = 'Write on: message_id there; where _id is right all the same, write probe: false.';
+  const line = `Write source.related.history: { index: ${records}, key: message_id, on: message_id, sort: at }; where _id is right all the same, add probe: false to what is there.`;
   for (const command of ['extract', 'run']) {
     const refused = await runBinary([command, ...RANGE], project);
     expect(refused).toMatchObject({ code: 2, stdout: '' });

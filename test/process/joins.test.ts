@@ -313,7 +313,12 @@ describe('a value that is not indexed', () => {
 
 describe("the message's field is refused", () => {
   test.each([
-    ['text', { type: 'text' }, 'is text, not keyword', /perhaps ref\.keyword/],
+    [
+      'text',
+      { type: 'text' },
+      'is text, not keyword',
+      /Name a keyword field in source\.related\.history\.on/,
+    ],
     ['a number', { type: 'long' }, 'is long, not keyword', /source\.related\.history\.on/],
     ['normalized', { type: 'keyword', normalizer: 'lowercase' }, 'has the normalizer', /without/],
     ['with a null_value', { type: 'keyword', null_value: 'NULL' }, 'has the null_value', /without/],

@@ -17,7 +17,10 @@ interface Made {
 }
 
 /** Ten messages joined with their history by tenant and message_id; of the records, four belong to no message. */
-async function migrated(layout: 'message' | 'batch' = 'message'): Promise<Made> {
+async function migrated(
+  layout: 'message' | 'batch' = 'message',
+  join: object = { key: ['tenant', 'message_id'], on: ['tenant', 'message_id'] },
+): Promise<Made> {
   const indices = freshIndexPrefix();
   const [messages, history] = [`${indices}messages`, `${indices}message_history`];
   const fields = { tenant: keyword, message_id: keyword };
@@ -51,7 +54,7 @@ async function migrated(layout: 'message' | 'batch' = 'message'): Promise<Made> 
     ]),
   );
   const related = {
-    history: { index: history, key: ['tenant', 'message_id'], on: ['tenant', 'message_id'] },
+    history: { index: history, ...join },
   };
   const project = await makeProject({
     indices,
@@ -89,6 +92,15 @@ describe.each(['message', 'batch'] as const)('layout %s: records are counted', (
       'history: 4 of 20 records in Elasticsearch belong to no message of any job',
     );
   });
+});
+
+test('records that belong to several messages are not passed over', async () => {
+  const made = await migrated('message', { key: 'message_id', on: 'message_id', probe: false });
+  const ended = await runBinary(['verify'], made.project);
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(ended.stdout).toContain(
+    'history: documents hold 38 records, the index 20: records belong to several messages\n',
+  );
 });
 
 test('a record that was added, and one that was removed, are seen on each level', async () => {

@@ -15,6 +15,8 @@ export interface InspectedField {
   readonly setting: string;
   /** Which setting named the index. */
   readonly indexSetting: string;
+  /** The line to write where some field is text, and the same value is there as a keyword; undefined where it is not. */
+  readonly keywordLine?: () => Promise<string | undefined>;
 }
 
 /** What a join has to know of one of its fields. */
@@ -36,7 +38,7 @@ export async function inspectJoinField(
   signal: AbortSignal,
 ): Promise<FieldLimits> {
   await refuseUnmapped(requests, inspected, signal);
-  refuseType(inspected);
+  await refuseType(inspected);
   const { where, field } = inspected;
   const found = await mappingsOf(requests, where, field, signal);
   for (const { mapping } of found) refuseChangedValues(inspected, mapping);
@@ -82,14 +84,16 @@ export async function haveDocuments(
   return false;
 }
 
-function refuseType({ where, caps, field, setting }: InspectedField): void {
+async function refuseType(inspected: InspectedField): Promise<void> {
+  const { where, caps, field, setting, keywordLine } = inspected;
   const { index } = where;
   const types = typesOf(caps, field).filter(({ type }) => type !== 'unmapped');
   const wrong = types.find(({ type }) => type !== 'keyword');
   if (wrong) {
+    const line = wrong.type === 'text' ? await keywordLine?.() : undefined;
     throw usage(
-      `the field ${field} of ${index} is ${wrong.type}, not keyword: searching it for an id would find nothing`,
-      `Name a keyword field in ${setting}${wrong.type === 'text' ? `, perhaps ${field}.keyword` : ''}.`,
+      `the field ${field} of ${index} is ${wrong.type}, not keyword: searching it for a value would find nothing`,
+      line === undefined ? `Name a keyword field in ${setting}.` : `Write ${line}`,
     );
   }
   if (types.some(({ searchable, aggregatable }) => !searchable || !aggregatable)) {

@@ -1,9 +1,11 @@
 import { usage } from '../errors.js';
+import { Refusals } from '../refusals.js';
 import type { RelatedSettings } from '../settings.js';
 import { fieldCaps, refuseNested, typesOf, type FieldCaps } from './field-caps.js';
 import { inspectJoinField, type FieldLimits } from './inspect-join.js';
 import type { ConcreteIndices } from './index-metadata.js';
 import { inspectKeptSource } from './kept-source.js';
+import { keywordLine } from './keyword-line.js';
 import {
   fieldsOfMessages,
   ID,
@@ -41,17 +43,26 @@ export async function inspectRelated(
       ? await fieldCaps(requests, messages.index, fields, 'source.index', signal)
       : undefined;
   const limits = new Map<string, FieldLimits>();
-  // One after the other: where one is refused, no other is still being asked for.
   const inspected: RelatedSource[] = [];
+  const refusals = new Refusals();
   for (const settings of all) {
     for (const [i, { on }] of settings.join.entries()) {
       if (!caps || limits.has(on) || !fields.includes(on)) continue;
       const setting = `source.related.${settings.name}.on${settings.join.length > 1 ? `[${i}]` : ''}`;
-      const where = { where: messages, caps, field: on, setting, indexSetting: 'source.index' };
-      limits.set(on, await inspectJoinField(requests, where, signal));
+      const where = {
+        ...{ where: messages, caps, field: on, setting, indexSetting: 'source.index' },
+        keywordLine: () => keywordLine(requests, settings, messages, signal),
+      };
+      await refusals.collect(
+        async () => void limits.set(on, await inspectJoinField(requests, where, signal)),
+      );
     }
-    inspected.push(await inspectOne(requests, settings, messages, limits, signal));
+    await refusals.collect(
+      async () =>
+        void inspected.push(await inspectOne(requests, settings, messages, limits, signal)),
+    );
   }
+  refusals.throwAll();
   return inspected;
 }
 
@@ -69,14 +80,14 @@ async function inspectOne(
 ): Promise<RelatedSource> {
   const { name, index, optional } = settings;
   if (typeof index === 'string') {
-    const found = await inspectIndex(requests, settings, [index], limits, signal);
+    const found = await inspectIndex(requests, settings, [index], { messages, limits }, signal);
     return { name, pairs: undefined, ...found };
   }
   const paired = [...new Set(messages.indices.map((one) => requirePaired(name, index, one)))];
   const indices: RelatedIndex[] = [];
   const cautions: string[] = [];
   for (const some of optional ? paired.map((one) => [one]) : byLength(paired)) {
-    const found = await inspectIndex(requests, settings, some, limits, signal);
+    const found = await inspectIndex(requests, settings, some, { messages, limits }, signal);
     indices.push(...found.indices);
     cautions.push(...found.cautions);
   }
@@ -102,11 +113,15 @@ function* byLength(names: readonly string[]): Generator<string[]> {
 /** One index, or several that pairs lead to, which are looked at together. */
 async function inspectIndex(
   requests: Requests,
-  { name, index: configured, join, sort, optional }: RelatedSettings,
+  settings: RelatedSettings,
   names: readonly string[],
-  limits: ReadonlyMap<string, FieldLimits>,
+  {
+    messages,
+    limits,
+  }: { readonly messages: ConcreteIndices; readonly limits: ReadonlyMap<string, FieldLimits> },
   signal: AbortSignal,
 ): Promise<{ indices: RelatedIndex[]; cautions: string[] }> {
+  const { name, index: configured, join, sort, optional } = settings;
   const setting = `source.related.${name}`;
   const index = names.join(',');
   const fields = [...join.map(({ key }) => key), ...(sort === undefined ? [] : [sort])];
@@ -122,7 +137,10 @@ async function inspectIndex(
   const checked: JoinField[] = [];
   for (const [i, { key, on }] of join.entries()) {
     const one = `${setting}.key${join.length > 1 ? `[${i}]` : ''}`;
-    const inspected = { where, caps, field: key, setting: one, indexSetting: `${setting}.index` };
+    const inspected = {
+      ...{ where, caps, field: key, setting: one, indexSetting: `${setting}.index` },
+      keywordLine: () => keywordLine(requests, settings, messages, signal),
+    };
     const { longest: longestKey } = await inspectJoinField(requests, inspected, signal);
     const { longest: longestOn = Number.MAX_SAFE_INTEGER, paths: onPaths = [] } =
       limits.get(on) ?? {};

@@ -2,9 +2,10 @@ import { fieldsOfMessages, ID, type RelatedIndex } from '../join.js';
 import { jsonObject, MAX_HITS } from '../query.js';
 import { keysOf, probedRecord } from './forward.js';
 import { Owners } from './owners.js';
+import { severalOwners, sharedValues, type SeveralOwners } from './several-owners.js';
 import { probedMessage } from './sample.js';
 import type { ProbeSearches } from './searches.js';
-import { valuesOf, type JoinPair, type ProbedMessage, type ProbedRecord } from './types.js';
+import type { JoinPair, ProbedMessage, ProbedRecord } from './types.js';
 
 /** Records that are looked at, and as many again that were found with the sampled messages. */
 const MOST_RECORDS = 100;
@@ -31,15 +32,20 @@ export interface Backward {
     readonly key: readonly string[];
     readonly indices: readonly [string, string];
   };
+  /** Set where most of the records belong to several messages of one index. */
+  readonly several?: SeveralOwners;
 }
 
 /**
  * Up to 100 records that have all keys; the newest where records are sorted by a date, since the oldest may have outlived their
  * messages. `too-large` as the search.
+ *
+ * @param alsoRead fields of the records whose values are read, too
  */
 export async function sampleRecords(
   searches: ProbeSearches,
   related: RelatedIndex,
+  alsoRead: readonly string[],
 ): Promise<ProbedRecord[] | 'too-large'> {
   const present = keysOf(related).map((field) => `{"exists":{"field":${JSON.stringify(field)}}}`);
   const body = jsonObject({
@@ -48,10 +54,10 @@ export async function sampleRecords(
     sort: `[${newestFirst(related)}]`,
     _source: 'false',
     track_total_hits: 'false',
-    docvalue_fields: JSON.stringify(keysOf(related)),
+    docvalue_fields: JSON.stringify([...keysOf(related), ...alsoRead]),
   });
   const hits = await searches.search(related.index, body);
-  return hits === 'too-large' ? hits : hits.map((hit) => probedRecord(hit, related));
+  return hits === 'too-large' ? hits : hits.map((hit) => probedRecord(hit, related, alsoRead));
 }
 
 /** By dates only: sorting by a keyword would have Elasticsearch load all its values. */
@@ -83,15 +89,18 @@ export async function hasRecords(
  * migrated is no error. One search.
  *
  * @param found records that belong to messages for certain; also looked up, for messages of another index
+ * @param tellers pairs of fields that might tell messages apart which share records
  */
 export async function probeBackward(
   searches: ProbeSearches,
   { join }: Pick<RelatedIndex, 'join'>,
   where: OwnerIndices,
   { records, found }: { records: readonly ProbedRecord[]; found: readonly ProbedRecord[] },
+  tellers: readonly JoinPair[],
 ): Promise<Backward> {
-  const sampled = [...records.slice(0, MOST_RECORDS), ...found.slice(0, MOST_RECORDS)];
-  const fields = fieldsOfMessages([{ join }]);
+  const both = [...records.slice(0, MOST_RECORDS), ...found.slice(0, MOST_RECORDS)];
+  const sampled = [...new Map(both.map((one) => [one.id, one])).values()];
+  const fields = [...new Set([...fieldsOfMessages([{ join }]), ...tellers.map(({ on }) => on)])];
   const clauses = join.map(({ on }, i) => {
     const values = [...new Set(sampled.flatMap(({ keys }) => keys[i] ?? []))].slice(0, MOST_VALUES);
     return on === ID
@@ -123,12 +132,17 @@ export async function probeBackward(
     );
     if (shared) return { sampled, isOwned, shared };
   }
-  return { sampled, isOwned: isOwned || (hits.length >= MAX_HITS ? undefined : false) };
+  const several = severalOwners(sampled, messages, owners, join, tellers);
+  return {
+    sampled,
+    isOwned: isOwned || (hits.length >= MAX_HITS ? undefined : false),
+    ...(several && { several }),
+  };
 }
 
 /** A key of the record that messages of two different indices have. */
 function sharedKey(
-  { keys }: ProbedRecord,
+  record: ProbedRecord,
   owners: readonly ProbedMessage[],
   join: readonly JoinPair[],
 ): Backward['shared'] {
@@ -140,12 +154,8 @@ function sharedKey(
   for (const [i, one] of some.entries()) {
     for (const other of some.slice(i + 1)) {
       if (one.index === other.index) continue;
-      const key = join.map(({ on }, at) => {
-        const [own, others] = [valuesOf(one, on), valuesOf(other, on)];
-        return keys[at]?.find((value) => own.includes(value) && others.includes(value));
-      });
-      if (key.every((value) => value !== undefined))
-        return { key, indices: [one.index, other.index] };
+      const key = sharedValues(record, one, other, join);
+      if (key) return { key, indices: [one.index, other.index] };
     }
   }
   return undefined;

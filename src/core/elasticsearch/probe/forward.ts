@@ -3,6 +3,7 @@ import { ID, type RelatedIndex } from '../join.js';
 import { jsonObject, MAX_HITS } from '../query.js';
 import { joinQuery, type JoinValues } from '../related.js';
 import { Owners } from './owners.js';
+import { valuesByField } from './sample.js';
 import type { ProbeSearches } from './searches.js';
 import {
   valuesOf,
@@ -26,32 +27,35 @@ export interface Forward extends Omit<JoinProbe, 'name'> {
 
 export interface BetterJoin {
   readonly join: readonly JoinPair[];
-  /** The field it has that is not configured. */
-  readonly field: string;
+  /** The field it has that is not configured in that place; undefined where two configured ones have changed places. */
+  readonly field: string | undefined;
   readonly withRecords: number;
 }
 
 /**
  * How many of the messages have records, by the join as it is configured and by others that differ from it in one field of the
- * message; in one search, or two where the first one matches too many records.
+ * message, or have two of its fields changed places; in one search, or two where the first one matches too many records.
  *
  * A field that has the same value in all of several messages is not counted: it can't tell whose a record is.
+ *
+ * @param alsoRead fields of the records whose values are read, too
  */
 export async function probeForward(
   searches: ProbeSearches,
   related: RelatedIndex,
   all: readonly ProbedMessage[],
   candidates: readonly string[],
+  alsoRead: readonly string[] = [],
 ): Promise<Forward> {
   const { join } = related;
   const messages = fitting(all, join);
   const { others, values } = joinsToTry(join, messages, candidates);
   if (values.some((some) => some.size === 0)) return nothing(messages, join);
-  const tried = await searchKeys(searches, related, values);
+  const tried = await searchKeys(searches, related, values, alsoRead);
   const owners = new Owners(messages);
   const counts = others.map((one) => ({ ...one, ...countOwned(tried.found, owners, one.join) }));
   // What was cut off may be records of the configured join: its number has to be known for certain.
-  const own = tried.isPart ? await searchConfigured(searches, related, messages) : tried;
+  const own = tried.isPart ? await searchConfigured(searches, related, messages, alsoRead) : tried;
   const { withRecords, owned, found } = countOwned(own.found, owners, join);
   const better = counts
     .filter((one) => one.withRecords > withRecords)
@@ -72,10 +76,11 @@ async function searchConfigured(
   searches: ProbeSearches,
   related: RelatedIndex,
   messages: readonly ProbedMessage[],
+  alsoRead: readonly string[],
 ): Promise<Keys> {
   const values = related.join.map(({ on }) => valuesIn(messages, on));
   if (values.some(({ size }) => size === 0)) return { found: [], isPart: false };
-  return searchKeys(searches, related, values);
+  return searchKeys(searches, related, values, alsoRead);
 }
 
 function nothing(messages: readonly ProbedMessage[], join: readonly JoinPair[]): Forward {
@@ -113,9 +118,9 @@ function joinsToTry(
   join: readonly JoinPair[],
   messages: readonly ProbedMessage[],
   candidates: readonly string[],
-): { others: { join: JoinPair[]; field: string }[]; values: Set<string>[] } {
+): { others: Omit<BetterJoin, 'withRecords'>[]; values: Set<string>[] } {
   const values = join.map(({ on }) => valuesIn(messages, on));
-  const others: { join: JoinPair[]; field: string }[] = [];
+  const others: Omit<BetterJoin, 'withRecords'>[] = [];
   for (const field of [ID, ...candidates].filter((one) => tellsApart(messages, one))) {
     const some = valuesIn(messages, field);
     for (const [i, { on }] of join.entries()) {
@@ -125,7 +130,34 @@ function joinsToTry(
       others.push({ field, join: join.map((one, at) => (at === i ? { ...one, on: field } : one)) });
     }
   }
+  others.push(...swaps(join, messages, values));
   return { others, values };
+}
+
+/** Joins with two fields of the message in each other's place, as where they were listed in another order than the keys. */
+function swaps(
+  join: readonly JoinPair[],
+  messages: readonly ProbedMessage[],
+  values: readonly Set<string>[],
+): Omit<BetterJoin, 'withRecords'>[] {
+  const places = join.flatMap((_, i) =>
+    join.slice(i + 1).map((_one, behind) => [i, i + 1 + behind]),
+  );
+  return places.flatMap(([i = 0, j = 0]) => {
+    const [one, other] = [join[i]?.on, join[j]?.on];
+    if (one === undefined || other === undefined || one === other) return [];
+    const added = new Map([
+      [i, other],
+      [j, one],
+    ]);
+    for (const [at, on] of added) {
+      const [known, some] = [values[at], valuesIn(messages, on)];
+      if (!known || known.size + some.size > MOST_VALUES) return [];
+      for (const value of some) known.add(value);
+    }
+    const swapped = join.map((pair, at) => ({ ...pair, on: added.get(at) ?? pair.on }));
+    return [{ field: undefined, join: swapped }];
+  });
 }
 
 function valuesIn(messages: readonly ProbedMessage[], on: string): Set<string> {
@@ -150,6 +182,7 @@ async function searchKeys(
   searches: ProbeSearches,
   related: RelatedIndex,
   values: readonly ReadonlySet<string>[],
+  alsoRead: readonly string[],
 ): Promise<Keys> {
   const asked: JoinValues = values.map((some) => [...some]);
   const body = jsonObject({
@@ -158,19 +191,30 @@ async function searchKeys(
     sort: '["_doc"]',
     _source: 'false',
     track_total_hits: 'false',
-    docvalue_fields: JSON.stringify(keysOf(related)),
+    docvalue_fields: JSON.stringify([...keysOf(related), ...alsoRead]),
   });
   const hits = await searches.search(related.index, body);
   if (hits === 'too-large') return { found: [], isPart: true };
-  return { found: hits.map((hit) => probedRecord(hit, related)), isPart: hits.length >= MAX_HITS };
+  return {
+    found: hits.map((hit) => probedRecord(hit, related, alsoRead)),
+    isPart: hits.length >= MAX_HITS,
+  };
 }
 
 export function keysOf({ join }: Pick<RelatedIndex, 'join'>): string[] {
   return [...new Set(join.map(({ key }) => key))];
 }
 
-export function probedRecord(hit: Hit, { join }: Pick<RelatedIndex, 'join'>): ProbedRecord {
-  return { keys: join.map(({ key }) => hit.valuesOf(key)) };
+export function probedRecord(
+  hit: Hit,
+  { join }: Pick<RelatedIndex, 'join'>,
+  alsoRead: readonly string[],
+): ProbedRecord {
+  return {
+    id: `${hit.index}/${hit.id}`,
+    keys: join.map(({ key }) => hit.valuesOf(key)),
+    others: valuesByField(hit, alsoRead),
+  };
 }
 
 function countOwned(

@@ -1,7 +1,8 @@
-import { isMigrateError } from '../../errors.js';
+import { isMigrateError, type MigrateError } from '../../errors.js';
+import { Refusals } from '../../refusals.js';
 import type { SourceSettings } from '../../settings.js';
 import type { FieldCaps } from '../field-caps.js';
-import { inspectJoinField } from '../inspect-join.js';
+import { inspectJoinField, type InspectedField } from '../inspect-join.js';
 import {
   fieldsOfMessages,
   ID,
@@ -12,18 +13,21 @@ import {
 import { listed } from '../listed.js';
 import type { Requests } from '../requests.js';
 import { hasRecords, probeBackward, sampleRecords, type OwnerIndices } from './backward.js';
-import { candidateFields } from './candidate-fields.js';
+import { candidateFields, tellersOf, type Tellers } from './candidate-fields.js';
 import { probeForward, type Forward } from './forward.js';
 import {
   betterButUnusable,
   betterField,
+  mixedUp,
   ownedByNobody,
+  sharedByMany,
   sharedKey,
   withoutKeys,
   type Tried,
 } from './refusals.js';
 import { sampleMessages } from './sample.js';
 import { ProbeSearches } from './searches.js';
+import type { SeveralOwners } from './several-owners.js';
 import type { JoinProbe, ProbedMessage, ProbeRequest } from './types.js';
 
 /** Of the related indices that pairs lead to, so many are tried. */
@@ -38,6 +42,8 @@ interface Probe extends ProbeRequest {
   readonly messages: readonly ProbedMessage[];
   readonly candidates: readonly string[];
   readonly caps: FieldCaps;
+  /** The values of so many fields of messages may be read besides the configured ones. */
+  readonly room: number;
   readonly signal: AbortSignal;
 }
 
@@ -48,7 +54,8 @@ interface Probe extends ProbeRequest {
  *
  * @returns what was found, in the order of the documents' arrays; nothing of those that were not tried
  * @throws MigrateError `usage` where another field gives more of the messages their records, no record belongs to a message
- *   (unless `optional`), or a record belongs to messages of two indices
+ *   (unless `optional`), a record belongs to messages of two indices, or most belong to several messages of one which a further
+ *   field would tell apart; all such refusals in one error
  */
 export async function probeJoins(
   requests: Requests,
@@ -65,7 +72,12 @@ export async function probeJoins(
   const configured = fieldsOfMessages(all);
   const keys = all.flatMap(({ join }) => join.map(({ key }) => key));
   const where = { index: settings.index, indices: request.indices };
-  const { fields, caps } = await candidateFields(requests, where, { configured, keys }, signal);
+  const { fields, caps, room } = await candidateFields(
+    requests,
+    where,
+    { configured, keys },
+    signal,
+  );
   const searches = new ProbeSearches(requests, signal);
   const messages = await sampleMessages(searches, settings, request.interval, {
     configured,
@@ -84,10 +96,12 @@ export async function probeJoins(
       'fewer messages than meant were sampled to try joins: a search was too large',
       'warn',
     );
-  const probe: Probe = { ...request, requests, settings, messages, caps, signal, candidates };
+  const probe: Probe = { ...request, requests, settings, messages, caps, room, signal, candidates };
   const probes: JoinProbe[] = [];
-  // One after the other: where one is refused, no other is still being asked for.
-  for (const one of related) probes.push(await probeSource(probe, one));
+  const refusals = new Refusals();
+  for (const one of related)
+    await refusals.collect(async () => void probes.push(await probeSource(probe, one)));
+  refusals.throwAll();
   return probes;
 }
 
@@ -130,15 +144,19 @@ async function probeOne(
   source: RelatedSource,
   related: RelatedIndex,
 ): Promise<Forward> {
-  const { requests, messages, candidates, signal, say } = probe;
+  const { requests, settings, messages, candidates, signal, say } = probe;
   const { name, join, index } = related;
+  const configured = settings.related.find((one) => one.name === name);
+  if (!configured) throw new Error(`nothing is configured of ${name}`);
+  const tellers = await tellersOf(requests, related, probe, signal);
   const searches = new ProbeSearches(requests, signal);
   const where = ownersOf(probe, source, related);
-  const tried: Tried = { name, index, join, messages: where.names };
+  const tried: Tried = { settings: configured, index, join, messages: where.names };
   try {
-    const forward = await probeForward(searches, related, messages, candidates);
+    const alsoRead = tellers.pairs.map(({ key }) => key);
+    const forward = await probeForward(searches, related, messages, candidates, alsoRead);
     await refuseWorse(probe, tried, forward);
-    await tryBackward(probe, { searches, tried, related, where, forward });
+    await tryBackward(probe, { searches, tried, related, where, forward, tellers });
     if (searches.isIncomplete) {
       say(
         `the join of source.related.${name} was tried in part only: a search of the probe was too large`,
@@ -158,63 +176,95 @@ async function probeOne(
 }
 
 async function tryBackward(
-  { settings, say }: Probe,
+  probe: Probe,
   of: {
     readonly searches: ProbeSearches;
     readonly tried: Tried;
     readonly related: RelatedIndex;
     readonly where: OwnerIndices;
     readonly forward: Forward;
+    readonly tellers: Tellers;
   },
 ): Promise<void> {
-  const { searches, tried, related, where, forward } = of;
+  const { searches, tried, related, where, forward, tellers } = of;
   const { found, isPart } = forward;
-  const isOptional = settings.related.some(({ name, optional }) => name === tried.name && optional);
+  const { name, optional } = tried.settings;
+  const alsoRead = tellers.pairs.map(({ key }) => key);
   // Where the first search matched more records than it gave, those are sample enough, and no search is left for others.
-  const records = isPart ? [] : await sampleRecords(searches, related);
+  const records = isPart ? [] : await sampleRecords(searches, related, alsoRead);
   if (records === 'too-large') return;
   if (records.length + found.length > 0) {
-    const backward = await probeBackward(searches, related, where, { records, found });
+    const both = { records, found };
+    const backward = await probeBackward(searches, related, where, both, tellers.pairs);
     if (backward.shared) throw sharedKey(tried, backward.shared);
-    if (backward.isOwned === false && !isOptional) throw ownedByNobody(tried, backward);
+    if (backward.isOwned === false && !optional) throw ownedByNobody(tried, backward);
+    if (backward.several) await refuseMixedUp(probe, tried, backward.several, tellers.caps);
     return;
   }
   if (isPart) return;
   const isFull = await hasRecords(searches, related);
-  if (isFull === true && !isOptional) throw withoutKeys(tried);
+  if (isFull === true && !optional) throw withoutKeys(tried);
   if (isFull === false) {
-    const line = `probe of source.related.${tried.name}: ${related.index} holds no records, so nothing can be tried`;
-    say(line, 'debug');
+    const line = `probe of source.related.${name}: ${related.index} holds no records, so nothing can be tried`;
+    probe.say(line, 'debug');
   }
 }
 
+/** Warns where no field tells the messages apart: records may well belong to several, as those of a thread do. */
+async function refuseMixedUp(
+  probe: Probe,
+  tried: Tried,
+  several: SeveralOwners,
+  recordCaps: FieldCaps,
+): Promise<void> {
+  for (const teller of several.tellers) {
+    const { key, on } = teller.pair;
+    const where = { index: tried.index, indices: recordCaps.indices };
+    const problem =
+      (await problemOf(probe, tried, on)) ??
+      (await problemOf(probe, tried, key, { where, caps: recordCaps }));
+    if (!problem) throw mixedUp(tried, several, teller);
+  }
+  probe.say(sharedByMany(tried, several), 'warn');
+}
+
 async function refuseWorse(probe: Probe, tried: Tried, forward: Forward): Promise<void> {
-  const { requests, settings, indices, caps, signal } = probe;
   const [best] = forward.better;
   if (!best) return;
   let unusable;
   for (const better of forward.better) {
-    if (better.field === ID) throw betterField(tried, forward, better);
-    try {
-      await inspectJoinField(
-        requests,
-        {
-          where: { index: settings.index, indices },
-          caps,
-          field: better.field,
-          setting: `source.related.${tried.name}.on`,
-          indexSetting: 'source.index',
-        },
-        signal,
-      );
-    } catch (error) {
-      if (!isMigrateError(error) || error.kind !== 'usage') throw error;
-      unusable ??= error;
-      continue;
-    }
-    throw betterField(tried, forward, better);
+    const problem =
+      better.field === undefined || better.field === ID
+        ? undefined
+        : await problemOf(probe, tried, better.field);
+    if (!problem) throw betterField(tried, forward, better);
+    unusable ??= problem;
   }
   if (unusable) throw betterButUnusable(tried, forward, best, unusable);
+}
+
+/** Why no join can be by a field of the messages, or of what `of` says; undefined where one can. */
+async function problemOf(
+  { requests, settings, indices, caps, signal }: Probe,
+  { settings: { name } }: Tried,
+  field: string,
+  of?: Pick<InspectedField, 'where' | 'caps'>,
+): Promise<MigrateError | undefined> {
+  const inspected = {
+    where: { index: settings.index, indices },
+    caps,
+    field,
+    setting: `source.related.${name}.on`,
+    indexSetting: 'source.index',
+    ...of,
+  };
+  try {
+    await inspectJoinField(requests, inspected, signal);
+    return undefined;
+  } catch (error) {
+    if (isMigrateError(error) && error.kind === 'usage') return error;
+    throw error;
+  }
 }
 
 /** Where messages that records of this index may belong to are. */

@@ -2,12 +2,15 @@ import { usage, type MigrateError } from '../../errors.js';
 import { listed } from '../listed.js';
 import type { BetterJoin, Forward } from './forward.js';
 import type { Backward } from './backward.js';
+import type { SeveralOwners, Teller } from './several-owners.js';
 import type { JoinPair } from './types.js';
+import type { RelatedSettings } from '../../settings.js';
+import { writtenEntry } from '../written-join.js';
 
 /** Which join was tried, for people. */
 export interface Tried {
-  /** Of the array in the documents. */
-  readonly name: string;
+  /** As it is configured. */
+  readonly settings: RelatedSettings;
   /** The related index. */
   readonly index: string;
   readonly join: readonly JoinPair[];
@@ -18,19 +21,14 @@ export interface Tried {
 /** `and` reads like the join: all of its fields have to be equal. */
 const allOf = (names: readonly string[]) => names.join(' and ');
 const fieldsOf = (join: readonly JoinPair[]) => allOf(join.map(({ on }) => on));
-const setting = ({ name }: Tried) => `source.related.${name}`;
-
-/** As it stands in the configuration file. */
-function written(names: readonly string[]): string {
-  return names.length === 1 ? (names[0] ?? '') : `[${names.join(', ')}]`;
-}
+const setting = ({ settings }: Tried) => `source.related.${settings.name}`;
+const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Another field gives more of the sampled messages their records. */
 export function betterField(tried: Tried, forward: Forward, better: BetterJoin): MigrateError {
-  const on = written(better.join.map((one) => one.on));
   return usage(
     byWhich(tried, forward, better),
-    `Write on: ${on} there; where ${fieldsOf(tried.join)} is right all the same, write probe: false.`,
+    `Write ${writtenEntry(tried.settings, better.join)}; where ${fieldsOf(tried.join)} is right all the same, add probe: false to what is there.`,
   );
 }
 
@@ -49,17 +47,15 @@ export function betterButUnusable(
 
 function byWhich(tried: Tried, { sampled, withRecords }: Forward, better: BetterJoin): string {
   const [own, other] = [fieldsOf(tried.join), fieldsOf(better.join)];
-  const messages = sampled === 1 ? '1 message' : `${sampled} messages`;
-  return `of ${messages} sampled, ${withRecords} have records in ${tried.index} by ${own}, and ${better.withRecords} by ${other} (${setting(tried)})`;
+  return `of ${counted(sampled, 'message')} sampled, ${withRecords} have records in ${tried.index} by ${own}, and ${better.withRecords} by ${other} (${setting(tried)})`;
 }
 
 /** None of the records that were looked at belongs to a message. */
 export function ownedByNobody(tried: Tried, { sampled }: Backward): MigrateError {
   const keys = allOf(tried.join.map(({ key }) => key));
-  const records = sampled.length === 1 ? '1 record' : `${sampled.length} records`;
   const first = (sampled[0]?.keys ?? []).map((values) => values[0] ?? '');
   return usage(
-    `of ${records} sampled in ${tried.index}, none belongs to a message of ${tried.messages}: no message has one's ${keys} as its ${fieldsOf(tried.join)} (${setting(tried)}); the first has ${printable(first)}`,
+    `none of ${counted(sampled.length, 'record')} sampled in ${tried.index} belongs to a message of ${tried.messages}: the first has ${keys} ${printable(first)}, and no message has that as its ${fieldsOf(tried.join)} (${setting(tried)})`,
     'Correct key, on or index there; where records may belong to no message, write optional: true.',
   );
 }
@@ -81,6 +77,21 @@ export function sharedKey(tried: Tried, shared: NonNullable<Backward['shared']>)
     `records in ${tried.index} with ${keys} ${printable(shared.key)} belong to a message of ${one} and to one of ${other} alike (${setting(tried)})`,
     "Where the indices of messages have related indices of their own, name them in pairs (index: { 'messages-(.*)': 'history-$1' }); where the records have a field that tells them apart, add it to key and on; where they belong to both, write probe: false.",
   );
+}
+
+/** Most records belong to several messages of an index, which `teller` would tell apart. */
+export function mixedUp(tried: Tried, several: SeveralOwners, teller: Teller): MigrateError {
+  const join = [teller.pair, ...tried.join];
+  return usage(
+    `of ${counted(several.owned, 'record')} sampled in ${tried.index}, ${several.shared} belong to several messages of one index by ${fieldsOf(tried.join)}, and ${teller.shared} by ${fieldsOf(join)} (${setting(tried)})`,
+    `Write ${writtenEntry(tried.settings, join)}; where they belong to all of these messages, add probe: false to what is there.`,
+  );
+}
+
+/** The same where nothing would tell them apart, as with a thread's id: no error. */
+export function sharedByMany(tried: Tried, several: SeveralOwners): string {
+  const keys = allOf(tried.join.map(({ key }) => key));
+  return `${several.shared} of ${counted(several.owned, 'record')} sampled in ${tried.index} belong to more than one message (such as those with ${keys} ${printable(several.example)}): is a field missing in key and on (${setting(tried)})?`;
 }
 
 /** Of one value, in characters. */

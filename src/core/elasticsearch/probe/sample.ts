@@ -42,12 +42,20 @@ export async function sampleMessages(
 
 /** A hit with the values of these fields, which the search asked for. */
 export function probedMessage(hit: Hit, fields: readonly string[]): ProbedMessage {
+  return { id: hit.id, index: hit.index, values: valuesByField(hit, fields) };
+}
+
+/** The values of these fields, which the search asked for; a field without any is left out. */
+export function valuesByField(
+  hit: Hit,
+  fields: readonly string[],
+): ReadonlyMap<string, readonly string[]> {
   const values = new Map<string, readonly string[]>();
   for (const field of fields) {
     const some = hit.valuesOf(field);
     if (some.length > 0) values.set(field, some);
   }
-  return { id: hit.id, index: hit.index, values };
+  return values;
 }
 
 /** Thirds; fewer where it is too short to be cut. */

@@ -39,7 +39,11 @@ export interface ProbedMessage {
 
 /** A record: its values in each key of the join, in the order of the join. */
 export interface ProbedRecord {
+  /** Index and id: another than of any other record. */
+  readonly id: string;
   readonly keys: readonly (readonly string[])[];
+  /** Values in fields besides, by field; one without any is left out. */
+  readonly others: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The names of one pair of fields of a join. */
