@@ -4,6 +4,7 @@ import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
+import { stoppedVerdict } from './stopped.js';
 import { counted, grouped } from './terminal/numbers.js';
 
 export interface AcceptFlags {
@@ -35,7 +36,7 @@ export async function accept(flags: AcceptFlags, context: CommandContext): Promi
       const core = await import('../core/index.js');
       const outcome = await core.accept(run, on, options);
       printResult(context, { ...outcome, ...(dryRun && { dryRun }) }, linesOf(outcome, options));
-      return done;
+      return stoppedVerdict(context, outcome.notReached, 'message') ?? done;
     },
   );
 }
@@ -61,11 +62,11 @@ function linesOf(outcome: AcceptOutcome, { windowId, jobId, dryRun }: AcceptOpti
     ...byCode.map(({ code, messages }) => `  ${code}: ${grouped(messages)}`),
     `${counted(accepted, 'message')} ${did}${before}`,
     ...(accepted > 0 && !dryRun
-      ? ['they stay failed; es-migrate retry with --id, --error or --force tries them again']
+      ? ['they stay failed; "es-migrate retry" with --id, --error or --force tries them again']
       : []),
     ...(failed - acceptedInAll > 0
       ? [
-          `${counted(failed - acceptedInAll, 'message')} ${failed - acceptedInAll === 1 ? 'is' : 'are'} failed and not accepted: es-migrate errors says why`,
+          `${counted(failed - acceptedInAll, 'message')} ${failed - acceptedInAll === 1 ? 'is' : 'are'} failed and not accepted; "es-migrate errors" says why`,
         ]
       : []),
   ];

@@ -32,7 +32,16 @@ export function exitCodeOf(error: unknown): number {
   return { usage: EXIT.usage, busy: EXIT.busy, unavailable: EXIT.unavailable }[error.kind];
 }
 
-/** The first verdict that counts, of those of a run in several stages; what to do next is said by all of its kind. */
+/** Between the parts of what to do next. */
+const AND = '; ';
+
+/** What to do about failed messages: the same words wherever it is said, so that they are said once. */
+export const ABOUT_FAILED = [
+  '"es-migrate errors" says why, and what puts them back',
+  '"es-migrate accept" settles what cannot be had',
+].join(AND);
+
+/** The first verdict that counts, of those of a run in several stages; what to do next is said by all of its kind, each thing once. */
 export function foremost(verdicts: readonly Verdict[]): Verdict {
   const order: readonly number[] = [
     130,
@@ -45,8 +54,10 @@ export function foremost(verdicts: readonly Verdict[]): Verdict {
   const ranked = verdicts.filter(({ code }) => code !== EXIT.done);
   const [first] = ranked.sort((a, b) => order.indexOf(a.code) - order.indexOf(b.code));
   if (!first) return done;
-  const next = ranked.filter(({ code }) => code === first.code).flatMap((one) => one.next ?? []);
-  return next.length > 0 ? { code: first.code, next: next.join('; ') } : first;
+  const next = ranked
+    .filter(({ code }) => code === first.code)
+    .flatMap((one) => one.next?.split(AND) ?? []);
+  return next.length > 0 ? { code: first.code, next: [...new Set(next)].join(AND) } : first;
 }
 
 const MEANINGS: Readonly<Record<number, string>> = {

@@ -1,23 +1,48 @@
 import { isFault } from '../core/fault.js';
 import { isMigrateError } from '../core/errors.js';
+import { EXIT } from './exit-codes.js';
+
+/** An error as one JSON object, where results are: `--json` prints one whatever happens. */
+export interface ErrorJson {
+  readonly code: number;
+  readonly kind: 'usage' | 'unavailable' | 'busy' | 'bug' | 'stopped';
+  readonly message: string;
+  /** What to do next. */
+  readonly advice: string | null;
+}
+
+const KINDS: Readonly<Record<number, ErrorJson['kind']>> = {
+  [EXIT.usage]: 'usage',
+  [EXIT.unavailable]: 'unavailable',
+  [EXIT.busy]: 'busy',
+};
+
+/** What is printed of an error that ends the command with this code. */
+export function errorJson(error: unknown, code: number): ErrorJson {
+  const { message, advice } = partsOf(error);
+  return { code, kind: KINDS[code] ?? 'bug', message: message.join('\n'), advice: advice ?? null };
+}
 
 /** An error as lines for the user; without `verbose` never a stack trace. */
 export function explain(error: unknown, verbose: boolean): string[] {
   const stack = verbose && error instanceof Error ? stackOf(error) : [];
-  return [...linesOf(error), ...stack];
+  const { message, advice } = partsOf(error);
+  if (advice === IS_BUG) return [`${message.join(' ')}; ${advice}`, ...stack];
+  return [...message, ...(advice === undefined ? [] : [advice]), ...stack];
 }
 
-function linesOf(error: unknown): string[] {
+/** What is wrong, in lines, and what to do. */
+function partsOf(error: unknown): { message: readonly string[]; advice: string | undefined } {
   if (isMigrateError(error)) {
     const advice = error.advice ?? (error.kind === 'unavailable' ? COME_BACK : undefined);
-    return [...error.message.split('\n'), ...(advice === undefined ? [] : [advice])];
+    return { message: error.message.split('\n'), advice };
   }
   if (isFault(error)) {
     const what = `${error.server}: ${oneLine(error.message)} (${error.code})`;
-    return error.class === 'retriable' ? [what, COME_BACK] : [what, WILL_NOT];
+    return { message: [what], advice: error.class === 'retriable' ? COME_BACK : WILL_NOT };
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return [`${oneLine(text)}; ${IS_BUG}`];
+  return { message: [oneLine(text)], advice: IS_BUG };
 }
 
 const COME_BACK = 'when it is back, run the same command again: it goes on where it stopped';

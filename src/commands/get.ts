@@ -19,14 +19,14 @@ export async function get(
     async ({ run, on }) => {
       const core = await import('../core/index.js');
       const document = await core.getDocument(run, on, { messageId, index });
-      return answer(document, JSON.stringify(messageId), context);
+      return answer(document, { id: JSON.stringify(messageId), index }, context);
     },
   );
 }
 
 async function answer(
   document: FoundDocument,
-  id: string,
+  { id, index }: { id: string; index: string | undefined },
   { stdout, stdoutLost }: CommandContext,
 ): Promise<Verdict> {
   switch (document.kind) {
@@ -43,9 +43,15 @@ async function answer(
     case 'damaged':
       return damaged(id, document.url, document.reason);
     case 'unknown':
+      if (document.elsewhere.length > 0) {
+        throw usage(
+          `no message ${id} of index ${index ?? ''} is tracked, but of ${document.elsewhere.join(', ')}`,
+          'give that one as --index NAME',
+        );
+      }
       throw usage(
         `no message ${id} is tracked`,
-        'es-migrate status shows what is; ids are case-sensitive',
+        '"es-migrate status" shows what is; ids are case-sensitive',
       );
     case 'ambiguous':
       throw usage(
@@ -56,7 +62,7 @@ async function answer(
       const code = document.code === undefined ? '' : ` (${document.code})`;
       return {
         code: EXIT.leftOver,
-        next: `${id} is ${document.status}${code}; ${document.status === 'failed' ? 'es-migrate errors says what puts it back' : 'es-migrate process migrates it'}`,
+        next: `${id} is ${document.status}${code}; ${document.status === 'failed' ? '"es-migrate errors" says what puts it back' : '"es-migrate process" migrates it'}`,
       };
     }
     case 'gone':
@@ -68,7 +74,7 @@ async function answer(
 }
 
 const REPAIR =
-  'es-migrate verify --level content --repair, then es-migrate process, migrate it again';
+  '"es-migrate verify --level content --repair", then "es-migrate process", migrate it again';
 
 function damaged(id: string, url: string, reason: string): Verdict {
   return { code: EXIT.leftOver, next: `${id} is damaged in ${url}: ${reason}; ${REPAIR}` };

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import type { CommandContext, Globals } from './context.js';
 import { EXIT, exitCodeOf, type Verdict } from './exit-codes.js';
-import { explain } from './failure.js';
+import { errorJson, explain, type ErrorJson } from './failure.js';
 import { buildProgram } from './program.js';
 import { StopSignals } from './signals.js';
 import { unwritable, watchStreams } from './streams.js';
@@ -55,10 +55,31 @@ async function run(argv: readonly string[]): Promise<Verdict> {
 
 /** The one place where an error becomes words and an exit code. */
 function fail(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  if (stop.received !== undefined && isAbort(error)) return stop.exitCode;
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.done;
+    const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+    // Nothing was parsed whole: that the flag stands there is all that is known.
+    const end = process.argv.indexOf('--');
+    const isWanted = process.argv.slice(0, end < 0 ? undefined : end).includes('--json');
+    printError({ code: EXIT.usage, kind: 'usage', message, advice: null }, isWanted);
+    return EXIT.usage;
+  }
+  if (stop.received !== undefined && isAbort(error)) {
+    const { received, exitCode: code } = stop;
+    const message = `stopped by ${received}`;
+    printError({ code, kind: 'stopped', message, advice: 'run the same command again' });
+    return code;
+  }
+  const code = exitCodeOf(error);
   say(explain(error, globals.verbose ?? false));
-  return exitCodeOf(error);
+  printError(errorJson(error, code));
+  return code;
+}
+
+/** With `--json` there is one object on stdout whatever happens; not where a result went there before. */
+function printError(error: ErrorJson, isWanted = globals.json ?? false): void {
+  if (!isWanted || stdoutLost.aborted || stdout.bytesWritten > 0) return;
+  stdout.write(`${scrubber.scrub(JSON.stringify({ error }))}\n`);
 }
 
 function isAbort(error: unknown): boolean {

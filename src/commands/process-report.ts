@@ -2,7 +2,7 @@ import type { ProcessState } from '../core/run.js';
 import type { ProcessOptions, ProcessOutcome } from '../core/process/types.js';
 import { usage } from '../core/errors.js';
 import type { Settings } from '../core/settings.js';
-import { done, EXIT, type Verdict } from './exit-codes.js';
+import { ABOUT_FAILED, done, EXIT, type Verdict } from './exit-codes.js';
 import { counted, grouped } from './terminal/numbers.js';
 import type { HealthAddress } from '../monitor/health.js';
 import { relatedLines } from './related-report.js';
@@ -86,8 +86,8 @@ const WHERE: Readonly<Record<ProcessState, string>> = {
 /** A process that was killed holds its batches until its lease runs out: whoever waits is told how long. */
 function holderWords({ holder, heldByOthers }: ProcessOutcome, fromQueue: boolean): string {
   if (fromQueue && heldByOthers === 0)
-    return 'nobody holds them, and the queue has no message for them now: it comes with a delay, or is lost and sent anew 20 minutes after it was sent; es-migrate process without --queue carries them at once';
-  const how = '; es-migrate status tells how far they are';
+    return 'nobody holds them, and the queue has no message for them now: it comes with a delay, or is lost and sent anew 20 minutes after it was sent; "es-migrate process" without --queue carries them at once';
+  const how = '; "es-migrate status" tells how far they are';
   if (!holder) return `others are at work${how}`;
   const until = holder.until.toISOString().slice(0, 19);
   const { owner, state } = holder;
@@ -105,23 +105,26 @@ export function processVerdict(
   if (ended === 'stopped') {
     return {
       code: stopCode,
-      next: 'what was in flight is finished or released; es-migrate process goes on from there',
+      next: 'what was in flight is finished or released; "es-migrate process" goes on from there',
     };
   }
   if (failedInAll > 0) {
     const failed = `${counted(failedInAll, 'message')} ${failedInAll === 1 ? 'is' : 'are'} failed`;
     return {
       code: EXIT.leftOver,
-      next: `${failed}: es-migrate errors says why, and what puts them back; es-migrate accept settles what cannot be had`,
+      next: `${failed}; ${ABOUT_FAILED}`,
     };
   }
   if (failedWindows > 0) {
     const windows = `${counted(failedWindows, 'window')} could not be read whole`;
-    return { code: EXIT.leftOver, next: `${windows}: es-migrate extract reads what is missing` };
+    return {
+      code: EXIT.leftOver,
+      next: `${windows}; "es-migrate extract" reads what was not read to the end`,
+    };
   }
   if (leftBehind > 0) {
     const behind = `${counted(leftBehind, 'message')} of closed batches ${leftBehind === 1 ? 'is' : 'are'} unfinished`;
-    return { code: EXIT.leftOver, next: `${behind}: es-migrate verify --repair puts them back` };
+    return { code: EXIT.leftOver, next: `${behind}; "es-migrate verify --repair" puts them back` };
   }
   if (atOdds > 0) {
     const batches = `${counted(atOdds, 'batch')} ${atOdds === 1 ? 'is' : 'are'} left as ${atOdds === 1 ? 'it is' : 'they are'}, since counters and rows contradict each other`;

@@ -3,6 +3,7 @@ import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
+import { stoppedVerdict } from './stopped.js';
 import { counted } from './terminal/numbers.js';
 
 export interface ResetStuckFlags {
@@ -29,7 +30,7 @@ export async function resetStuck(
         { ...outcome, ...(options.dryRun && { dryRun: true }) },
         linesOf(outcome, options.dryRun),
       );
-      return done;
+      return stoppedVerdict(context, outcome.notReached, 'lease') ?? done;
     },
   );
 }

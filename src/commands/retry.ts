@@ -3,6 +3,7 @@ import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
+import { stoppedVerdict } from './stopped.js';
 import { acceptedOf, counted, grouped } from './terminal/numbers.js';
 
 export interface RetryFlags {
@@ -21,7 +22,7 @@ export async function retry(flags: RetryFlags, context: CommandContext): Promise
     const { usage } = await import('../core/errors.js');
     throw usage(
       '--other-joins is about completed messages, --error, --id and --force are about failed ones',
-      'Give one of them; what has failed is requeued by another es-migrate retry.',
+      'Give one of them; what has failed is requeued by another "es-migrate retry".',
     );
   }
   const options = { jobId: job, errorCode: error, messageId: id, force, otherJoins, dryRun };
@@ -37,6 +38,8 @@ export async function retry(flags: RetryFlags, context: CommandContext): Promise
       const json = { ...counts, ...(dryRun && { dryRun }) };
       printResult(context, json, linesOf(outcome, options));
       const open = left - accepted;
+      const stopped = stoppedVerdict(context, outcome.notReached, 'message');
+      if (stopped) return stopped;
       return open === 0 ? done : { code: EXIT.leftOver, next: stayFailed(open, force) };
     },
   );
@@ -48,7 +51,7 @@ function linesOf(
 ): string[] {
   const why = reasons.map(({ code, messages }) => `  ${code}: ${grouped(messages)}`);
   // A code that nobody has heard of looks the same.
-  const none = `no message failed with ${errorCode} can be requeued; es-migrate errors lists the codes there are`;
+  const none = `no message failed with ${errorCode} can be requeued; "es-migrate errors" lists the codes there are`;
   const did = dryRun ? 'would be requeued; nothing was changed' : 'requeued';
   return [
     ...(why.length > 0 ? ['failed with:', ...why] : []),
@@ -65,6 +68,6 @@ function linesOf(
 function stayFailed(left: number, force: boolean): string {
   const how = force
     ? ''
-    : '; es-migrate retry --force requeues those without attempts left and permanent failures, too';
-  return `${counted(left, 'message')} ${left === 1 ? 'stays' : 'stay'} failed: es-migrate errors says why${how}`;
+    : '; "es-migrate retry --force" requeues those without attempts left and permanent failures, too';
+  return `${counted(left, 'message')} ${left === 1 ? 'stays' : 'stay'} failed; "es-migrate errors" says why${how}`;
 }

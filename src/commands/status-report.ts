@@ -27,7 +27,7 @@ export function statusJson({ jobs, throttled, ...rest }: StatusReport): object {
 export function statusLines(report: StatusReport): string[] {
   const { jobs, messages, batches, related, stuck, throttled, uploading } = report;
   const { messagesPerSecond, secondsLeft } = report;
-  if (jobs.length === 0) return ['no jobs yet; es-migrate extract makes the first'];
+  if (jobs.length === 0) return ['no jobs yet; "es-migrate extract" makes the first'];
   const jobRows = jobs.map((job) => {
     const { total, pending, inProgress, completed, failed } = job.messages;
     const figures = [job.expected, total, pending, inProgress, completed, failed].map(grouped);
@@ -49,7 +49,7 @@ export function statusLines(report: StatusReport): string[] {
       [
         'job',
         'from',
-        'to',
+        'to (exclusive)',
         'state',
         'expected',
         'tracked',
@@ -71,7 +71,7 @@ export function statusLines(report: StatusReport): string[] {
     `${rate}${left}`,
     ...(stuck > 0
       ? [
-          `${grouped(stuck)} stuck: leases that ran out, or whose process is gone; the next process takes them over, or es-migrate reset-stuck`,
+          `${grouped(stuck)} stuck: leases that ran out, or whose process is gone; the next process takes them over, or "es-migrate reset-stuck"`,
         ]
       : []),
     ...uploading.map(({ owner, inFlight, allowed, reason }) => {

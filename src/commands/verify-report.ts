@@ -160,7 +160,7 @@ function leftLines(outcome: VerifyOutcome): string[] {
         ]
       : []),
     ...(failed > 0
-      ? [`failed: ${grouped(failed)}${acceptedOf(accepted)}; es-migrate errors says why`]
+      ? [`failed: ${grouped(failed)}${acceptedOf(accepted)}; "es-migrate errors" says why`]
       : []),
     ...(acceptedWindows > 0
       ? [`${counted(acceptedWindows, 'window')} could not be read whole, and accepted as that`]
@@ -191,7 +191,7 @@ function lastLine(outcome: VerifyOutcome, options: VerifyOptions): string {
   if (failed > accepted) wrong.push(`${grouped(failed - accepted)} failed`);
   if (openWindows > 0) wrong.push(`${counted(openWindows, 'window')} not read`);
   if (outcome.changedMeanwhile)
-    wrong.push('messages were migrated while it ran; run es-migrate verify again');
+    wrong.push('messages were migrated while it ran; run "es-migrate verify" again');
   if (outcome.ended === 'stopped') wrong.push('it was stopped before the end');
   return `NOT proven: ${wrong.join(', ')}${settled}${besides}`;
 }

@@ -1,7 +1,7 @@
 import { countFindings } from '../core/verify/findings.js';
 import type { Finding, VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
 import type { VerifiedJob } from '../core/verify/scope.js';
-import { done, EXIT, type Verdict } from './exit-codes.js';
+import { ABOUT_FAILED, done, EXIT, type Verdict } from './exit-codes.js';
 import { counted } from './terminal/numbers.js';
 
 /** How a verification ends the command, and what to do next. */
@@ -39,35 +39,32 @@ function nextSteps(
   // `left` counts what is not ours to repair, too.
   const oursLeft = repaired ? ours - (countFindings(found) - repaired.left) : 0;
   const steps: string[] = [];
-  if (openWindows > 0) steps.push('es-migrate extract reads what was not read to the end');
+  if (openWindows > 0) steps.push('"es-migrate extract" reads what was not read to the end');
   if (ours > 0 && repaired === undefined) {
     steps.push(
       level === 'counts'
-        ? 'es-migrate verify --level objects names what differs'
-        : `es-migrate verify ${level === 'content' ? '--level content ' : ''}--repair puts back what is missing or damaged and removes our orphans, then es-migrate process`,
+        ? '"es-migrate verify --level objects" names what differs'
+        : `"es-migrate verify ${level === 'content' ? '--level content ' : ''}--repair" puts back what is missing or damaged and removes our orphans, then "es-migrate process"`,
     );
   } else if (oursLeft > 0) {
     steps.push(`${counted(oursLeft, 'difference')} could not be repaired, run it again`);
   }
   if (repaired && found.inconsistent > 0 && oursLeft === 0)
-    steps.push('contradictions were put right: es-migrate verify looks at what they hid');
+    steps.push('contradictions were put right; "es-migrate verify" looks at what they hid');
   if (pending > 0)
-    steps.push('es-migrate process migrates what is pending, es-migrate verify looks again');
-  if (failed > accepted)
-    steps.push(
-      'es-migrate errors says why messages failed, and what puts them back; es-migrate accept settles what cannot be had',
-    );
+    steps.push('"es-migrate process" migrates what is pending, "es-migrate verify" looks again');
+  if (failed > accepted) steps.push(ABOUT_FAILED);
   if (outcome.examples.some(isBack))
     steps.push(
-      'accepted messages are at the source again: es-migrate retry --error missing puts them back, then es-migrate process',
+      'accepted messages are at the source again; "es-migrate retry --error missing" puts them back, then "es-migrate process"',
     );
   if (changedMeanwhile)
     steps.push(
-      'messages were migrated while it ran: es-migrate verify proves it once that is over',
+      'messages were migrated while it ran; "es-migrate verify" proves it once that is over',
     );
   if (found.outdated_join > 0)
     steps.push(
-      'es-migrate retry --other-joins puts back what was made with other joins, es-migrate process makes it again',
+      '"es-migrate retry --other-joins" puts back what was made with other joins, "es-migrate process" makes it again',
     );
   steps.push(...extractAgain(outcome, jobs));
   if (found.unreadable > 0) steps.push('what could not be read is named above; run it again');
@@ -79,7 +76,7 @@ function nextSteps(
     steps.push('the source has changed since; what was stored is what it held then');
   if (found.deleted > 0)
     steps.push(
-      'as many messages as were deleted may have arrived unseen: es-migrate extract of the same range adds them',
+      'as many messages as were deleted may have arrived unseen; "es-migrate extract" of the same range adds them',
     );
   return steps;
 }
@@ -101,6 +98,6 @@ function extractAgain({ examples }: VerifyOutcome, jobs: readonly VerifiedJob[])
     .filter(({ jobId }) => jobIds.has(jobId))
     .map(
       ({ from, to }) =>
-        `es-migrate extract --from ${from.toISOString()} --to ${to.toISOString()} adds what is not tracked, then es-migrate process`,
+        `"es-migrate extract --from ${from.toISOString()} --to ${to.toISOString()}" adds what is not tracked, then "es-migrate process"`,
     );
 }

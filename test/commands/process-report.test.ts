@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ABOUT_FAILED, EXIT, foremost } from '../../src/commands/exit-codes.js';
 import { processVerdict } from '../../src/commands/process-report.js';
 import type { ProcessOutcome } from '../../src/core/process/types.js';
 
@@ -22,7 +23,7 @@ test('what nobody holds and the queue does not name is not said to be at work', 
   const { code, next } = processVerdict(LEFT, 130, true);
   expect(code).toBe(4);
   expect(next).toMatch(/^nobody holds them, and the queue has no message for them/);
-  expect(next).toContain('es-migrate process without --queue');
+  expect(next).toContain('"es-migrate process" without --queue');
 });
 
 test('who holds what is left is named', () => {
@@ -49,4 +50,13 @@ test('batches whose counters and rows contradict each other are exit 3, and say 
   expect(next).toMatch(
     /^1 batch is left as it is, since .*es-migrate verify --level counts --repair/,
   );
+});
+
+test('what several stages have to say of failed messages is said once', () => {
+  const failed = processVerdict({ ...LEFT, remaining: 0, failedInAll: 1 }, 130);
+  const verdict = { code: EXIT.leftOver, next: `${ABOUT_FAILED}; another thing` };
+  expect(foremost([failed, verdict])).toEqual({
+    code: EXIT.leftOver,
+    next: '1 message is failed; "es-migrate errors" says why, and what puts them back; "es-migrate accept" settles what cannot be had; another thing',
+  });
 });

@@ -136,3 +136,30 @@ test('run refuses the flags of verify before it extracts anything', async () => 
   expect(code).toBe(2);
   expect(stderr).toContain('--sample is about the content of messages');
 });
+
+describe('with --json, an error is one object on stdout, too', () => {
+  const nothing = () => ({ cwd: workspace({}) });
+  test.each([
+    [
+      ['extract', '--fro', '2024-10-01', '--json'],
+      configured,
+      2,
+      'usage',
+      /^unknown option '--fro'/,
+    ],
+    [['extract', '--from', '2024-02-30', '--json'], configured, 2, 'usage', /doesn't exist/],
+    [['--json', 'status', '--config', 'nope.yaml'], nothing, 2, 'usage', /there is no file/],
+    [['status', '--json'], configured, 5, 'unavailable', /MySQL/],
+  ] as const)('%j', async (args, at, code, kind, message) => {
+    const ended = await cli(args, at());
+    expect(ended.code, ended.stderr).toBe(code);
+    const { error } = JSON.parse(ended.stdout) as { error: Record<string, unknown> };
+    expect(error).toEqual({
+      code, kind,
+      message: expect.stringMatching(message) as string,
+      advice: error['advice'] === null ? null : expect.any(String) as string,
+    }); // prettier-ignore
+    // People still read it.
+    expect(ended.stderr).toMatch(/^es-migrate: /m);
+  });
+});

@@ -31,7 +31,7 @@ test('a message that is deleted makes exit code 3 until it is accepted; from the
   const { project, command, asJson } = await withMissing();
   const first = await command('run', ...RANGE);
   expect(first.code).toBe(3);
-  expect(first.stderr).toMatch(/es-migrate accept settles what cannot be had/);
+  expect(first.stderr).toMatch(/"es-migrate accept" settles what cannot be had/);
 
   const dry = await command('accept', '--error', 'missing', '--dry-run');
   expect(dry).toMatchObject({ code: 0, stderr: '' });

@@ -43,6 +43,9 @@ it('the same ids in two indices of a pattern all land, each under its index, and
   const ambiguous = await runBinary(['get', 'same'], project);
   expect(ambiguous).toMatchObject({ code: 2, stdout: '' });
   expect(ambiguous.stderr).toMatch(/--index/);
+  const other = await runBinary(['get', '--index', 'nope', 'same'], project);
+  expect(other).toMatchObject({ code: 2, stdout: '' });
+  expect(other.stderr).toContain(`but of ${prefix}days-a, ${prefix}days-b`);
   expect(await runBinary(['get', 'nobody'], project)).toMatchObject({ code: 2, stdout: '' });
 });
 

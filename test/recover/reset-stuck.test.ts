@@ -147,6 +147,6 @@ test('told to stop, it leaves what is stuck as it is', async () => {
   await expireLease(database, 'batch_progress', batch.lease.token, 120);
   const before = await everything();
   const outcome = await resetStuck(stopped, on, { olderThanMs: 0, dryRun: false });
-  expect(outcome).toEqual({ batches: [], extractions: [] });
+  expect(outcome).toEqual({ batches: [], extractions: [], notReached: 1 });
   expect(await everything()).toEqual(before);
 });

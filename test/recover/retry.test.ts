@@ -275,6 +275,8 @@ test('told to stop, it puts nothing more back', async () => {
   const before = await everything();
   const options = { jobId: undefined, errorCode: undefined, force: false, dryRun: false };
   const stop = AbortSignal.abort(new Error('stopped by the test'));
-  expect(await retry(quietRun(undefined, stop), on, options)).toMatchObject({ requeued: 0 });
+  const outcome = await retry(quietRun(undefined, stop), on, options);
+  expect(outcome).toMatchObject({ requeued: 0 });
+  expect(outcome.notReached).toBeGreaterThan(0);
   expect(await everything()).toEqual(before);
 });

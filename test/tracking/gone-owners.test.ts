@@ -13,6 +13,7 @@ import { newLease, renewLeases } from '../../src/core/tracking/lease.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
 import { ALL_JOBS } from '../../src/core/tracking/scope.js';
 import { beginVerification } from '../../src/core/tracking/verify-runs.js';
+import { announceUploads } from '../../src/core/tracking/upload-limits.js';
 import { startStranger, type Stranger } from '../hosts/namespaces.js';
 import { connectionsTo } from '../support/core.js';
 import {
@@ -88,6 +89,23 @@ test('the leases of a process that is gone end at once, those of others do not',
   expect(await completeBatch(database, first, outcomesOf(first))).toBe(false);
   expect(await completeBatch(database, other, outcomesOf(other))).toBe(true);
   expect(await endBatches()).toBe(0);
+});
+
+test('what a process said of its uploads is not shown once it is gone', async () => {
+  const uploads = { inFlight: 2, allowed: 8, most: 8, reason: null };
+  await database.change('DELETE FROM upload_limits');
+  for (const [i, stranger] of [gone, alive].entries()) {
+    await claimBy(stranger);
+    await announceUploads(database, `${i}`.repeat(32), {
+      ...uploads,
+      owner: ownerOf(stranger).name,
+    });
+  }
+  const shown = async () =>
+    (await status(run, connectionsTo(tracking), {})).uploading.map(({ owner }) => owner);
+  expect(await shown()).toEqual([ownerOf(alive).name]);
+  expect(await endBatches()).toBe(1);
+  expect(await shown()).toEqual([ownerOf(alive).name]);
 });
 
 test('a process that is stopped, but there, keeps what it holds', async () => {

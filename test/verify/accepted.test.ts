@@ -63,7 +63,7 @@ test('one that is at the source again has arrived, and is migrated by retry', as
   expect(verified).toMatchObject({ ok: false, failed: 2, accepted: 2 });
   const told = await command(project, 'verify');
   expect(told.code).toBe(3);
-  expect(told.stderr).toMatch(/es-migrate retry --error missing puts them back/);
+  expect(told.stderr).toMatch(/"es-migrate retry --error missing" puts them back/);
   expect(told.stderr).not.toMatch(/adds what is not tracked/);
   expect(await command(project, 'retry', '--id', 'a3')).toMatchObject({ code: 0 });
   expect(await command(project, 'process')).toMatchObject({ code: 0 });

@@ -17,7 +17,11 @@ export type FoundDocument =
       readonly url: string;
     }
   /** No message of this id (and index) is tracked. */
-  | { readonly kind: 'unknown' }
+  | {
+      readonly kind: 'unknown';
+      /** The indices in which a message of this id is tracked, though not in the one that was asked for. */
+      readonly elsewhere: readonly string[];
+    }
   /** The id occurs in several indices. */
   | { readonly kind: 'ambiguous'; readonly indices: readonly string[] }
   | { readonly kind: 'not-completed'; readonly status: string; readonly code?: string }
@@ -38,11 +42,10 @@ export async function getDocument(
   on: Connections,
   { messageId, index }: { messageId: string; index?: string | undefined },
 ): Promise<FoundDocument> {
-  const tracked = (await findMessages(on.database, messageId)).filter(
-    (row) => index === undefined || row.index === index,
-  );
+  const all = await findMessages(on.database, messageId);
+  const tracked = all.filter((row) => index === undefined || row.index === index);
   const [message, another] = tracked;
-  if (!message) return { kind: 'unknown' };
+  if (!message) return { kind: 'unknown', elsewhere: all.map((row) => row.index) };
   if (another) return { kind: 'ambiguous', indices: tracked.map((row) => row.index) };
   const { status, errorCode, url, sha256 } = message;
   if (status !== 'completed' || url === undefined) {

@@ -18,7 +18,7 @@ export async function requirePrefix(
   if (!marker) {
     throw usage(
       `nothing was migrated to ${url.slice(0, -markerKey.length - 1)}: there is no ${markerKey}`,
-      'Correct target.url; if only that object was removed, es-migrate process writes it again.',
+      'Correct target.url; if only that object was removed, "es-migrate process" writes it again.',
     );
   }
   const pieces: Uint8Array[] = [];

@@ -23,6 +23,6 @@ export async function namedJobs(
   if (last !== undefined) return [last];
   throw usage(
     `--job last: nothing was extracted yet over index ${index}, date field ${dateField} and the configured filter`,
-    'Run es-migrate extract first, or give the number of a job that es-migrate status lists.',
+    'Run "es-migrate extract" first, or give the number of a job that "es-migrate status" lists.',
   );
 }

@@ -42,8 +42,8 @@ export async function warnOfMissing(run: Run, on: Connections, scope: JobSet): P
       fate.kind === 'gone' ? 'is gone' : 'was replaced since it was extracted and lacks them';
     const message =
       `${messages} ${messages === 1 ? 'message' : 'messages'} failed with missing because index ${index.name} ${what}: ` +
-      `give an index that holds them the alias ${index.name} and run es-migrate retry --error missing, ` +
-      `or settle them with es-migrate accept --error missing`;
+      `give an index that holds them the alias ${index.name} and run "es-migrate retry --error missing", ` +
+      `or settle them with "es-migrate accept --error missing"`;
     warnOnce(run, on, message, { key: `${index.name} missing`, messages });
   }
 }
@@ -67,7 +67,7 @@ function whatBecame({ name }: ReadIndex, fate: Fate, count: string): string {
   const then = `those that are not there will fail with missing`;
   switch (fate.kind) {
     case 'gone':
-      return `is gone: ${count} will fail with missing; where another index holds them, give it the alias ${name}, then es-migrate retry --error missing`;
+      return `is gone: ${count} will fail with missing; where another index holds them, give it the alias ${name}, then "es-migrate retry --error missing"`;
     case 'alias':
       return `was an index when it was extracted, and is an alias of ${fate.of} now: ${count} will be read from there; ${then}`;
     case 'replaced':

@@ -36,6 +36,7 @@ export async function accept(
   await requireJob(database, jobId);
   const scope: AcceptScope = { jobId, errorCode, messageId };
   let outcome: Pick<AcceptOutcome, 'byCode' | 'acceptedBefore' | 'windows' | 'windowsBefore'>;
+  let notReached = 0;
   if (windowId !== undefined && jobId !== undefined) {
     const window = { jobId, windowId };
     const { accepted } = await requireFailedWindow(database, window);
@@ -56,6 +57,7 @@ export async function accept(
     const byCode = dryRun
       ? open
       : await acceptFailed(database, scope, settlement, settings.batchSize, run.stop);
+    notReached = Math.max(0, sum(open) - sum(byCode));
     outcome = { byCode, acceptedBefore: sum(accepted), windows: 0, windowsBefore: 0 };
   }
   const { messages } = await countBatches(
@@ -67,6 +69,7 @@ export async function accept(
     accepted: sum(outcome.byCode),
     failed: messages.failed,
     acceptedInAll: messages.accepted + (dryRun ? sum(outcome.byCode) : 0),
+    ...(run.stop.aborted && { notReached }),
   };
 }
 
@@ -75,7 +78,7 @@ function checked({ jobId, windowId, errorCode, messageId, ...given }: AcceptOpti
   if ([jobId, windowId, errorCode, messageId].every((one) => one === undefined)) {
     throw usage(
       'nothing says which failures are accepted',
-      'Give --job, --error, --id, or --job with --window; es-migrate errors lists what failed.',
+      'Give --job, --error, --id, or --job with --window; "es-migrate errors" lists what failed.',
     );
   }
   if (windowId !== undefined && jobId === undefined)

@@ -1,10 +1,10 @@
 import type { Connections } from '../connect.js';
-import { joinsOf } from '../joins.js';
+import { joinsOf, type Joins } from '../joins.js';
 import { measured, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { countBatches } from '../tracking/counters.js';
 import { batchesWithOtherJoins, setJoins } from '../tracking/joins.js';
-import { requireOwnJobs, workingSet } from '../tracking/scope.js';
+import { requireOwnJobs, workingSet, type JobSet } from '../tracking/scope.js';
 import { putBatchBack } from '../tracking/verify-repair.js';
 import type { RetryOptions, RetryOutcome } from './types.js';
 
@@ -63,7 +63,24 @@ export async function retryOtherJoins(
     left: messages.failed,
     remaining: messages.pending + messages.inProgress,
     completed: messages.completed,
+    ...(isStopped() && { notReached: await countLeft(database, joins, jobs) }),
   };
+}
+
+/** Messages that are still to be put back. */
+async function countLeft(
+  database: Connections['database'],
+  joins: Joins,
+  jobs: JobSet,
+): Promise<number> {
+  let [left, after] = [0, 0];
+  for (;;) {
+    const batches = await batchesWithOtherJoins(database, joins, jobs, after, BATCHES_A_STEP);
+    left += batches.reduce((sum, { messages }) => sum + messages, 0);
+    const last = batches.at(-1);
+    if (!last) return left;
+    after = last.batchId;
+  }
 }
 
 /** In place of a code: these messages had not failed. */

@@ -26,8 +26,12 @@ export async function resetStuck(
     });
   }
   const listed = await listStuck(database, seconds, NONE);
+  const reached = { count: 0 };
   const keepIf = <T>(items: readonly T[], test: (item: T) => Promise<boolean>) =>
-    keptUntil(run.stop, items, test);
+    keptUntil(run.stop, items, (item) => {
+      reached.count += 1;
+      return test(item);
+    });
   // Whatever came back to life since it was listed is left alone, and not reported.
   const reset = {
     batches: await keepIf(listed.batches, ({ batchId }) => resetBatch(database, batchId, seconds)),
@@ -36,7 +40,9 @@ export async function resetStuck(
     ),
   };
   await unlessStopped(run, () => queue?.outbox.flush(run.stop));
-  return reset;
+  const listedInAll = listed.batches.length + listed.extractions.length;
+  const notReached = listedInAll - reached.count;
+  return run.stop.aborted ? { ...reset, notReached } : reset;
 }
 
 async function keptUntil<T>(

@@ -44,6 +44,7 @@ export async function retry(
     accepted: dryRun ? messages.accepted - acceptancesEnded : messages.accepted,
     remaining: messages.pending + messages.inProgress,
     completed: messages.completed,
+    ...(run.stop.aborted && { notReached: Math.max(0, sumOf(eligible).requeued - requeued) }),
   };
 }
 

@@ -24,6 +24,8 @@ export interface RetryOutcome {
   /** Messages in scope pending or in progress, afterwards. */
   readonly remaining: number;
   readonly completed: number;
+  /** Only where it was told to stop before its end: how many failed messages are left as they were. */
+  readonly notReached?: number;
 }
 
 export interface AcceptOptions {
@@ -54,6 +56,8 @@ export interface AcceptOutcome {
   /** Failed messages of the job, or of all, afterwards, and those of them that are accepted. */
   readonly failed: number;
   readonly acceptedInAll: number;
+  /** Only where it was told to stop before its end: how many failed messages are left as they were. */
+  readonly notReached?: number;
 }
 
 export interface ResetStuckOptions {
@@ -75,4 +79,6 @@ export interface ResetStuckOutcome {
     readonly owner: string;
     readonly expiredAt: Date;
   }[];
+  /** Only where it was told to stop before its end: how many batches and extractions are left as they were. */
+  readonly notReached?: number;
 }

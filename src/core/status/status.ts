@@ -17,11 +17,13 @@ export async function status(
   { jobId }: { jobId?: number | undefined },
 ): Promise<StatusReport> {
   await requireJob(database, jobId);
+  // What a killed process said of itself lasts half a minute longer than it.
+  const gone = await tokensOfGone(run, database);
   const [counts, stuck, throttled, uploading, rate] = await Promise.all([
     countJobs(database, jobId),
-    tokensOfGone(run, database).then((gone) => countStuck(database, jobId, gone)),
-    listLimited(database),
-    listUploading(database),
+    countStuck(database, jobId, gone),
+    listLimited(database, gone.owners),
+    listUploading(database, gone.owners),
     recentRate(database, jobId),
   ]);
   const jobs = jobId === undefined ? ALL_JOBS : onlyJobs([jobId]);

@@ -217,7 +217,7 @@ export async function requireFailed(
     [Buffer.from(messageId, 'utf8')],
   );
   const name = `message ${quoted(messageId)}`;
-  const advice = 'es-migrate errors lists the messages that failed.';
+  const advice = '"es-migrate errors" lists the messages that failed.';
   const [one] = all;
   if (!one) throw usage(`${name} is not tracked by any job`, advice);
   const ofJob = jobId === undefined ? all : all.filter(({ job_id }) => job_id === jobId);

@@ -24,7 +24,7 @@ export async function requireFailedWindow(
      WHERE w.job_id = ? AND w.window_id = ?`,
     [jobId, windowId],
   );
-  const advice = 'es-migrate status lists the windows that could not be read whole.';
+  const advice = '"es-migrate status" lists the windows that could not be read whole.';
   if (!row) throw usage(`job ${jobId} has no window ${windowId}`, advice);
   if (row.status !== 'failed')
     throw usage(`window ${windowId} of job ${jobId} is ${row.status}, not failed`, advice);

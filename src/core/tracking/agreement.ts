@@ -2,7 +2,7 @@ import { isMigrateError, MigrateError } from '../errors.js';
 import type { Statements } from './database.js';
 
 const ADVICE =
-  'Run es-migrate verify --level counts to see what contradicts, and es-migrate verify --level counts --repair to put it right.';
+  'Run "es-migrate verify --level counts" to see what contradicts, and "es-migrate verify --level counts --repair" to put it right.';
 
 /**
  * A batch's counters and its rows say different things: somebody changed the tables, or rows were lost on the way. It stays as it is

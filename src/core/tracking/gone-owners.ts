@@ -54,20 +54,24 @@ export async function leasesOfGone(
 export interface GoneTokens {
   readonly batches: readonly string[];
   readonly extractions: readonly string[];
+  /** Who held them. */
+  readonly owners: ReadonlySet<string>;
 }
 
-export const NONE: GoneTokens = { batches: [''], extractions: [''] };
+export const NONE: GoneTokens = { batches: [''], extractions: [''], owners: new Set() };
 
 /** Of batches and extractions, what `leasesOfGone` gives. */
 export async function tokensOfGone(
   { host }: Pick<Run, 'host'>,
   database: Database,
 ): Promise<GoneTokens> {
-  const tokens = async (table: LeasedTable) =>
-    (await leasesOfGone(database, table, host)).map(({ token }) => token);
+  const batches = await leasesOfGone(database, 'batch_progress', host);
+  const extractions = await leasesOfGone(database, 'job_runs', host);
+  const tokens = (leases: readonly GoneLease[]) => leases.map(({ token }) => token);
   return {
-    batches: [...NONE.batches, ...(await tokens('batch_progress'))],
-    extractions: [...NONE.extractions, ...(await tokens('job_runs'))],
+    batches: [...NONE.batches, ...tokens(batches)],
+    extractions: [...NONE.extractions, ...tokens(extractions)],
+    owners: new Set([...batches, ...extractions].map(({ owner }) => owner)),
   };
 }
 
@@ -92,6 +96,7 @@ export async function endLeasesOfGone(
     );
     if (affectedRows === 1) ended.push(lease);
   }
+  await forgetProcesses(database, new Set(ended.map(({ owner }) => owner)));
   const { noun, plural } = HELD[table];
   for (const [owner, leases] of groupBy(ended, (lease) => lease.owner)) {
     const what = `${leases.length === 1 ? noun : plural} ${listed(leases.map(({ id }) => id))}`;
@@ -100,6 +105,13 @@ export async function endLeasesOfGone(
     report({ type: 'log', level: 'warn', message });
   }
   return ended.length;
+}
+
+/** What they said of their uploads and limits would be shown for half a minute more, and no lease says any longer that they are gone. */
+async function forgetProcesses(database: Database, owners: ReadonlySet<string>): Promise<void> {
+  if (owners.size === 0) return;
+  for (const table of ['upload_limits', 'source_limits'])
+    await database.change(`DELETE FROM ${table} WHERE owner IN (?)`, [[...owners]]);
 }
 
 /** `web1:123` as `process 123 on web1`. */

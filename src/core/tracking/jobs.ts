@@ -113,7 +113,7 @@ export async function lastExtracted(
 export async function requireJob(database: Database, jobId: number | undefined): Promise<void> {
   if (jobId === undefined) return;
   const rows = await database.rows('SELECT 1 FROM job_runs WHERE job_id = ?', [jobId]);
-  if (rows.length === 0) throw usage(`there is no job ${jobId}`, 'es-migrate status lists them.');
+  if (rows.length === 0) throw usage(`there is no job ${jobId}`, '"es-migrate status" lists them.');
 }
 
 /** The scope's jobs that are not completed, oldest first; with `from`, those that start there. */

@@ -53,7 +53,7 @@ export function otherJoins(jobs: readonly number[]): MigrateError {
   const one = jobs.length === 1 ? ` --job ${shown}` : '';
   return usage(
     `${which} begun with other joins of related records (source.related): documents made with these would differ from those made with the others`,
-    `Use the configuration it was begun with, or have all of it made with this one: es-migrate retry --other-joins${one} puts back what was made with the others, es-migrate process makes it again.`,
+    `Use the configuration it was begun with, or have all of it made with this one: "es-migrate retry --other-joins${one}" puts back what was made with the others, "es-migrate process" makes it again.`,
   );
 }
 

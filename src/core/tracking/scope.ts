@@ -69,7 +69,8 @@ export async function requireOwnJobs(
   const found = new Map(rows.map((row) => [row.job_id, row.source_index]));
   for (const job of jobs) {
     const over = found.get(job);
-    if (over === undefined) throw usage(`there is no job ${job}`, 'es-migrate status lists them.');
+    if (over === undefined)
+      throw usage(`there is no job ${job}`, '"es-migrate status" lists them.');
     if (over !== index) {
       throw usage(
         `job ${job} is over another index than ${index}`,

@@ -40,8 +40,11 @@ export async function withdrawLimit(database: Database, token: string): Promise<
   ]);
 }
 
-/** Processes that are limited now, by the database's clock; the one that has been for longest first. */
-export async function listLimited(database: Database): Promise<ThrottledProcess[]> {
+/** Processes that are limited now, by the database's clock; the one that has been for longest first; not those of owners that are gone. */
+export async function listLimited(
+  database: Database,
+  gone: ReadonlySet<string> = new Set(),
+): Promise<ThrottledProcess[]> {
   const rows = await database.rows<{
     owner: string;
     share: number;
@@ -55,13 +58,15 @@ export async function listLimited(database: Database): Promise<ThrottledProcess[
             TIMESTAMPDIFF(SECOND, since, NOW(3)) AS seconds
      FROM source_limits WHERE expires_at >= NOW(6) ORDER BY since, token`,
   );
-  return rows.map((row) => ({
-    owner: row.owner,
-    share: row.share,
-    inFlight: row.in_flight,
-    requestsPerSecond: row.requests_per_second,
-    reason: row.reason,
-    since: row.since,
-    seconds: row.seconds,
-  }));
+  return rows
+    .filter(({ owner }) => !gone.has(owner))
+    .map((row) => ({
+      owner: row.owner,
+      share: row.share,
+      inFlight: row.in_flight,
+      requestsPerSecond: row.requests_per_second,
+      reason: row.reason,
+      since: row.since,
+      seconds: row.seconds,
+    }));
 }

@@ -30,8 +30,15 @@ export async function withdrawUploads(database: Database, token: string): Promis
   ]);
 }
 
-/** Processes that upload now, by the database's clock. */
-export async function listUploading(database: Database): Promise<UploadingProcess[]> {
+/**
+ * Processes that upload now, by the database's clock.
+ *
+ * @param gone owners of leases whose process is known to be gone
+ */
+export async function listUploading(
+  database: Database,
+  gone: ReadonlySet<string> = new Set(),
+): Promise<UploadingProcess[]> {
   const rows = await database.rows<{
     owner: string;
     in_flight: number;
@@ -42,5 +49,7 @@ export async function listUploading(database: Database): Promise<UploadingProces
     `SELECT owner, in_flight, allowed, most, reason FROM upload_limits
      WHERE expires_at >= NOW(6) ORDER BY owner, token`,
   );
-  return rows.map(({ in_flight: inFlight, ...row }) => ({ ...row, inFlight }));
+  return rows
+    .filter(({ owner }) => !gone.has(owner))
+    .map(({ in_flight: inFlight, ...row }) => ({ ...row, inFlight }));
 }

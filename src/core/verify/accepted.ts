@@ -63,6 +63,6 @@ async function look(
 }
 
 function arrived({ id, indexId, index, jobId, batchId, by, at }: AcceptedMissing) {
-  const detail = `in ${index} again, though ${by} accepted it as missing at ${at.toISOString()}: es-migrate retry --error missing puts it back`;
+  const detail = `in ${index} again, though ${by} accepted it as missing at ${at.toISOString()}; "es-migrate retry --error missing" puts it back`;
   return { kind: 'arrived' as const, jobId, batchId, message: { id, indexId }, detail };
 }

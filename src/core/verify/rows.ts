@@ -78,7 +78,7 @@ async function lookAt(context: VerifyContext, unit: Unit, batch: CountedBatch): 
     return;
   }
   if (batch.rowsCompleted > 0 && areOthers(context.joins, batch.joinsHash)) {
-    const detail = `${batch.rowsCompleted} messages were completed with other joins of related records than those configured: es-migrate retry --other-joins has them made again`;
+    const detail = `${batch.rowsCompleted} messages were completed with other joins of related records than those configured; "es-migrate retry --other-joins" has them made again`;
     unit.add({ kind: 'outdated_join', jobId, batchId, count: batch.rowsCompleted, detail });
   }
   if (batch.object) await findAstray(context, unit, batch);
