@@ -238,7 +238,7 @@ export async function migrateDatabase(settings: Settings, run: Run): Promise<Mig
     1,
   );
   try {
-    return await migrateSchema(database);
+    return await migrateSchema(database, run.report);
   } finally {
     await database.close();
   }
@@ -250,7 +250,7 @@ function preparedSchema(run: Run, { readOnly }: Wants, database: Database): Prom
 
 /** Brings the schema up to date, and says so where that changed it. */
 async function migrated(run: Run, database: Database): Promise<number> {
-  const { applied, version } = await migrateSchema(database);
+  const { applied, version } = await migrateSchema(database, run.report);
   if (applied.length > 0) {
     const message = `tracking database: applied ${applied.join(', ')}`;
     run.report({ type: 'log', level: 'info', message });

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test, vi } from 'vitest';
 import type { TrackingSettings } from '../../src/core/settings.js';
+import type { RunEvent } from '../../src/core/run.js';
+import { alter } from '../../src/core/tracking/alter.js';
 import {
   Database,
   type SessionStatements,
@@ -161,6 +163,22 @@ describe('migrating', () => {
       }
     }
   }, 300_000);
+
+  test('waits for a statement longer than for others, and says so', async () => {
+    // No time left: five seconds, the least that any other statement is waited for.
+    const hasty = new Database(trackingSettings(at), { retryForMs: 0, report: () => undefined }, 1);
+    const told: string[] = [];
+    const report = (event: RunEvent) => {
+      if (event.type === 'log') told.push(event.message);
+    };
+    try {
+      await hasty.session((on) => alter(on, 'DO SLEEP(7)', report, 1_000));
+      await expect(hasty.session((on) => on.change('DO SLEEP(7)'))).rejects.toThrow('no answer');
+    } finally {
+      await hasty.close();
+    }
+    expect(told[0]).toMatch(/^tracking database: DO SLEEP\(7\) has been running for \d+ s/);
+  });
 
   test('makes tables that say their own engine, row format, character set and collation', async () => {
     for (const { name, statements } of await readMigrations()) {

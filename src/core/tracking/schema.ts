@@ -2,8 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MigrateError, usage } from '../errors.js';
 import { packageRoot } from '../package-root.js';
+import type { Report } from '../run.js';
 import { alter, withShortLockWaits } from './alter.js';
-import type { Database, Statements } from './database.js';
+import type { Database, SessionStatements, Statements } from './database.js';
 import { withLock } from './lock.js';
 
 export interface Migration {
@@ -30,17 +31,22 @@ const LOCK_WAIT_SECONDS = 30;
 /**
  * Brings the schema to this binary's version, one process at a time (GET_LOCK); does nothing where it is there.
  *
+ * @param report told of statements that take long
+ *
  * @throws MigrateError `usage` where the schema is newer than this binary, or tables of our names belong to
  *   somebody else, or a privilege is missing
  */
-export async function migrateSchema(database: Database): Promise<MigrationOutcome> {
+export async function migrateSchema(
+  database: Database,
+  report: Report = () => undefined,
+): Promise<MigrationOutcome> {
   const migrations = await readMigrations();
   const newest = migrations.at(-1)?.version ?? 0;
   const begun = await begunVersions(database);
   refuseNewer(begun, newest);
   if (finishedVersion(begun) === newest) return { applied: [], version: newest };
   const outcome = await withLock(database, 'schema', LOCK_WAIT_SECONDS, (on) =>
-    withShortLockWaits(on, () => apply(on, migrations)),
+    withShortLockWaits(on, () => apply(on, migrations, report)),
   );
   if (outcome) return outcome;
   throw new MigrateError(
@@ -85,7 +91,11 @@ function splitStatements(sql: string): string[] {
     .filter((statement) => statement !== '');
 }
 
-async function apply(on: Statements, migrations: readonly Migration[]): Promise<MigrationOutcome> {
+async function apply(
+  on: SessionStatements,
+  migrations: readonly Migration[],
+  report: Report,
+): Promise<MigrationOutcome> {
   const begun = await begunVersions(on);
   refuseNewer(begun, migrations.at(-1)?.version ?? 0);
   if (begun.length === 0) await refuseForeignTables(on, migrations);
@@ -102,7 +112,7 @@ async function apply(on: Statements, migrations: readonly Migration[]): Promise<
        ON DUPLICATE KEY UPDATE name = schema_migrations.name`,
       [version, name],
     );
-    for (const statement of statements) await alter(on, statement).catch(unlessThere);
+    for (const statement of statements) await alter(on, statement, report).catch(unlessThere);
     await on.change(
       'UPDATE schema_migrations SET applied_at = CURRENT_TIMESTAMP(3) WHERE version = ?',
       [version],
