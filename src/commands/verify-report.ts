@@ -60,6 +60,7 @@ export function verifyLines(
     ]),
     ...relatedLines(outcome.related),
     ...Object.entries(outcome.related).flatMap((one) => sourceLine(one, outcome)),
+    ...Object.entries(outcome.related).flatMap(withoutKeyLine),
     `checked: ${checkedWords(outcome, options)}`,
     ...FINDING_KINDS.flatMap((kind) => kindLines(kind, outcome)),
     ...leftLines(outcome),
@@ -83,6 +84,16 @@ function sourceLine([name, one]: [string, VerifiedRelated], { found }: VerifyOut
   return [
     printable(
       `${name}: ${grouped(ofNoMessage)} of ${counted(atSource, 'record')} in Elasticsearch belong to no message of any job`,
+    ),
+  ];
+}
+
+/** Records that no search by the join can find. */
+function withoutKeyLine([name, { atSource, withoutKey }]: [string, VerifiedRelated]): string[] {
+  if (withoutKey === 0) return [];
+  return [
+    printable(
+      `${name}: ${grouped(withoutKey)} of ${counted(atSource, 'record')} in Elasticsearch have no value of the join's key in the index: they belong to no message; if the field was mapped after they were written, run _update_by_query on the index`,
     ),
   ];
 }

@@ -81,7 +81,7 @@ describe.each(['message', 'batch'] as const)('layout %s: records are counted', (
       expect(ended.code, ended.stderr).toBe(0);
       expect(json(ended)).toMatchObject({
         ok: true,
-        related: { history: { ...SUM, compared: 10, atSource: 20, ofNoMessage: 4 } },
+        related: { history: { ...SUM, compared: 10, atSource: 20, withoutKey: 0, ofNoMessage: 4 } },
       });
     }
     const said = await runBinary(['verify'], made.project);

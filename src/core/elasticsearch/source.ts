@@ -30,7 +30,7 @@ import {
 } from './pit.js';
 import { probeJoins } from './probe/probe-joins.js';
 import type { JoinProbe, ProbeRequest } from './probe/types.js';
-import { countAllRecords, countRecords } from './record-counts.js';
+import { countAllRecords, countWithoutKey, countRecords } from './record-counts.js';
 import { readRecordPages, searchRecords, type JoinValues } from './related.js';
 import { Requests } from './requests.js';
 
@@ -111,6 +111,8 @@ export interface Source {
   ): Promise<number[]>;
   /** All records of a related index now. */
   countAllRecords(related: RelatedIndex, signal: AbortSignal): Promise<number>;
+  /** Those of them that no search by the join can find: they have no indexed value in one of its keys. */
+  countWithoutKey(related: RelatedIndex, signal: AbortSignal): Promise<number>;
   /** Messages of one index by id, up to 10,000, with doc values of these fields instead of their documents. */
   fieldValues(
     index: string,
@@ -166,6 +168,7 @@ export function openSource(
     recordPages: (related, values, page) => readRecordPages(requests, related, values, page),
     countRecords: (related, messages, signal) => countRecords(requests, related, messages, signal),
     countAllRecords: (related, signal) => countAllRecords(requests, related, signal),
+    countWithoutKey: (related, signal) => countWithoutKey(requests, related, signal),
     fieldValues: (index, ids, fields, signal) =>
       searchFieldValues(requests, index, ids, fields, signal),
     liftIdleLimit: () => limiter.liftIfIdle(),

@@ -11,6 +11,8 @@ export interface VerifiedRelated extends RelatedSum {
   readonly compared: number;
   /** Records that the related index has now. */
   readonly atSource: number;
+  /** Of those, records without an indexed value in a key of the join: no search finds them, and they are in no document. */
+  readonly withoutKey: number;
   /**
    * Of those, records whose key belongs to no message of any job over the index, once every tracked message is completed and its
    * records are counted; null as long as that is not so, or where records belong to several messages.
@@ -35,14 +37,17 @@ export async function relatedOutcome(
   const all = await sumRelated(database, everything, joins.names, messages.completed);
   const outcome: Record<string, VerifiedRelated> = {};
   for (const { name, indices } of related) {
-    let atSource = 0;
-    for (const index of new Map(indices.map((one) => [one.index, one])).values())
+    let [atSource, withoutKey] = [0, 0];
+    for (const index of new Map(indices.map((one) => [one.index, one])).values()) {
       atSource += await source.countAllRecords(index, signal);
+      withoutKey += await source.countWithoutKey(index, signal);
+    }
     const [sum, total] = [own[name], all[name]];
     if (!sum || !total) continue;
     const isWhole = messages.completed === messages.total && total.unknown === 0;
     const rest = atSource - total.records;
-    outcome[name] = { ...sum, compared, atSource, ofNoMessage: isWhole && rest >= 0 ? rest : null };
+    const ofNoMessage = isWhole && rest >= 0 ? rest : null;
+    outcome[name] = { ...sum, compared, atSource, withoutKey, ofNoMessage };
   }
   return outcome;
 }

@@ -29,6 +29,7 @@ import { sampleMessages } from './sample.js';
 import { ProbeSearches } from './searches.js';
 import type { SeveralOwners } from './several-owners.js';
 import type { JoinProbe, ProbedMessage, ProbeRequest } from './types.js';
+import { tellRecordsWithoutKey, tellUnindexedMessages } from './unindexed.js';
 
 /** Of the related indices that pairs lead to, so many are tried. */
 const MOST_PAIRED = 3;
@@ -49,7 +50,7 @@ interface Probe extends ProbeRequest {
 
 /**
  * Tries joins on a sample, in both directions, before anything is stored. Three searches sample messages for all related
- * indices; each of those costs three more at most. Of related indices that pairs lead to, three are tried; entries with
+ * indices; each of those costs four more at most, one of them a count. Of related indices that pairs lead to, three are tried; entries with
  * `probe: false` and indices that do not exist are not.
  *
  * @returns what was found, in the order of the documents' arrays; nothing of those that were not tried
@@ -97,6 +98,7 @@ export async function probeJoins(
       'warn',
     );
   const probe: Probe = { ...request, requests, settings, messages, caps, room, signal, candidates };
+  await tellUnindexedMessages(probe, settings.index, configured, messages);
   const probes: JoinProbe[] = [];
   const refusals = new Refusals();
   for (const one of related)
@@ -114,6 +116,7 @@ async function probeSource(probe: Probe, source: RelatedSource): Promise<JoinPro
   for (const related of chosen(probe, source)) {
     const messages = probe.messages.filter(({ index }) => isRelated(source, related, index));
     const one = await probeOne({ ...probe, messages }, source, related);
+    await tellRecordsWithoutKey(probe, related);
     total.sampled += one.sampled;
     total.withRecords += one.withRecords;
     total.records += one.records;

@@ -3,7 +3,7 @@ import { OUT_OF_MEMORY } from '../faults.js';
 import type { SearchAnswer } from '../answer.js';
 import type { Hit } from '../hit.js';
 import { STRICT } from '../pit.js';
-import { indexPath } from '../query.js';
+import { indexPath, jsonObject } from '../query.js';
 import type { Requests } from '../requests.js';
 
 /** Largest answer that is read, in bytes: hits without source, with the values of some fields. */
@@ -39,6 +39,18 @@ export class ProbeSearches {
     }
     this.tookMs += answer.tookMs;
     return answer.hits;
+  }
+
+  /** How many documents match a query, exactly; `too-large` where the circuit breaker refuses to count them. */
+  async total(index: string, query: string): Promise<number | 'too-large'> {
+    const answer = await this.#answerTo(
+      index,
+      jsonObject({ size: '0', track_total_hits: 'true', query }),
+    );
+    this.count += 1;
+    if (answer === 'too-large') return answer;
+    this.tookMs += answer.tookMs;
+    return answer.total ?? 0;
   }
 
   async #answerTo(index: string, body: string): Promise<SearchAnswer | 'too-large'> {
