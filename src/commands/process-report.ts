@@ -102,6 +102,7 @@ export function processVerdict(
 ): Verdict {
   const { ended, failedInAll, failedWindows, remaining, leftBehind, atOdds, heldByOthers, lost } =
     outcome;
+  const { outdated } = outcome;
   if (ended === 'stopped') {
     return {
       code: stopCode,
@@ -132,6 +133,10 @@ export function processVerdict(
       code: EXIT.leftOver,
       next: `${batches}: es-migrate verify --level counts --repair puts that right`,
     };
+  }
+  if (outdated > 0) {
+    const made = `${counted(outdated, 'message')} ${outdated === 1 ? 'was' : 'were'} completed with other joins of related records than ${outdated === 1 ? 'its' : 'their'} job has now`;
+    return { code: EXIT.leftOver, next: `${made}: es-migrate retry --other-joins puts them back` };
   }
   if (lost > 0 && heldByOthers > 0) {
     return {

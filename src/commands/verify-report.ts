@@ -83,7 +83,7 @@ function sourceLine([name, one]: [string, VerifiedRelated], { found }: VerifyOut
   if (ofNoMessage === null || ofNoMessage === 0) return [];
   return [
     printable(
-      `${name}: ${grouped(ofNoMessage)} of ${counted(atSource, 'record')} in Elasticsearch belong to no message of any job`,
+      `${name}: ${grouped(ofNoMessage)} of ${counted(atSource, 'record')} in Elasticsearch belong to messages that no job is about, or to none`,
     ),
   ];
 }

@@ -17,6 +17,7 @@ const LEFT: ProcessOutcome = {
   ended: 'nothing-left',
   lost: 0,
   related: {},
+  outdated: 0,
 };
 
 test('what nobody holds and the queue does not name is not said to be at work', () => {

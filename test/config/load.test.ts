@@ -84,8 +84,21 @@ limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750m
         dateField: 'at',
         filter: '{"term":{"channel":"sms"}}',
         related: [
-          { name: 'history', index: 'h', key: 'message_id', sort: 'at' },
-          { name: 'audit', index: 'a', key: 'message_id' },
+          {
+            name: 'history',
+            index: 'h',
+            join: [{ key: 'message_id', on: '_id' }],
+            sort: 'at',
+            optional: false,
+            probe: true,
+          },
+          {
+            name: 'audit',
+            index: 'a',
+            join: [{ key: 'message_id', on: '_id' }],
+            optional: false,
+            probe: true,
+          },
         ],
       },
       tracking: {

@@ -135,7 +135,7 @@ test('nothing tries them again by itself', async () => {
   await processed();
   await settle({ errorCode: 'upload_failed' });
   const before = await everything();
-  const requeue = new Requeue(quietRun(), on, undefined);
+  const requeue = new Requeue(quietRun(), on, {});
   await requeue.now();
   expect(requeue.requeued).toBe(0);
   expect(await putBack()).toMatchObject({

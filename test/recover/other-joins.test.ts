@@ -1,9 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { joinsOf } from '../../src/core/joins.js';
+import { claimBatch } from '../../src/core/tracking/claim-next.js';
+import { releaseBatch } from '../../src/core/tracking/claims.js';
+import { completeBatch } from '../../src/core/tracking/outcomes.js';
 import { bulk, createIndex } from '../elasticsearch/support.js';
 import { change, landedObjects, query, type Row } from '../end-to-end/landed.js';
 import { runBinary, type Ended } from '../support/binary.js';
 import { makeProject, type Project } from '../support/project.js';
 import { freshIndexPrefix } from '../support/sandbox.js';
+import { connected } from '../verify/support.js';
 
 const keyword = { type: 'keyword' };
 const RANGE = ['--from', '2024-10-01', '--to', '2024-10-01'];
@@ -183,3 +188,67 @@ test('--other-joins is no matter of failed messages', async () => {
   expect(ended.code).toBe(2);
   expect(ended.stderr).toContain('--other-joins is about completed messages');
 });
+
+test('a job that is done does not stop another, whose joins are those configured', async () => {
+  const { project, run } = await made('message');
+  expect((await run(undefined, 'run', ...RANGE)).code).toBe(0);
+  const later = ['--from', '2024-10-02', '--to', '2024-10-02'];
+  await bulk(await indexOf(project), [
+    { id: 'later', source: '{"timestamp":"2024-10-02T10:00:00Z","message_id":"m1"}' },
+  ]);
+  expect((await run('message_id', 'extract', ...later)).code).toBe(0);
+  const processed = await run('message_id', 'process', '--json');
+  expect(processed.code, processed.stderr).toBe(0);
+  expect(json(processed)).toMatchObject({ completed: 1, remaining: 0 });
+  expect(processed.stderr).toContain('jobs 1 are done, with other joins');
+  // Nothing of it waits now, and it is still not made with these.
+  expect((await run('message_id', 'process', '--job', '1')).code).toBe(2);
+});
+
+test('a batch that is in the hands of a process with the other joins is not completed with them', async () => {
+  const { project, run } = await made('message');
+  expect((await run(undefined, 'extract', ...RANGE)).code).toBe(0);
+  await run(undefined, 'status');
+  const on = await connected(project);
+  try {
+    const batch = await claimBatch(on.database, 'elsewhere:1', 300);
+    if (!batch) throw new Error('there is one');
+    const before = joinsOf(on.settings.source);
+    const put = await run('message_id', 'retry', '--other-joins');
+    expect(put.stderr).toContain('1 batches are held by others');
+    const outcomes = batch.messages.map((message) => ({
+      kind: 'failed' as const,
+      message,
+      stage: 'fetch' as const,
+      code: 'missing',
+      detail: 'made up',
+    }));
+    await expect(
+      completeBatch(on.database, batch, outcomes, undefined, before),
+    ).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('other joins') as string,
+    });
+    await releaseBatch(on.database, batch);
+  } finally {
+    await on.close();
+  }
+  expect((await run('message_id', 'process')).code).toBe(0);
+});
+
+test('messages that were completed with other joins than their job has make exit code 3', async () => {
+  const { project, run } = await made('message');
+  expect((await run('message_id', 'run', ...RANGE)).code).toBe(0);
+  await change(
+    project,
+    `UPDATE batch_progress SET joins_hash = REPEAT('x', 32) ORDER BY batch_id LIMIT 1`,
+  );
+  const ended = await run('message_id', 'process');
+  expect(ended.code).toBe(3);
+  expect(ended.stderr).toContain('es-migrate retry --other-joins');
+});
+
+async function indexOf(project: Project): Promise<string> {
+  const [row] = await query<Row>(project, 'SELECT source_index FROM job_runs LIMIT 1');
+  return String(row?.['source_index']);
+}

@@ -89,7 +89,7 @@ describe.each(['message', 'batch'] as const)('layout %s: records are counted', (
       'history: 16 records in 10 messages; 2 messages without any (1 lack a field of the join)',
     );
     expect(said.stdout).toContain(
-      'history: 4 of 20 records in Elasticsearch belong to no message of any job',
+      'history: 4 of 20 records in Elasticsearch belong to messages that no job is about, or to none',
     );
   });
 });

@@ -3,7 +3,6 @@ import type { Connections } from '../connect.js';
 import { isMigrateError, usage } from '../errors.js';
 import { joinsOf } from '../joins.js';
 import { requireJoins } from '../tracking/joins.js';
-import { onlyJobs } from '../tracking/scope.js';
 import { leaseOwner, measured, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { endLeasesOfGone } from '../tracking/gone-owners.js';
@@ -181,7 +180,7 @@ async function extractJob(
   { job, resumed, watch }: { job: Job; resumed: boolean; watch: Watch | undefined },
 ): Promise<JobOutcome> {
   const { database, settings } = on;
-  await requireJoins(database, joinsOf(settings.source), onlyJobs([job.jobId]));
+  await requireJoins(database, joinsOf(settings.source), job.jobId);
   const lease = newLease(leaseOwner(run.host), settings.leaseSeconds);
   await endLeasesOfGone(run, database, 'job_runs');
   if (!(await leaseJob(database, job.jobId, lease))) return busy(on, job);

@@ -1,6 +1,6 @@
 import { linkSignals } from '../any-signal.js';
 import { areOthers, joinsOf, type Joins } from '../joins.js';
-import { otherJoins, requireJoins } from '../tracking/joins.js';
+import { countOutdated, jobsWithJoins, otherJoins } from '../tracking/joins.js';
 import { sumRelated } from '../tracking/related-counts.js';
 import type { Connections, QueueConnection } from '../connect.js';
 import { HandedInbox, PolledInbox } from '../queue/inbox.js';
@@ -57,17 +57,22 @@ const GRACE_MS = 10_000;
 export async function processBatches(
   run: Run,
   on: Connections,
-  options: ProcessOptions,
+  given: ProcessOptions,
   carry: Carry = carryBatches,
 ): Promise<ProcessOutcome> {
   const { settings, database } = on;
-  const scope = await workingSet(database, settings.source.index, options.jobs);
-  await requireJoins(database, joinsOf(settings.source), scope);
+  const named = await workingSet(database, settings.source.index, given.jobs);
+  const { jobs: scope, leftAlone } = await jobsWithJoins(database, joinsOf(settings.source), named);
+  const options = { ...given, leftAlone };
+  if (leftAlone.length > 0) {
+    const message = `jobs ${leftAlone.join(', ')} are done, with other joins of related records than are configured: they are left alone`;
+    run.report({ type: 'log', level: 'info', message });
+  }
   await prepareStaging(run);
   await endLeasesOfGone(run, database, 'batch_progress');
   await endLeasesOfGone(run, database, 'job_runs');
   await sweepUploads(run, on);
-  const requeue = new Requeue(run, on, options.jobs);
+  const requeue = new Requeue(run, on, options);
   if (options.retryFailed) await requeue.now();
   const outbox = options.fromQueue ? wantedQueue(on).outbox : undefined;
   const dispatch = outbox && new Dispatch(run, outbox);
@@ -350,6 +355,7 @@ async function summarise(
   const { names } = joinsOf(settings.source);
   return {
     ...done,
+    outdated: await countOutdated(database, judged),
     related: await sumRelated(database, judged, names, all.completed),
     remaining: messages.pending + messages.inProgress,
     leftBehind,

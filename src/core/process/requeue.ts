@@ -11,21 +11,22 @@ const EVERY_MS = 5 * 60_000;
 export class Requeue {
   readonly #run: Run;
   readonly #on: Connections;
-  readonly #jobs: ProcessOptions['jobs'];
+  readonly #within: Pick<ProcessOptions, 'jobs' | 'leftAlone'>;
   #at = 0;
   /** Messages put back so far. */
   requeued = 0;
 
-  constructor(run: Run, on: Connections, jobs: ProcessOptions['jobs']) {
+  constructor(run: Run, on: Connections, within: Pick<ProcessOptions, 'jobs' | 'leftAlone'>) {
     this.#run = run;
     this.#on = on;
-    this.#jobs = jobs;
+    this.#within = within;
   }
 
   async now(): Promise<void> {
     this.#at = performance.now();
     const { settings, database } = this.#on;
-    const jobs = await workingSet(database, settings.source.index, this.#jobs);
+    const { jobs: named, leftAlone } = this.#within;
+    const jobs = await workingSet(database, settings.source.index, named, leftAlone);
     const scope = { jobs, force: false, maxAttempts: settings.maxAttempts };
     const requeued = await requeueFailed(database, scope, settings.batchSize, this.#run.stop);
     this.requeued += requeued;

@@ -5,6 +5,8 @@ import type { ProcessState, Run } from '../run.js';
 export interface ProcessOptions {
   /** Only these jobs, which are over the configured index; undefined: all over that index. */
   readonly jobs?: readonly number[] | undefined;
+  /** Jobs that are left alone: `processBatches` finds them. */
+  readonly leftAlone?: readonly number[] | undefined;
   /** Batches in flight, 1 or more. */
   readonly concurrency: number;
   /** Stop after this many batches. */
@@ -28,6 +30,8 @@ export interface ProcessOutcome {
   readonly requeued: number;
   /** Records in the documents of completed messages, of the jobs in scope, else of all. */
   readonly related: RelatedSums;
+  /** Completed messages of the jobs in scope, else of all, that were made with other joins than their job is of. */
+  readonly outdated: number;
   /** Messages still pending or in progress, of the jobs in scope (`jobs`), else of all over this index. */
   readonly remaining: number;
   /** Of those, in batches that are closed: their counters contradict each other. */

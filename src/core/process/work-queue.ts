@@ -34,7 +34,7 @@ export interface WorkQueueParts {
 export class WorkQueue implements BatchSource {
   readonly #run: Run;
   readonly #on: Connections;
-  readonly #jobs: CarryOptions['jobs'];
+  readonly #within: Pick<CarryOptions, 'jobs' | 'leftAlone'>;
   readonly #watch: boolean;
   readonly #limits: RunLimits;
   readonly #parts: WorkQueueParts;
@@ -50,7 +50,7 @@ export class WorkQueue implements BatchSource {
   constructor(run: Run, on: Connections, options: CarryOptions, parts: WorkQueueParts) {
     this.#run = run;
     this.#on = on;
-    this.#jobs = options.jobs;
+    this.#within = options;
     this.#watch = options.watch;
     this.#limits = new RunLimits(run, options);
     this.#parts = parts;
@@ -87,7 +87,8 @@ export class WorkQueue implements BatchSource {
   /** Finds out which jobs' batches may be claimed, before the first is; jobs may have been added since. */
   async findScope(): Promise<void> {
     const { settings, database } = this.#on;
-    this.#scope = await workingSet(database, settings.source.index, this.#jobs);
+    const { jobs, leftAlone } = this.#within;
+    this.#scope = await workingSet(database, settings.source.index, jobs, leftAlone);
   }
 
   async #next(): Promise<ClaimedBatch | undefined> {

@@ -3,7 +3,7 @@ import { joinsOf, type Joins } from '../joins.js';
 import { measured, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { countBatches } from '../tracking/counters.js';
-import { batchesWithOtherJoins, setJoins } from '../tracking/joins.js';
+import { batchesWithOtherJoins, databaseNow, heldSince, setJoins } from '../tracking/joins.js';
 import { requireOwnJobs, workingSet, type JobSet } from '../tracking/scope.js';
 import { putBatchBack } from '../tracking/verify-repair.js';
 import type { RetryOptions, RetryOutcome } from './types.js';
@@ -12,8 +12,8 @@ import type { RetryOptions, RetryOutcome } from './types.js';
 const BATCHES_A_STEP = 500;
 
 /**
- * Puts all completed messages that were made with other joins of related records back to pending, and makes their jobs jobs of these
- * joins. It may be stopped, or killed: as long as anything is left, `process` refuses the jobs, and the same call goes on.
+ * Makes jobs jobs of these joins, and puts all their completed messages that were made with others back to pending. It may be
+ * stopped, or killed: the same call goes on, and until then `process` ends with what is left of them (`outdated`).
  *
  * @throws MigrateError `usage` where the job is over another index than the configured one
  */
@@ -28,6 +28,9 @@ export async function retryOtherJoins(
   const jobs = await workingSet(database, index, named);
   const joins = joinsOf(settings.source);
   const isStopped = () => run.stop.aborted;
+  const began = await databaseNow(database);
+  // First of all: from now on nobody claims or completes anything of them with the other joins.
+  if (!dryRun) await setJoins(database, joins, jobs);
   let [requeued, held, after] = [0, 0, 0];
   while (!isStopped()) {
     const batches = await batchesWithOtherJoins(database, joins, jobs, after, BATCHES_A_STEP);
@@ -44,8 +47,8 @@ export async function retryOtherJoins(
     }
     after = last.batchId;
   }
-  const isOver = !isStopped() && held === 0;
-  if (!dryRun && isOver) await setJoins(database, joins, jobs);
+  // Those claimed before may be about to be completed with the other joins.
+  held += await heldSince(database, jobs, began);
   if (held > 0) {
     const message = `${held} batches are held by others and were left alone: stop who processes them with the other joins, then run the same command again`;
     run.report({ type: 'log', level: 'warn', message });

@@ -3,6 +3,7 @@ import { reached } from '../steps.js';
 import { requireNoneLeft } from './agreement.js';
 import type { ClaimedBatch, ClaimedMessage } from './claims.js';
 import type { Database, Statements } from './database.js';
+import { isOfOtherJoins, otherJoins } from './joins.js';
 import { inPackets } from './packets.js';
 import { addRelatedCounts } from './related-counts.js';
 
@@ -51,6 +52,7 @@ const ROWS_PER_STATEMENT = 1000;
  * transaction. False where the lease was lost: nothing is changed then.
  *
  * @param joins the messages' records were found by; undefined where nobody knows
+ * @throws MigrateError `usage` where the job is one of other joins by now
  */
 export function completeBatch(
   database: Database,
@@ -62,6 +64,9 @@ export function completeBatch(
   const completed = outcomes.filter((outcome) => outcome.kind === 'completed');
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
   return database.transaction(async (on) => {
+    // Without a lock: whoever changes the joins of the job counts this batch as held until it is committed.
+    if (joins && (await isOfOtherJoins(on, batch.jobId, joins.hash)))
+      throw otherJoins([batch.jobId]);
     const { affectedRows } = await on.change(
       // The first assignment, since those behind it see what it has changed: what was completed before, with others, makes both unknown.
       `UPDATE batch_progress SET joins_hash = IF(processed = 0 OR joins_hash = ?, ?, NULL),

@@ -31,13 +31,17 @@ export function isInScope({ kind, jobs }: JobSet, job: number): boolean {
 /**
  * The jobs that a command works on: those that are named, else all over the configured index. Messages of jobs over another
  * index belong with the related records of their own configuration, so they are left alone.
+ *
+ * @param leftAlone jobs that are left alone, too
  */
 export async function workingSet(
   database: Database,
   index: string,
   jobs: readonly number[] | undefined,
+  leftAlone: readonly number[] = [],
 ): Promise<JobSet> {
-  return jobs ? onlyJobs(jobs) : { kind: 'except', jobs: await foreignJobs(database, index) };
+  if (jobs) return onlyJobs(jobs.filter((job) => !leftAlone.includes(job)));
+  return { kind: 'except', jobs: [...(await foreignJobs(database, index)), ...leftAlone] };
 }
 
 /** Jobs over another index than this one. */

@@ -1,5 +1,6 @@
 import type { Database, Parameter, Statements } from './database.js';
 import { inPackets } from './packets.js';
+import { inScope, type JobSet } from './scope.js';
 import { toObject, type WrittenRecord } from './verify-batches.js';
 
 /** A message's row, and what its key depends on. */
@@ -61,6 +62,23 @@ export async function messagesById(
 /** The completed rows of a batch: 10,000 at most. */
 export function completedRows(on: Statements, batchId: number): Promise<MessageRecord[]> {
   return select(on, `${JOINED} WHERE t.batch_id = ? AND t.status = 'completed'`, [batchId]);
+}
+
+/** Failed messages of these jobs, up to `limit`. */
+export async function failedMessages(
+  database: Database,
+  jobs: JobSet,
+  limit: number,
+): Promise<{ readonly id: Buffer; readonly index: string }[]> {
+  const scope = inScope(jobs, 'b.job_id');
+  const rows = await database.rows<{ message_id: Buffer; name: string }>(
+    `SELECT t.message_id, i.name FROM batch_progress b
+     JOIN message_tracking t ON t.batch_id = b.batch_id AND t.status = 'failed'
+     JOIN source_indices i ON i.index_id = t.index_id
+     WHERE b.status = 'failed' AND ${scope.sql} LIMIT ?`,
+    [...scope.parameters, limit],
+  );
+  return rows.map((row) => ({ id: row.message_id, index: row.name }));
 }
 
 /** Rows of these batches that may have a key that does not tell their message: see RowMarks. */

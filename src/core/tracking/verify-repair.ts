@@ -224,7 +224,8 @@ function forgetObject(on: Statements, batchId: number): Promise<unknown> {
 
 /**
  * Sets a batch's counters and status to what its rows are; one without rows goes, as when requeueing empties it. The token
- * goes with pending messages: on a completed batch it would say that a COMMIT went through.
+ * goes with pending messages: on a completed batch it would say that a COMMIT went through. So do the joins where no message is
+ * completed any more: an earlier version, which does not know them, may complete the batch next.
  */
 async function recount(on: Statements, batchId: number): Promise<void> {
   await forgetRelatedCounts(on, batchId);
@@ -252,9 +253,19 @@ async function recount(on: Statements, batchId: number): Promise<void> {
   const ended = failed > 0 ? 'failed' : 'completed';
   await on.change(
     `UPDATE batch_progress SET total_messages = ?, processed = ?, failed = ?, status = ?,
+            joins_hash = IF(? = 0, NULL, joins_hash),
             lease_token = IF(? > 0, NULL, lease_token), lease_owner = IF(? > 0, NULL, lease_owner), lease_expires_at = NULL
      WHERE batch_id = ?`,
-    [total, completed, failed, pending > 0 ? 'pending' : ended, pending, pending, batchId],
+    [
+      total,
+      completed,
+      failed,
+      pending > 0 ? 'pending' : ended,
+      completed,
+      pending,
+      pending,
+      batchId,
+    ],
   );
 }
 

@@ -1,9 +1,10 @@
 import type { RelatedSum } from '../status/types.js';
 import { countBatches } from '../tracking/counters.js';
 import { sumRelated } from '../tracking/related-counts.js';
-import { workingSet } from '../tracking/scope.js';
+import { workingSet, type JobSet } from '../tracking/scope.js';
+import { failedMessages } from '../tracking/verify-messages.js';
 import type { VerifyContext } from './context.js';
-import { RECOUNTED } from './related.js';
+import { RECOUNTED, recordsNow } from './related.js';
 
 /** What a verification says of one related index. */
 export interface VerifiedRelated extends RelatedSum {
@@ -14,8 +15,8 @@ export interface VerifiedRelated extends RelatedSum {
   /** Of those, records without an indexed value in a key of the join: no search finds them, and they are in no document. */
   readonly withoutKey: number;
   /**
-   * Of those, records whose key belongs to no message of any job over the index, once every tracked message is completed and its
-   * records are counted; null as long as that is not so, or where records belong to several messages.
+   * Of those, records whose key belongs to no message of any job over the index, once no message waits and the records of those
+   * completed are counted; null as long as that is not so, where records belong to several messages, and beside very many failed ones.
    */
   readonly ofNoMessage: number | null;
 }
@@ -36,7 +37,9 @@ export async function relatedOutcome(
   const { messages } = await countBatches(database, everything);
   const all = await sumRelated(database, everything, joins.names, messages.completed);
   const outcome: Record<string, VerifiedRelated> = {};
-  for (const { name, indices } of related) {
+  const isOver = messages.completed + messages.failed === messages.total;
+  const failed = isOver ? await recordsOfFailed({ on, signal }, everything) : undefined;
+  for (const [i, { name, indices }] of related.entries()) {
     let [atSource, withoutKey] = [0, 0];
     for (const index of new Map(indices.map((one) => [one.index, one])).values()) {
       atSource += await source.countAllRecords(index, signal);
@@ -44,10 +47,31 @@ export async function relatedOutcome(
     }
     const [sum, total] = [own[name], all[name]];
     if (!sum || !total) continue;
-    const isWhole = messages.completed === messages.total && total.unknown === 0;
-    const rest = atSource - total.records;
+    const isWhole = failed !== undefined && total.unknown === 0;
+    const rest = atSource - total.records - (failed?.[i] ?? 0);
     const ofNoMessage = isWhole && rest >= 0 ? rest : null;
     outcome[name] = { ...sum, compared, atSource, withoutKey, ofNoMessage };
   }
   return outcome;
+}
+
+/** Failed messages whose records are counted, at most; so many at once. */
+const MOST_FAILED = 10_000;
+const FAILED_AT_ONCE = 2_000;
+
+/** Records of failed messages, by related index: they belong to messages of jobs, too. Undefined where there are very many. */
+async function recordsOfFailed(
+  context: Pick<VerifyContext, 'on' | 'signal'>,
+  jobs: JobSet,
+): Promise<number[] | undefined> {
+  const { database, related } = context.on;
+  const messages = await failedMessages(database, jobs, MOST_FAILED + 1);
+  if (messages.length > MOST_FAILED) return undefined;
+  const sums = related.map(() => 0);
+  for (let first = 0; first < messages.length; first += FAILED_AT_ONCE) {
+    const counts = await recordsNow(context, messages.slice(first, first + FAILED_AT_ONCE));
+    for (const own of counts)
+      for (const [i, count] of (own ?? []).entries()) sums[i] = (sums[i] ?? 0) + count;
+  }
+  return sums;
 }

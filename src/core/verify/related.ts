@@ -112,9 +112,9 @@ async function compare(
 }
 
 /** By message, then by related index; undefined for a message that Elasticsearch does not have any more, where that matters. */
-async function recordsNow(
-  context: VerifyContext,
-  messages: readonly CompletedMessage[],
+export async function recordsNow(
+  context: Pick<VerifyContext, 'on' | 'signal'>,
+  messages: readonly Pick<CompletedMessage, 'id' | 'index'>[],
 ): Promise<(number[] | undefined)[]> {
   const { on, signal } = context;
   const counts: (number[] | undefined)[] = messages.map(() => []);
@@ -143,9 +143,9 @@ type Values = (on: string) => readonly string[];
 
 /** What the messages are joined by; undefined for one that is gone, where the joins read more than its id. */
 async function valuesNow(
-  { on, signal }: VerifyContext,
+  { on, signal }: Pick<VerifyContext, 'on' | 'signal'>,
   index: string,
-  messages: readonly CompletedMessage[],
+  messages: readonly Pick<CompletedMessage, 'id' | 'index'>[],
   related: readonly RelatedIndex[],
 ): Promise<(Values | undefined)[]> {
   const fields = fieldsOfMessages(related);
