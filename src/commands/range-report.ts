@@ -25,12 +25,12 @@ export function emptyVerdict(
 
 /** Messages of the range that this configuration cannot process. */
 export function elsewhereVerdict({ elsewhere }: RangeJobs): Verdict {
-  if (!elsewhere || elsewhere.open === 0) return done;
+  if (!elsewhere) return done;
   const { jobs, messages } = elsewhere;
   const what = messages === undefined ? 'messages' : counted(messages, 'message');
   return {
     code: EXIT.leftOver,
-    next: `${what} of the range belong to ${jobsWords(jobs)} over another index, where messages are not completed: process and verify them with the configuration they were extracted with`,
+    next: `${what} of the range belong to ${jobsWords(jobs)} over another index, and ${elsewhere.open > 0 ? 'are not all completed' : 'were not verified'}: process and verify them with the configuration they were extracted with`,
   };
 }
 

@@ -35,14 +35,24 @@ export async function retry(flags: RetryFlags, context: CommandContext): Promise
       const outcome = await core.retry(run, on, options);
       const { completed, left, accepted, requeued, acceptancesEnded, remaining } = outcome;
       const counts = { completed, failed: left, accepted, requeued, acceptancesEnded, remaining };
-      const json = { ...counts, ...(dryRun && { dryRun }) };
+      const json = {
+        ...counts,
+        ...(otherJoins && { held: outcome.held }),
+        ...(dryRun && { dryRun }),
+      };
       printResult(context, json, linesOf(outcome, options));
+      const { held = 0 } = outcome;
+      if (held > 0) return { code: EXIT.busy, next: heldNext(held) };
       const open = left - accepted;
       const stopped = stoppedVerdict(context, outcome.notReached, 'message');
       if (stopped) return stopped;
       return open === 0 ? done : { code: EXIT.leftOver, next: stayFailed(open, force) };
     },
   );
+}
+
+function heldNext(held: number): string {
+  return `${counted(held, 'batch')} ${held === 1 ? 'is' : 'are'} held by others: stop the processes that have the other joins, then run the same command again`;
 }
 
 function linesOf(

@@ -17,6 +17,7 @@ import { verify } from './verify/verify.js';
 
 /** Before failed messages are tried again: 2 s, then twice as long each time. */
 const FIRST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 5 * 60_000;
 /** How often a verification that runs elsewhere is asked for again, in milliseconds. */
 const VERIFY_AGAIN_MS = 10_000;
 
@@ -56,13 +57,19 @@ export async function migrateRange(
   options: RangeOptions,
   carry?: Carry,
 ): Promise<RangeOutcome> {
-  const extracted = await extractWhenFree(run, on, options);
+  const until = deadline(run, options.process);
+  const extracted = await extractWhenFree(run, on, options, until);
   if (extracted.kind !== 'done' && extracted.kind !== 'nothing-new')
     return { kind: 'not-extracted', extract: extracted };
   const jobs = await jobsOfRange(run, on, extracted, options);
   const scope = [...jobs.own, ...jobs.met];
-  const until = deadline(run, options.process);
-  const processed = await processAll(run, on, { ...options.process, jobs: scope }, until, carry);
+  const processed = await processAll(
+    run,
+    on,
+    { ...options.process, ...timeLeft(run, until), jobs: scope },
+    until,
+    carry,
+  );
   const { ended, remaining, heldByOthers } = processed;
   const isOver = ended === 'nothing-left' && remaining + heldByOthers === 0 && scope.length > 0;
   const verified = isOver
@@ -95,8 +102,8 @@ async function extractWhenFree(
   run: Run,
   on: Connections,
   options: RangeOptions,
+  until: number | undefined,
 ): Promise<ExtractOutcome> {
-  const until = deadline(run, options.process);
   for (;;) {
     const extracted = await extract(run, on, options.extract);
     if (extracted.kind !== 'busy') return extracted;
@@ -118,8 +125,9 @@ async function processAll(
   while (total.ended === 'nothing-left') {
     if (await hasAttemptsLeft(on, options)) {
       // What made them fail may pass: the rounds come at growing distances.
-      await sleep(pauseMs, run.stop).catch(() => undefined);
-      pauseMs *= 2;
+      const left = until === undefined ? pauseMs : Math.max(0, until - run.clock.now());
+      await sleep(Math.min(pauseMs, left), run.stop).catch(() => undefined);
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     } else if (
       total.heldByOthers > 0 ||
       (await hasClaimable(on.database, onlyJobs(options.jobs)))
@@ -127,10 +135,14 @@ async function processAll(
       const isFree = await waitForOthers(run, on, options.jobs, until);
       if (!isFree && !run.stop.aborted) break;
     } else break;
-    const left = until === undefined ? {} : { maxRuntimeMs: Math.max(0, until - run.clock.now()) };
+    const left = timeLeft(run, until);
     total = sum(total, await processBatches(run, on, { ...options, ...left }, carry));
   }
   return total;
+}
+
+function timeLeft({ clock }: Run, until: number | undefined): { maxRuntimeMs?: number } {
+  return until === undefined ? {} : { maxRuntimeMs: Math.max(0, until - clock.now()) };
 }
 
 function sum(before: ProcessOutcome, next: ProcessOutcome): ProcessOutcome {

@@ -14,9 +14,12 @@ interface Composite {
   };
 }
 
+/** Messages with several values whose records are counted by one search. */
+const FILTERS_AT_ONCE = 100;
+
 /**
  * How many records each of these messages has in one related index now; none is read. One search for all messages with one value
- * a field, one more for each with several, whose records may have several of them.
+ * a field, one more for a hundred of those with several, whose records may have several of them.
  *
  * @param messages their values for each field of the join; undefined where a message lacks one, and so has no records
  */
@@ -29,14 +32,22 @@ export async function countRecords(
   const counts = messages.map(() => 0);
   if (related.absent) return counts;
   const single = new Map<string, number[]>();
+  const several: { readonly place: number; readonly values: JoinValues }[] = [];
   for (const [place, values] of messages.entries()) {
     if (!values) continue;
     if (values.some((some) => some.length > 1)) {
-      counts[place] = await countOne(requests, related, values, signal);
+      several.push({ place, values });
       continue;
     }
     const name = JSON.stringify(values.map(([value]) => value));
-    single.set(name, [...(single.get(name) ?? []), place]);
+    const known = single.get(name);
+    if (known) known.push(place);
+    else single.set(name, [place]);
+  }
+  for (let first = 0; first < several.length; first += FILTERS_AT_ONCE) {
+    const some = several.slice(first, first + FILTERS_AT_ONCE);
+    const found = await countEach(requests, related, some, signal);
+    for (const [i, { place }] of some.entries()) counts[place] = found[i] ?? 0;
   }
   if (single.size === 0) return counts;
   const tuples = [...single.keys()].map((name) => JSON.parse(name) as string[]);
@@ -45,6 +56,49 @@ export async function countRecords(
     for (const place of single.get(name) ?? []) counts[place] = count;
   }
   return counts;
+}
+
+async function countEach(
+  requests: Requests,
+  related: RelatedIndex,
+  messages: readonly { readonly values: JoinValues }[],
+  signal: AbortSignal,
+): Promise<number[]> {
+  const filters = messages.map(({ values }) => joinQuery(related, values));
+  const body = jsonObject({
+    size: '0',
+    track_total_hits: 'false',
+    query: `{"bool":{"should":[${filters.join(',')}],"minimum_should_match":1}}`,
+    aggs: `{"each":{"filters":{"filters":[${filters.join(',')}]}}}`,
+  });
+  const path = `/${indexPath(related.index)}/_search`;
+  const answer = await requests.aggregations({ method: 'POST', path, query: STRICT, body, signal });
+  const { each = {} } = (answer ?? {}) as {
+    readonly each?: { readonly buckets?: readonly { readonly doc_count: number }[] };
+  };
+  return (each.buckets ?? []).map(({ doc_count }) => doc_count);
+}
+
+/** Whether any record has several values in a field of the join. */
+export async function hasSeveralKeys(
+  requests: Requests,
+  { index, join, absent }: RelatedIndex,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (absent) return false;
+  const aggs: Record<string, object> = {};
+  for (const [i, { key }] of join.entries()) {
+    aggs[`v${i}`] = { value_count: { field: key } };
+    aggs[`d${i}`] = { filter: { exists: { field: key } } };
+  }
+  const body = jsonObject({ size: '0', track_total_hits: 'false', aggs: JSON.stringify(aggs) });
+  const path = `/${indexPath(index)}/_search`;
+  const answer = await requests.aggregations({ method: 'POST', path, query: STRICT, body, signal });
+  const found = (answer ?? {}) as Record<
+    string,
+    { value?: number; doc_count?: number } | undefined
+  >;
+  return join.some((_, i) => (found[`v${i}`]?.value ?? 0) !== (found[`d${i}`]?.doc_count ?? 0));
 }
 
 /** Each combination of values that records have, and how many have it. */
@@ -75,15 +129,6 @@ async function* tuplesOf(
       yield { name: JSON.stringify(related.join.map((_, i) => String(key[`k${i}`]))), count };
     after = joined.after_key;
   } while (after !== undefined);
-}
-
-async function countOne(
-  requests: Requests,
-  related: RelatedIndex,
-  values: JoinValues,
-  signal: AbortSignal,
-): Promise<number> {
-  return countMatching(requests, related, joinQuery(related, values), signal);
 }
 
 /** All records of a related index. */

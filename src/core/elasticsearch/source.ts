@@ -30,7 +30,7 @@ import {
 } from './pit.js';
 import { probeJoins } from './probe/probe-joins.js';
 import type { JoinProbe, ProbeRequest } from './probe/types.js';
-import { countAllRecords, countWithoutKey, countRecords } from './record-counts.js';
+import { countAllRecords, countRecords, countWithoutKey, hasSeveralKeys } from './record-counts.js';
 import { readRecordPages, searchRecords, type JoinValues } from './related.js';
 import { Requests } from './requests.js';
 
@@ -109,6 +109,8 @@ export interface Source {
     messages: readonly (JoinValues | undefined)[],
     signal: AbortSignal,
   ): Promise<number[]>;
+  /** Whether any record of a related index has several values in a field of the join. */
+  hasSeveralKeys(related: RelatedIndex, signal: AbortSignal): Promise<boolean>;
   /** All records of a related index now. */
   countAllRecords(related: RelatedIndex, signal: AbortSignal): Promise<number>;
   /** Those of them that no search by the join can find: they have no indexed value in one of its keys. */
@@ -167,6 +169,7 @@ export function openSource(
     records: (related, values, request) => searchRecords(requests, related, values, request),
     recordPages: (related, values, page) => readRecordPages(requests, related, values, page),
     countRecords: (related, messages, signal) => countRecords(requests, related, messages, signal),
+    hasSeveralKeys: (related, signal) => hasSeveralKeys(requests, related, signal),
     countAllRecords: (related, signal) => countAllRecords(requests, related, signal),
     countWithoutKey: (related, signal) => countWithoutKey(requests, related, signal),
     fieldValues: (index, ids, fields, signal) =>

@@ -3,6 +3,7 @@ import type { Connections } from '../connect.js';
 import { isMigrateError, usage } from '../errors.js';
 import { joinsOf } from '../joins.js';
 import { requireJoins } from '../tracking/joins.js';
+import { onlyJobs } from '../tracking/scope.js';
 import { leaseOwner, measured, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
 import { endLeasesOfGone } from '../tracking/gone-owners.js';
@@ -29,7 +30,7 @@ import { checkReplaced, sayTrackedTwice } from './replaced.js';
 import { describeInterval } from './describe.js';
 import { surveyEmpty, surveyUndated } from './survey.js';
 import type { ExtractedJob, ExtractOptions, ExtractOutcome, Interval } from './types.js';
-import { tryJoins } from './try-joins.js';
+import { tryJoins, tryJoinsOfJobs } from './try-joins.js';
 import { readWindow } from './window.js';
 
 /**
@@ -94,7 +95,7 @@ async function extractJobs(
     level: 'info',
     message: `reading ${index}, ${describeInterval(interval)}`,
   });
-  // An unfinished job has passed this when it was made.
+  // An unfinished job has passed this when it was made, or passes it before it is read on (extractJob).
   const isNew = !unfinished.some((job) => isSame(job.interval, interval));
   const related = isNew ? await tryJoins(run, on, interval) : [];
   if (related === 'stopped') return { kind: 'stopped', jobs };
@@ -180,6 +181,7 @@ async function extractJob(
   { job, resumed, watch }: { job: Job; resumed: boolean; watch: Watch | undefined },
 ): Promise<JobOutcome> {
   const { database, settings } = on;
+  if (resumed) await tryJoinsOfJobs(run, on, onlyJobs([job.jobId]), 'untried');
   await requireJoins(database, joinsOf(settings.source), job.jobId);
   const lease = newLease(leaseOwner(run.host), settings.leaseSeconds);
   await endLeasesOfGone(run, database, 'job_runs');

@@ -7,6 +7,7 @@ import { HandedInbox, PolledInbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
 import { QueueSource } from './queue-source.js';
 import { isMigrateError } from '../errors.js';
+import { tryJoinsOfJobs } from '../extract/try-joins.js';
 import { isForeseen } from '../fault.js';
 import { createSpool } from '../objects/spool.js';
 import { runPool } from '../pool.js';
@@ -62,6 +63,7 @@ export async function processBatches(
 ): Promise<ProcessOutcome> {
   const { settings, database } = on;
   const named = await workingSet(database, settings.source.index, given.jobs);
+  await tryJoinsOfJobs(run, on, named, 'untried');
   const { jobs: scope, leftAlone } = await jobsWithJoins(database, joinsOf(settings.source), named);
   const options = { ...given, leftAlone };
   if (leftAlone.length > 0) {
@@ -356,7 +358,7 @@ async function summarise(
   return {
     ...done,
     outdated: await countOutdated(database, judged),
-    related: await sumRelated(database, judged, names, all.completed),
+    related: await sumRelated(database, worked, names, messages.completed),
     remaining: messages.pending + messages.inProgress,
     leftBehind,
     atOdds: done.ended === 'nothing-left' ? await countAtOdds(database, worked) : 0,

@@ -1,4 +1,5 @@
 import type { Connections } from '../connect.js';
+import { tryJoinsOfJobs } from '../extract/try-joins.js';
 import { joinsOf, type Joins } from '../joins.js';
 import { measured, unlessStopped, type Run } from '../run.js';
 import { reached } from '../steps.js';
@@ -15,18 +16,22 @@ const BATCHES_A_STEP = 500;
  * Makes jobs jobs of these joins, and puts all their completed messages that were made with others back to pending. It may be
  * stopped, or killed: the same call goes on, and until then `process` ends with what is left of them (`outdated`).
  *
- * @throws MigrateError `usage` where the job is over another index than the configured one
+ * @throws MigrateError `usage` where the job is over another index than the configured one, or the joins do not give its messages
+ *   their records
  */
 export async function retryOtherJoins(
   run: Run,
-  { database, settings, queue }: Connections,
+  on: Connections,
   { jobId, dryRun }: Pick<RetryOptions, 'jobId' | 'dryRun'>,
 ): Promise<RetryOutcome> {
+  const { database, settings, queue } = on;
   const { index } = settings.source;
   const named = jobId === undefined ? undefined : [jobId];
   await requireOwnJobs(database, index, named, 'Retry');
   const jobs = await workingSet(database, index, named);
   const joins = joinsOf(settings.source);
+  // Nobody has tried these joins on these messages.
+  await tryJoinsOfJobs(run, on, jobs, 'all');
   const isStopped = () => run.stop.aborted;
   const began = await databaseNow(database);
   // First of all: from now on nobody claims or completes anything of them with the other joins.
@@ -48,7 +53,7 @@ export async function retryOtherJoins(
     after = last.batchId;
   }
   // Those claimed before may be about to be completed with the other joins.
-  held += await heldSince(database, jobs, began);
+  if (!dryRun) held += await heldSince(database, jobs, began);
   if (held > 0) {
     const message = `${held} batches are held by others and were left alone: stop who processes them with the other joins, then run the same command again`;
     run.report({ type: 'log', level: 'warn', message });
@@ -60,6 +65,7 @@ export async function retryOtherJoins(
   const { messages } = await countBatches(database, jobs);
   return {
     requeued,
+    held,
     acceptancesEnded: 0,
     accepted: messages.accepted,
     reasons: requeued > 0 ? [{ code: OTHER_JOINS, messages: requeued }] : [],

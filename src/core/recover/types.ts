@@ -14,6 +14,8 @@ export interface RetryOptions {
 export interface RetryOutcome {
   /** Messages put back to pending (with `dryRun`: that would be). */
   readonly requeued: number;
+  /** Batches that are held by others, and were left alone; only with `otherJoins`. */
+  readonly held?: number;
   /** Those of them that were accepted until then. */
   readonly acceptancesEnded: number;
   /** Why they had failed, most frequent first. */

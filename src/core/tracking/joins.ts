@@ -1,4 +1,5 @@
 import { usage, type MigrateError } from '../errors.js';
+import type { Interval } from '../extract/types.js';
 import type { Joins } from '../joins.js';
 import type { Database, Statements } from './database.js';
 import { inScope, onlyJobs, type JobSet } from './scope.js';
@@ -97,6 +98,21 @@ export async function setJoins(
     `UPDATE job_runs j SET j.joins_hash = ?, j.updated_at = j.updated_at WHERE ${scope.sql} AND ${where}`,
     [joins.hash, ...scope.parameters],
   );
+}
+
+/** From the start of the first to the end of the last of these jobs; undefined where there is none. */
+export async function spanOfJobs(
+  database: Database,
+  jobs: JobSet,
+  onlyWithoutJoins: boolean,
+): Promise<Interval | undefined> {
+  const scope = inScope(jobs, 'job_id');
+  const [row] = await database.rows<{ start: Date | null; end: Date | null }>(
+    `SELECT MIN(start_date) AS start, MAX(end_date) AS end FROM job_runs
+     WHERE ${scope.sql} AND (NOT ? OR joins_hash IS NULL)`,
+    [...scope.parameters, onlyWithoutJoins],
+  );
+  return row?.start && row.end ? { from: row.start.getTime(), to: row.end.getTime() } : undefined;
 }
 
 /** Batches of these jobs that somebody holds under a live lease, claimed before this instant of the database's clock. */

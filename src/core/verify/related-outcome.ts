@@ -1,3 +1,5 @@
+import { ID, type RelatedIndex } from '../elasticsearch/join.js';
+import type { Source } from '../elasticsearch/source.js';
 import type { RelatedSum } from '../status/types.js';
 import { countBatches } from '../tracking/counters.js';
 import { sumRelated } from '../tracking/related-counts.js';
@@ -15,8 +17,9 @@ export interface VerifiedRelated extends RelatedSum {
   /** Of those, records without an indexed value in a key of the join: no search finds them, and they are in no document. */
   readonly withoutKey: number;
   /**
-   * Of those, records whose key belongs to no message of any job over the index, once no message waits and the records of those
-   * completed are counted; null as long as that is not so, where records belong to several messages, and beside very many failed ones.
+   * Of those, records whose key belongs to no message of any job over the index: all records less those of tracked messages, counted
+   * anew. Null where that does not tell: as long as a message waits or was not compared, where a record may belong to several
+   * messages (joins by a field, records with several keys, ids of several indices), and beside very many failed messages.
    */
   readonly ofNoMessage: number | null;
 }
@@ -39,7 +42,7 @@ export async function relatedOutcome(
   const outcome: Record<string, VerifiedRelated> = {};
   const isOver = messages.completed + messages.failed === messages.total;
   const failed = isOver ? await recordsOfFailed({ on, signal }, everything) : undefined;
-  for (const [i, { name, indices }] of related.entries()) {
+  for (const [i, { name, pairs, indices }] of related.entries()) {
     let [atSource, withoutKey] = [0, 0];
     for (const index of new Map(indices.map((one) => [one.index, one])).values()) {
       atSource += await source.countAllRecords(index, signal);
@@ -47,7 +50,10 @@ export async function relatedOutcome(
     }
     const [sum, total] = [own[name], all[name]];
     if (!sum || !total) continue;
-    const isWhole = failed !== undefined && total.unknown === 0;
+    const isWhole =
+      failed !== undefined &&
+      compared === messages.completed &&
+      (await areOwnedOnce(source, indices, pairs !== undefined || on.indices.length === 1, signal));
     const rest = atSource - total.records - (failed?.[i] ?? 0);
     const ofNoMessage = isWhole && rest >= 0 ? rest : null;
     outcome[name] = { ...sum, compared, atSource, withoutKey, ofNoMessage };
@@ -74,4 +80,20 @@ async function recordsOfFailed(
       for (const [i, count] of (own ?? []).entries()) sums[i] = (sums[i] ?? 0) + count;
   }
   return sums;
+}
+
+/** Whether each record belongs to one message at most: by its one key, which is an id, and ids of one index are unique. */
+async function areOwnedOnce(
+  source: Source,
+  indices: readonly RelatedIndex[],
+  isSingle: boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!isSingle) return false;
+  for (const index of indices) {
+    const [only, another] = index.join;
+    if (only?.on !== ID || another) return false;
+    if (await source.hasSeveralKeys(index, signal)) return false;
+  }
+  return true;
 }

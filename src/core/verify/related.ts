@@ -27,6 +27,9 @@ const MESSAGES_A_SEARCH = 2_000;
 /** What a note of the verification is called that counts messages whose records were counted again. */
 export const RECOUNTED = 'recountedMessages';
 
+const GONE =
+  'Elasticsearch no longer has it, so the records of its batch could not be compared; verify --level content compares the others';
+
 interface Counted {
   readonly batch: CompletedBatch;
   readonly stored: ReadonlyMap<string, RelatedCount>;
@@ -96,10 +99,15 @@ async function compare(
   const now = await recordsNow(context, messages);
   for (const one of group) {
     const places = [...messages.keys()].filter((place) => owners[place] === one);
-    // A message that is gone takes its joins with it; level content says which.
-    if (places.some((place) => !now[place])) continue;
     if (!(await isUnchanged(on.database, one.batch))) continue;
     const { batchId, jobId } = one.batch;
+    // A message that is gone takes its joins with it, and with them what its batch can be compared by.
+    const gone = places.filter((place) => !now[place]);
+    for (const place of gone) {
+      const message = messages[place];
+      if (message) unit.add({ kind: 'deleted', jobId, batchId, message, detail: GONE });
+    }
+    if (gone.length > 0) continue;
     for (const [i, name] of joins.names.entries()) {
       const records = places.reduce((sum, place) => sum + (now[place]?.[i] ?? 0), 0);
       const before = one.stored.get(name)?.records ?? 0;

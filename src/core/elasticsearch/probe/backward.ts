@@ -102,7 +102,9 @@ export async function probeBackward(
   const sampled = [...new Map(both.map((one) => [one.id, one])).values()];
   const fields = [...new Set([...fieldsOfMessages([{ join }]), ...tellers.map(({ on }) => on)])];
   const clauses = join.map(({ on }, i) => {
-    const values = [...new Set(sampled.flatMap(({ keys }) => keys[i] ?? []))].slice(0, MOST_VALUES);
+    // No message has an empty id, and Elasticsearch refuses to look for one.
+    const wanted = sampled.flatMap(({ keys }) => keys[i] ?? []).filter((key) => key !== '');
+    const values = [...new Set(wanted)].slice(0, MOST_VALUES);
     return on === ID
       ? `{"ids":{"values":${JSON.stringify(values)}}}`
       : `{"terms":{${JSON.stringify(on)}:${JSON.stringify(values)}}}`;
