@@ -131,7 +131,7 @@ export function processVerdict(
     const batches = `${counted(atOdds, 'batch')} ${atOdds === 1 ? 'is' : 'are'} left as ${atOdds === 1 ? 'it is' : 'they are'}, since counters and rows contradict each other`;
     return {
       code: EXIT.leftOver,
-      next: `${batches}: es-migrate verify --level counts --repair puts that right`,
+      next: `${batches}; "es-migrate verify --level counts --repair" puts that right`,
     };
   }
   if (outdated > 0) {

@@ -49,7 +49,7 @@ test('batches whose counters and rows contradict each other are exit 3, and say 
   const { code, next } = processVerdict({ ...LEFT, atOdds: 1 }, 130);
   expect(code).toBe(3);
   expect(next).toMatch(
-    /^1 batch is left as it is, since .*es-migrate verify --level counts --repair/,
+    /^1 batch is left as it is, since .*"es-migrate verify --level counts --repair"/,
   );
 });
 

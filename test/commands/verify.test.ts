@@ -135,7 +135,7 @@ test(
     expect(text.stdout).toContain(`  ${JSON.stringify(deleted.id)}, batch `);
     expect(lines.length).toBeLessThanOrEqual(15);
     expect(text.stderr.trimEnd().split('\n').at(-1)).toMatch(
-      /^es-migrate: es-migrate verify --level content --repair/,
+      /^es-migrate: "es-migrate verify --level content --repair"/,
     );
 
     const repair = await runBinary(['verify', '--level', 'content', '--repair'], project);
@@ -187,7 +187,7 @@ test('what arrived since is told with the command that reads it, which works', a
   const [code, json, { stderr }] = await verified(project, '--level', 'counts');
   expect(json).toMatchObject({ ...NOTHING, arrived: 1, ok: false });
   expect(code).toBe(3);
-  const command = /es-migrate (extract --from \S+ --to \S+)/.exec(stderr)?.[1] ?? '';
+  const command = /"es-migrate (extract --from \S+ --to \S+)"/.exec(stderr)?.[1] ?? '';
   expect(await runBinary(command.split(' '), project)).toMatchObject({ code: 0 });
   const [pendingCode, pending, { stderr: next }] = await verified(project);
   expect([pendingCode, pending]).toMatchObject([3, { ...NOTHING, pending: 1, ok: false }]);
