@@ -121,6 +121,12 @@ function parseS3Url(rest: string): Parsed<TargetUrl> {
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
     return { wrong: 'names no valid bucket; give s3://bucket/prefix (3 to 63 of a-z 0-9 . -)' };
   }
+  if (bucket.endsWith('--x-s3')) {
+    return {
+      wrong:
+        'names a directory bucket (S3 Express), whose listings have no order; give a general purpose bucket',
+    };
+  }
   if (prefix.split('/').some((part) => part === '.' || part === '..') || prefix.includes('//')) {
     return { wrong: "has a prefix with an empty, '.' or '..' segment; give s3://bucket/prefix" };
   }

@@ -36,24 +36,41 @@ describe('listing a prefix in S3', () => {
 
   it('reads keys as the server says it has encoded them', async () => {
     const contents = (key: string) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`;
-    const keys = ['p/a+b', 'p/%01%25', 'p/%F0%9F%98%80', 'p/100%'].map(contents).join('');
-    const list = (encoding: string) =>
-      `<ListBucketResult><IsTruncated>false</IsTruncated>${encoding}${keys}</ListBucketResult>`;
+    const encoded = ['p/%01%25', 'p/a+b', 'p/%F0%9F%98%80', 'p/100%'];
+    const list = (encoding: string) => {
+      const keys = (encoding === '' ? encoded.toSorted() : encoded).map(contents).join('');
+      return `<ListBucketResult><IsTruncated>false</IsTruncated>${encoding}${keys}</ListBucketResult>`;
+    };
     const listed = async (encoding: string) => {
       const target = await openThrough({ answer: () => xml(200, list(encoding)) }, { prefix: 'p' });
-      const { objects } = await target.list('x y', never);
+      const { objects } = await target.list('\0 y', never);
       const query = new URL(target.requests[0]?.url ?? '', 'http://s3').searchParams;
-      expect(query.get('start-after')).toBe('p/x y');
+      expect(query.get('start-after')).toBe('p/\0 y');
       expect(query.get('encoding-type')).toBe('url');
       return objects.map(({ key }) => key);
     };
     expect(await listed('<EncodingType>url</EncodingType>')).toEqual([
-      'a b',
       '\x01%',
+      'a b',
       '😀',
       '100%',
     ]);
-    expect(await listed('')).toEqual(['a+b', '%01%25', '%F0%9F%98%80', '100%']);
+    expect(await listed('')).toEqual(['%01%25', '%F0%9F%98%80', '100%', 'a+b']);
+  });
+
+  it.each([
+    ['that begins anew each time', ['p/a', 'p/b'], 'a'],
+    ['in another order', ['p/\u{1F600}', 'p/\uFF01'], undefined],
+    ['that says a key twice', ['p/a', 'p/a'], undefined],
+  ])('refuses a listing %s', async (_what, keys, after) => {
+    const contents = keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`);
+    const page = `<IsTruncated>true</IsTruncated>${contents.join('')}`;
+    const target = await openThrough(
+      { answer: () => xml(200, `<ListBucketResult>${page}</ListBucketResult>`) },
+      { prefix: 'p' },
+    );
+    const error = await usageError(target.list(after, never));
+    expect(error.message).toContain('ignores where a listing is to begin');
   });
 
   it('leaves out the marker and the placeholder of the prefix', async () => {

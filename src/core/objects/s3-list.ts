@@ -4,6 +4,7 @@ import {
   ListObjectsV2Command,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { usage } from '../errors.js';
 import { markerKey } from './marker.js';
 import { requireContents } from './s3-answer.js';
 import { unquoted } from './s3-etag.js';
@@ -48,12 +49,38 @@ export async function listObjects(
     const all = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag }) => {
       return { key: decode(Key), bytes: Size, etag: unquoted(ETag) };
     });
+    // Keys that could not be decoded stay as they are, and prove nothing.
+    const raw = (page.Contents ?? []).map(({ Key = '' }) => Key);
+    requireOrder(
+      from,
+      all.filter(({ key }, at) => key !== raw[at] || !key.includes('%') || !page.EncodingType),
+    );
     const objects = all
       .map(({ key, ...object }) => ({ key: key.slice(start.length), ...object }))
       .filter(({ key }) => key !== markerKey && key !== '');
     const last = page.IsTruncated !== true || all.length === 0;
     if (last || objects.length > 0) return { objects, last };
     from = all.at(-1)?.key;
+  }
+}
+
+/**
+ * A server that ignores where to begin would be listed for ever, and one that lists in another order would make what is there
+ * count as missing.
+ *
+ * @throws MigrateError `usage` where a key doesn't follow the one before it by the bytes of their UTF-8
+ */
+function requireOrder(from: string | undefined, all: readonly { readonly key: string }[]): void {
+  let before = from === undefined ? undefined : Buffer.from(from);
+  for (const { key } of all) {
+    const bytes = Buffer.from(key);
+    if (before && Buffer.compare(before, bytes) >= 0) {
+      throw usage(
+        `The store lists ${JSON.stringify(key)} behind ${JSON.stringify(before.toString())}: it ignores where a listing is to begin, or lists in another order than S3`,
+        'Update the store at target.endpoint, or choose another: such listings cannot be compared with what was migrated.',
+      );
+    }
+    before = bytes;
   }
 }
 
