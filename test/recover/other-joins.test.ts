@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { joinsOf } from '../../src/core/joins.js';
 import { claimBatch } from '../../src/core/tracking/claim-next.js';
 import { releaseBatch } from '../../src/core/tracking/claims.js';
 import { completeBatch } from '../../src/core/tracking/outcomes.js';
@@ -8,7 +7,7 @@ import { change, landedObjects, query, type Row } from '../end-to-end/landed.js'
 import { runBinary, type Ended } from '../support/binary.js';
 import { makeProject, type Project } from '../support/project.js';
 import { freshIndexPrefix } from '../support/sandbox.js';
-import { connected } from '../verify/support.js';
+import { openDatabase, trackingSettings } from '../support/tracking.js';
 
 const keyword = { type: 'keyword' };
 const RANGE = ['--from', '2024-10-01', '--to', '2024-10-01'];
@@ -208,12 +207,12 @@ test('a job that is done does not stop another, whose joins are those configured
 test('a batch that is in the hands of a process with the other joins is not completed with them', async () => {
   const { project, run } = await made('message');
   expect((await run(undefined, 'extract', ...RANGE)).code).toBe(0);
-  await run(undefined, 'status');
-  const on = await connected(project);
+  const [job] = await query<Row>(project, 'SELECT joins_hash FROM job_runs');
+  const before = { hash: job?.['joins_hash'] as Buffer, names: ['history'] };
+  const database = openDatabase(trackingSettings(project.database));
   try {
-    const batch = await claimBatch(on.database, 'elsewhere:1', 300);
+    const batch = await claimBatch(database, 'elsewhere:1', 300);
     if (!batch) throw new Error('there is one');
-    const before = joinsOf(on.settings.source);
     const put = await run('message_id', 'retry', '--other-joins');
     expect(put.stderr).toContain('1 batches are held by others');
     const outcomes = batch.messages.map((message) => ({
@@ -223,15 +222,15 @@ test('a batch that is in the hands of a process with the other joins is not comp
       code: 'missing',
       detail: 'made up',
     }));
-    await expect(
-      completeBatch(on.database, batch, outcomes, undefined, before),
-    ).rejects.toMatchObject({
-      kind: 'usage',
-      message: expect.stringContaining('other joins') as string,
-    });
-    await releaseBatch(on.database, batch);
+    await expect(completeBatch(database, batch, outcomes, undefined, before)).rejects.toMatchObject(
+      {
+        kind: 'usage',
+        message: expect.stringContaining('other joins') as string,
+      },
+    );
+    await releaseBatch(database, batch);
   } finally {
-    await on.close();
+    await database.close();
   }
   expect((await run('message_id', 'process')).code).toBe(0);
 });
