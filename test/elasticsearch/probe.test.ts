@@ -55,7 +55,7 @@ describe('indices with related indices of their own', () => {
 });
 
 describe('a probe', () => {
-  test('costs seven searches a related index at most, each one through the limits', async () => {
+  test('costs six searches a related index at most, each one through the limits', async () => {
     const { messages, history } = await indices({ message_id: keyword }, { message_id: keyword });
     await add(messages, 3, (n) => ({ message_id: `m${n}` }));
     await addRecords(history, 10_001, (n) => ({ message_id: `m${n % 3}` }));
@@ -79,11 +79,11 @@ describe('a probe', () => {
       const told = said.flatMap((line) => Number(/(\d+) search/.exec(line)?.[1] ?? 0));
       return { seen: seen.length, told: told.reduce((sum, one) => sum + one, 0) };
     };
-    // 3 sample messages, 1 or 2 search for their records, 0 or 1 for others, 1 looks up whose these are, 1 counts those without key.
-    expect(await counted(history)).toEqual({ seen: 7, told: 7 });
-    expect(await counted(empty)).toEqual({ seen: 7, told: 7 });
+    // 2 sample messages, 1 or 2 search for their records, 0 or 1 for others, 1 looks up whose these are, 1 counts those without key.
+    expect(await counted(history)).toEqual({ seen: 6, told: 6 });
+    expect(await counted(empty)).toEqual({ seen: 6, told: 6 });
     // The sample serves all.
-    expect(await counted(history, empty, history)).toEqual({ seen: 15, told: 15 });
+    expect(await counted(history, empty, history)).toEqual({ seen: 14, told: 14 });
 
     // Where Elasticsearch has too much to do, a probe waits as everything else does.
     let refusals = 2;
@@ -93,7 +93,7 @@ describe('a probe', () => {
       const body = '{"error":{"type":"es_rejected_execution_exception"},"status":429}';
       return { do: 'answer', status: 429, headers: { 'retry-after': '0' }, body };
     });
-    expect(await counted(history)).toEqual({ seen: 9, told: 7 });
+    expect(await counted(history)).toEqual({ seen: 8, told: 6 });
   });
 
   test.each(['history', 'messages'])(

@@ -176,14 +176,14 @@ test('where batch after batch breaks off, in one invocation after the other, non
   await change(
     project,
     `CREATE TRIGGER bug BEFORE UPDATE ON batch_progress FOR EACH ROW
-     IF NEW.status = 'completed' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a bug'; END IF`,
+     IF NEW.status = 'completed' THEN SET NEW.total_messages = -1; END IF`,
   );
   const messages = await queue.drain();
   const ended = [];
   for (const message of messages.slice(0, 4)) {
     ended.push(await functions.process(eventOf([message]), context()).catch(messageOf));
   }
-  const bug = expect.stringContaining('a bug') as string;
+  const bug = expect.stringContaining('total_messages') as string;
   expect(ended).toEqual([{ batchItemFailures: [] }, { batchItemFailures: [] }, bug, bug]);
   expect(await queue.counts()).toEqual({ waiting: 0, inFlight: 1, delayed: 4 });
   expect((await batches(project)).filter(({ isSuspect }) => isSuspect)).toEqual([]);

@@ -49,7 +49,7 @@ interface Probe extends ProbeRequest {
 }
 
 /**
- * Tries joins on a sample, in both directions, before anything is stored. Three searches sample messages for all related
+ * Tries joins on a sample, in both directions, before anything is stored. Two searches sample messages for all related
  * indices; each of those costs four more at most, one of them a count. Of related indices that pairs lead to, three are tried; entries with
  * `probe: false` and indices that do not exist are not.
  *
@@ -98,25 +98,35 @@ export async function probeJoins(
       'warn',
     );
   const probe: Probe = { ...request, requests, settings, messages, caps, room, signal, candidates };
-  await tellUnindexedMessages(probe, settings.index, configured, messages);
+  // Two sample messages and three try each join: what is left of six for each is for values that are not in the index.
+  let spare = 3 * related.length - 2;
+  spare -= await tellUnindexedMessages(probe, settings.index, configured, messages, spare);
   const probes: JoinProbe[] = [];
   const refusals = new Refusals();
   for (const one of related)
-    await refusals.collect(async () => void probes.push(await probeSource(probe, one)));
+    await refusals.collect(async () => {
+      spare -= 1;
+      probes.push(await probeSource(probe, one, spare >= 0));
+    });
   refusals.throwAll();
   return probes;
 }
 
 const isThere = ({ absent }: RelatedIndex) => absent === undefined;
 
-async function probeSource(probe: Probe, source: RelatedSource): Promise<JoinProbe> {
+/** @param countsKeys whether a search is left for records without a key; `verify` counts them, too */
+async function probeSource(
+  probe: Probe,
+  source: RelatedSource,
+  countsKeys: boolean,
+): Promise<JoinProbe> {
   const { name } = source;
   const total = { name, sampled: 0, withRecords: 0, records: 0, withoutValue: 0 };
   let isLowerBound = false;
   for (const related of chosen(probe, source)) {
     const messages = probe.messages.filter(({ index }) => isRelated(source, related, index));
     const one = await probeOne({ ...probe, messages }, source, related);
-    await tellRecordsWithoutKey(probe, related);
+    if (countsKeys) await tellRecordsWithoutKey(probe, related);
     total.sampled += one.sampled;
     total.withRecords += one.withRecords;
     total.records += one.records;

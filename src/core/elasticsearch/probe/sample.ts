@@ -5,11 +5,11 @@ import { jsonObject, rangeQuery } from '../query.js';
 import type { ProbeSearches } from './searches.js';
 import type { ProbedMessage } from './types.js';
 
-const PARTS = 3;
-const MESSAGES_OF_A_PART = 34;
+const PARTS = 2;
+const MESSAGES_OF_A_PART = 50;
 
 /**
- * Up to 102 messages, a third of them from each third of the interval, as they come: nothing is sorted or scored, so that a
+ * Up to 100 messages, half of them from each half of the interval, as they come: nothing is sorted or scored, so that a
  * search ends as soon as it has found enough.
  *
  * @param fields.configured whose values are needed
@@ -58,7 +58,7 @@ export function valuesByField(
   return values;
 }
 
-/** Thirds; fewer where it is too short to be cut. */
+/** Halves; the whole where it is too short to be cut. */
 function partsOf({ from, to }: Interval): Interval[] {
   const bounds = Array.from({ length: PARTS + 1 }, (_, i) =>
     Math.floor(from + ((to - from) * i) / PARTS),

@@ -17,7 +17,7 @@ interface Look extends Pick<ProbeRequest, 'say'> {
 
 /**
  * Warns of records that no search can find, since they have no value of a key in the index: they lack the field, or it was
- * mapped after they were written. One search, one more where there are such records.
+ * mapped after they were written. One search.
  */
 export async function tellRecordsWithoutKey(
   { requests, signal, say }: Look,
@@ -27,10 +27,9 @@ export async function tellRecordsWithoutKey(
   const searches = new ProbeSearches(requests, signal);
   const without = await searches.total(index, withoutKeyQuery(related));
   if (without !== 'too-large' && without > 0) {
-    const all = await searches.total(index, '{"match_all":{}}');
     const keys = [...new Set(join.map(({ key }) => key))].join(' or ');
     say(
-      `${without} of ${all === 'too-large' ? 'the' : all} records in ${index} have no ${keys} in the index (source.related.${name}): they belong to no message; if the field was mapped after they were written, run _update_by_query on the index`,
+      `${without} records in ${index} have no ${keys} in the index (source.related.${name}): they belong to no message; if the field was mapped after they were written, run _update_by_query on the index`,
       'warn',
     );
   }
@@ -40,16 +39,22 @@ export async function tellRecordsWithoutKey(
 /**
  * Warns of messages that have a value in their source, and none of it in the index: their records would not be found. Only where a
  * sampled message has no value; one search for each such field.
+ *
+ * @param most searches
+ * @returns how many were made
  */
 export async function tellUnindexedMessages(
   { requests, signal, say }: Look,
   index: string,
   fields: readonly string[],
   messages: readonly ProbedMessage[],
-): Promise<void> {
+  most: number,
+): Promise<number> {
+  let made = 0;
   for (const field of fields.filter((one) => one !== ID && one !== INDEX)) {
     const lacking = messages.filter((message) => valuesOf(message, field).length === 0);
-    if (lacking.length === 0) continue;
+    if (lacking.length === 0 || made >= most) continue;
+    made += 1;
     const ids = [lacking[0], lacking.at(-1), ...lacking].flatMap((one) => one?.id ?? []);
     const values = [...new Set(ids)].slice(0, MOST_LOOKED_INTO);
     const searches = new ProbeSearches(requests, signal);
@@ -79,4 +84,5 @@ export async function tellUnindexedMessages(
     }
     say(`probe of ${field} in sources of messages: ${String(searches)}`, 'debug');
   }
+  return made;
 }
