@@ -85,10 +85,11 @@ it('a batch that kills its process is given up after as many claims as with a qu
     ({ stderr } = said);
     if (code === 137) {
       const after = await batches(project);
-      // From the second time on it alone was in hand; those that died with it come before its third try.
+      // The second time it had one other beside it at most, from then on none.
       const held = after.filter(({ status }) => status !== 'completed');
-      expect(held.filter(({ tries }) => tries > 0)).toHaveLength(kills > 0 ? 1 : 0);
-      if (kills > 1) expect(held).toHaveLength(1);
+      const again = held.filter(({ tries }) => tries > 0).length;
+      expect(again).toBeLessThanOrEqual(kills === 0 ? 0 : 2);
+      if (kills > 0) expect(again).toBeGreaterThan(0);
       continue;
     }
     expect(code, stderr).toBe(3);
@@ -97,7 +98,7 @@ it('a batch that kills its process is given up after as many claims as with a qu
   }
   expect(kills).toBe(4);
   const innocent = (await batches(project)).filter(({ status }) => status === 'completed');
-  for (const { claims } of innocent) expect(claims).toBeLessThanOrEqual(2);
+  for (const { claims } of innocent) expect(claims).toBeLessThanOrEqual(3);
   await givenUp(project, messages, stderr, heal);
 });
 
@@ -124,7 +125,7 @@ it('with --processes it takes workers with it, one after the other, until it is 
 it('a batch that was tried before waits for others in hand, and they for it', async () => {
   const { project, messages, heal } = await poisoned(() => undefined);
   heal();
-  await change(project, 'UPDATE batch_progress SET suspect = TRUE WHERE batch_id <= 3');
+  await change(project, 'UPDATE batch_progress SET tries = 1, suspect = TRUE WHERE batch_id <= 3');
   const options = { cwd: project.cwd, env: { ...project.env, ES_MIGRATE_TEST_STOP_AT: 'SIGKILL batch-claimed 9' }, preload: ['stop-at.mjs'] as const };
   expect((await runBinary(['process'], options)).code).toBe(137);
   // The ninth is the second of those: all before it had ended.

@@ -56,7 +56,7 @@ test('what MySQL could not be told is told before the next claim', async () => {
     await releases.release(batch, false);
     await releases.tellRest();
   });
-  expect(logged).toEqual([expect.stringMatching(/^batch \d+ is not released, its lease runs out by itself: .*down/)]);
+  expect(logged).toEqual([expect.stringMatching(/^batch \d+ is not released; the next run on this host takes it over .*, others do when its lease has run out: .*down/)]);
   expect(await standing()).toEqual([{ status: 'in_progress', claims: 1, tries: 0, suspect: 1 }]);
   await releases.tellRest();
   expect(await standing()).toEqual([{ status: 'pending', claims: 1, tries: 0, suspect: 0 }]);

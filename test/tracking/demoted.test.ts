@@ -71,7 +71,7 @@ test('a connection that was opened before commits nothing any more', async () =>
   const { store } = await beginExtraction(database);
   await store(ids(3));
   await demote();
-  const terms = { scope: ALL_JOBS, isAlone: true, mostTries: 3 };
+  const terms = { scope: ALL_JOBS, room: 'all' as const, mostTries: 3 };
   await expect(claimNext(database, 'worker:1', 300, terms)).rejects.toMatchObject(refusal);
   expect(await batchRows(database)).toMatchObject([{ status: 'pending' }]);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { claimBatch, claimNext } from '../../src/core/tracking/claim-next.js';
+import { claimBatch, claimNext, type Room } from '../../src/core/tracking/claim-next.js';
 import {
   claimNamedBatch,
   releaseBatch,
@@ -117,18 +117,18 @@ test('batches that are always among those that break are not excused for ever', 
 });
 
 test('claims by whoever takes any batch are tries as well, and as many wear it out', async () => {
-  const next = (isAlone: boolean) =>
-    claimNext(database, 'worker:1', 300, { scope: ALL_JOBS, isAlone, mostTries: 3 });
-  for (let times = 0; times < 3; times += 1) {
-    // Only the first one may have others beside it.
-    expect((await next(false)).kind).toBe(times === 0 ? 'claimed' : 'suspect');
-    if (times > 0) expect((await next(true)).kind).toBe('claimed');
+  const next = (room: Room) =>
+    claimNext(database, 'worker:1', 300, { scope: ALL_JOBS, room, mostTries: 3 });
+  // New, it may have any number of others beside it; then half as many; then none.
+  for (const [tries, needs] of (['one', 'half', 'all'] as const).entries()) {
+    if (needs !== 'one') expect(await next('one')).toEqual({ kind: 'tried', needs });
+    expect((await next(needs)).kind).toBe('claimed');
     await database.change('UPDATE batch_progress SET lease_expires_at = NOW(6) - INTERVAL 2 SECOND');
-    expect(await counted()).toEqual({ tries: times, suspect: 1 });
+    expect(await counted()).toEqual({ tries, suspect: 1 });
   }
   const { batchId, jobId } = named;
-  expect(await next(true)).toEqual({ kind: 'worn-out', jobId, batchId, tries: 3 });
-  expect(await next(false)).toEqual({ kind: 'suspect' });
+  expect(await next('all')).toEqual({ kind: 'worn-out', jobId, batchId, tries: 3 });
+  expect(await next('half')).toEqual({ kind: 'tried', needs: 'all' });
   expect(await claim()).toEqual({ kind: 'worn-out', tries: 3 });
 }); // prettier-ignore
 
@@ -198,7 +198,7 @@ async function unheard(work: (on: Database) => Promise<void>): Promise<void> {
 
 test('one that was tried before is claimed only by who carries it alone', async () => {
   await died({ isAlone: false });
-  expect(await claim({ isAlone: false })).toEqual({ kind: 'suspect' });
+  expect(await claim({ isAlone: false })).toEqual({ kind: 'tried' });
   expect(await counted()).toEqual({ tries: 0, suspect: 1 });
   expect(await claim()).toMatchObject({ kind: 'claimed' });
 });

@@ -242,15 +242,15 @@ export class QueueSource implements BatchSource {
   /** Beside others; alone where it was tried before. */
   async #claimNamed(received: Received): Promise<Accepted> {
     const beside = await this.#claimIn(1, received);
-    if (beside !== 'suspect') return beside;
+    if (beside !== 'tried') return beside;
     const alone = await this.#claimIn(Number.POSITIVE_INFINITY, received);
-    if (alone === 'suspect') throw new Error('a batch that is alone is refused for not being so');
+    if (alone === 'tried') throw new Error('a batch that is alone is refused for not being so');
     return alone;
   }
 
-  async #claimIn(places: number, received: Received): Promise<Accepted | 'suspect'> {
+  async #claimIn(places: number, received: Received): Promise<Accepted | 'tried'> {
     const leave = await this.#places.hold(places);
-    let batch: Accepted | 'suspect';
+    let batch: Accepted | 'tried';
     try {
       // Others may have been waited for.
       if (this.#isEnding() || this.#limits.isOutOfTime) {
@@ -270,7 +270,7 @@ export class QueueSource implements BatchSource {
     }
   }
 
-  async #claimHere(received: Received, isAlone: boolean): Promise<Accepted | 'suspect'> {
+  async #claimHere(received: Received, isAlone: boolean): Promise<Accepted | 'tried'> {
     const { delivery, message } = received;
     const { settings, database } = this.#on;
     const foreign = await foreignJobs(database, settings.source.index);
@@ -292,7 +292,7 @@ export class QueueSource implements BatchSource {
       case 'claimed':
         reached('batch-claimed');
         return claim.batch;
-      case 'suspect':
+      case 'tried':
         return claim.kind;
       case 'worn-out':
         return this.#giveUp(received, claim.tries);

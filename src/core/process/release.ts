@@ -7,7 +7,7 @@ import { excuseClaim } from '../tracking/tries.js';
 interface Ended {
   readonly batch: ClaimedBatch;
   /** It may be the batch itself that could not be processed. */
-  readonly isSuspect: boolean;
+  readonly isBlamed: boolean;
 }
 
 /**
@@ -24,15 +24,15 @@ export class Releases {
     this.#on = on;
   }
 
-  /** @param isSuspect it may be the batch itself that could not be processed */
-  async release(batch: ClaimedBatch, isSuspect: boolean): Promise<void> {
+  /** @param isBlamed it may be the batch itself that could not be processed */
+  async release(batch: ClaimedBatch, isBlamed: boolean): Promise<void> {
     try {
-      await this.#tell({ batch, isSuspect });
+      await this.#tell({ batch, isBlamed });
       reached('batch-released');
     } catch (error) {
-      this.#untold = [...this.#untold, { batch, isSuspect }];
+      this.#untold = [...this.#untold, { batch, isBlamed }];
       const { batchId, jobId } = batch;
-      const message = `batch ${batchId} is not released, its lease runs out by itself: ${(error as Error).message}`;
+      const message = `batch ${batchId} is not released; the next run on this host takes it over once this process has ended, others do when its lease has run out: ${(error as Error).message}`;
       this.#run.report({ type: 'log', level: 'warn', message, fields: { batchId, jobId } });
     }
   }
@@ -48,10 +48,10 @@ export class Releases {
     }
   }
 
-  async #tell({ batch, isSuspect }: Ended): Promise<void> {
+  async #tell({ batch, isBlamed }: Ended): Promise<void> {
     const { leases } = this.#on;
-    if (await releaseBatch(leases, batch, isSuspect))
+    if (await releaseBatch(leases, batch, isBlamed))
       measured(this.#run.report, { kind: 'returned' });
-    else if (!isSuspect) await excuseClaim(leases, batch);
+    else if (!isBlamed) await excuseClaim(leases, batch);
   }
 }

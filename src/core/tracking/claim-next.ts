@@ -8,10 +8,15 @@ import { ALL_JOBS, inScope, type JobSet } from './scope.js';
 
 /** What came of claiming any batch. */
 export type NextClaim =
-  | { readonly kind: 'claimed'; readonly batch: ClaimedBatch }
+  | {
+      readonly kind: 'claimed';
+      readonly batch: ClaimedBatch;
+      /** It was claimed before. */
+      readonly isAgain: boolean;
+    }
   | { readonly kind: 'none' }
-  /** There are only batches that were tried before, and no try came to its end: such a one is to be processed alone. */
-  | { readonly kind: 'suspect' }
+  /** The next one was tried before, and no try came to its end: it needs more room. */
+  | { readonly kind: 'tried'; readonly needs: Room }
   /** This one was tried as often as it may be, and no try came to its end. */
   | {
       readonly kind: 'worn-out';
@@ -22,12 +27,17 @@ export type NextClaim =
   /** The counters and the rows of the next one contradict each other: it was left as it is. */
   | { readonly kind: 'at-odds'; readonly error: BatchAtOdds };
 
+/** Beside how many others a batch would be processed: as many as there are places, half of them at most, or none. */
+export type Room = 'one' | 'half' | 'all';
+const ROOMS: readonly Room[] = ['one', 'half', 'all'];
+
 /** On which terms a batch is claimed. */
 export interface Terms {
   /** Jobs whose batches may be claimed. */
   readonly scope: JobSet;
-  /** Whether it would be processed alone. */
-  readonly isAlone: boolean;
+  readonly room: Room;
+  /** Whether those that were claimed before come first, for once, and not last. */
+  readonly isTheirTurn?: boolean;
   /** One that was tried so often, and never came to an end, is not claimed. */
   readonly mostTries: number;
   /** Batches that are left alone. */
@@ -36,16 +46,25 @@ export interface Terms {
 
 /** The token is there already where a try before this one had committed without our hearing of it. */
 const MINE = 'SELECT batch_id FROM batch_progress WHERE lease_token = ? FOR UPDATE';
-const UNTRIED = `status = 'pending' AND tries = 0 AND NOT suspect`;
-const PENDING = `status = 'pending'`;
+/** Never claimed. */
+const NEW = `status = 'pending' AND tries = 0 AND NOT suspect AND claims = 0`;
+/** Given back, or excused. That may happen again, so new ones come first. */
+const RETURNED = `status = 'pending' AND tries = 0 AND NOT suspect AND claims > 0`;
 const EXPIRED = `status = 'in_progress' AND lease_expires_at < NOW(6)`;
 /** Those that only died with another one come before those that did so again. */
-const TRIED = [`${PENDING} AND tries = 0`, `${EXPIRED} AND tries = 0`, PENDING, EXPIRED];
+const TRIED = [
+  `status = 'pending' AND tries = 0 AND suspect`,
+  `${EXPIRED} AND tries = 0`,
+  `status = 'pending' AND tries > 0`,
+  EXPIRED,
+];
+/** More tries than this, and a batch is processed alone: what only died with another one is found out by then. */
+const MOST_BESIDE = 1;
 
 /**
  * Claims one batch, a pending one or one whose lease has run out, by the database's clock: writes token,
  * owner and expiry and marks its unfinished messages `in_progress`, in one transaction (invariant 3). Batches that may have
- * killed the process that had claimed them come last.
+ * killed the process that had claimed them come last, unless it is their turn.
  */
 export async function claimNext(
   database: Database,
@@ -65,28 +84,32 @@ async function claimOne(
   database: Database,
   owner: LeaseOwner | string,
   leaseSeconds: number,
-  { scope, isAlone, mostTries, passOver = [] }: Terms,
+  { scope, room, isTheirTurn = false, mostTries, passOver = [] }: Terms,
 ): Promise<NextClaim> {
   const lease = newLease(owner, leaseSeconds);
   let isFirst = true;
   return database.transaction(async (on): Promise<NextClaim> => {
     const mine = isFirst ? undefined : await firstBatch(on, MINE, [lease.token]);
     isFirst = false;
-    if (mine !== undefined) return { kind: 'claimed', batch: await take(on, mine, lease, true) };
+    if (mine !== undefined)
+      return { kind: 'claimed', batch: await take(on, mine, lease, true), isAgain: false };
     const find = (condition: string) => findBatch(on, scope, but(passOver, condition));
-    const untried = await find(UNTRIED);
-    if (untried !== undefined)
-      return { kind: 'claimed', batch: await take(on, untried, lease, false) };
-    const batchId = await firstOf(TRIED, find);
+    const fresh = isTheirTurn ? undefined : await find(NEW);
+    if (fresh !== undefined)
+      return { kind: 'claimed', batch: await take(on, fresh, lease, false), isAgain: false };
+    const rest = [RETURNED, ...TRIED, ...(isTheirTurn ? [NEW] : [])];
+    const batchId = await firstOf(rest, find);
     if (batchId === undefined) return { kind: 'none' };
-    if (!isAlone) return { kind: 'suspect' };
-    const [row] = await on.rows<{ job_id: number; tries: number }>(
-      'SELECT job_id, tries + IF(suspect, 1, 0) AS tries FROM batch_progress WHERE batch_id = ?',
+    const [row] = await on.rows<{ job_id: number; claims: number; tries: number }>(
+      'SELECT job_id, claims, tries + IF(suspect, 1, 0) AS tries FROM batch_progress WHERE batch_id = ?',
       [batchId],
     );
-    if (row && row.tries >= mostTries)
-      return { kind: 'worn-out', jobId: row.job_id, batchId, tries: row.tries };
-    return { kind: 'claimed', batch: await take(on, batchId, lease, false) };
+    const { job_id: jobId = 0, claims = 0, tries = 0 } = row ?? {};
+    const needs = tries === 0 ? 'one' : tries <= MOST_BESIDE ? 'half' : 'all';
+    if (ROOMS.indexOf(room) < ROOMS.indexOf(needs)) return { kind: 'tried', needs };
+    if (tries >= mostTries) return { kind: 'worn-out', jobId, batchId, tries };
+    const batch = await take(on, batchId, lease, false);
+    return { kind: 'claimed', batch, isAgain: claims > 0 };
   });
 }
 
@@ -107,7 +130,7 @@ export async function claimBatch(
   leaseSeconds: number,
   scope: JobSet = ALL_JOBS,
 ): Promise<ClaimedBatch | undefined> {
-  const terms = { scope, isAlone: true, mostTries: Number.POSITIVE_INFINITY };
+  const terms = { scope, room: 'all' as const, mostTries: Number.POSITIVE_INFINITY };
   const next = await claimNext(database, owner, leaseSeconds, terms);
   if (next.kind === 'at-odds') throw next.error;
   return next.kind === 'claimed' ? next.batch : undefined;
@@ -142,7 +165,7 @@ async function findBatch(
  */
 export async function hasClaimable(database: Database, scope: JobSet): Promise<boolean> {
   const { sql, parameters } = inScope(scope, 'job_id');
-  for (const condition of [PENDING, EXPIRED]) {
+  for (const condition of [`status = 'pending'`, EXPIRED]) {
     const rows = await database.rows(
       `SELECT 1 FROM batch_progress b WHERE ${condition} AND ${sql} AND NOT ${contradicts('b')} LIMIT 1`,
       parameters,

@@ -35,7 +35,7 @@ export type NamedClaim =
   /** It was tried as often as it may be, and no try came to its end. */
   | { readonly kind: 'worn-out'; readonly tries: number }
   /** It was tried before, and no try came to its end: it is to be carried alone. */
-  | { readonly kind: 'suspect' }
+  | { readonly kind: 'tried' }
   /** Completed, or failed: whatever is put back later is another batch. */
   | { readonly kind: 'finished' }
   /** Failed as poison. */
@@ -75,7 +75,7 @@ export async function claimNamedBatch(
     const isExcused = found.claims === excusedClaim;
     const tries = found.tries + (found.isSuspect && !isExcused ? 1 : 0);
     if (tries >= mostTries) return { kind: 'worn-out', tries };
-    if (tries > 0 && !isAlone) return { kind: 'suspect' };
+    if (tries > 0 && !isAlone) return { kind: 'tried' };
     return { kind: 'claimed', batch: await take(on, batchId, lease, isExcused) };
   });
 }
@@ -200,18 +200,18 @@ export async function take(
 /**
  * Gives a batch back untouched: pending again, no attempt spent. Does nothing, and says so, where the lease was lost.
  *
- * @param isSuspect it may be the batch itself that could not be carried: that is a try
+ * @param isBlamed it may be the batch itself that could not be carried: that is a try
  */
 export function releaseBatch(
   database: Database,
   batch: ClaimedBatch,
-  isSuspect = false,
+  isBlamed = false,
 ): Promise<boolean> {
   return database.transaction(async (on) => {
     const { affectedRows } = await on.change(
       `UPDATE batch_progress SET status = 'pending', suspect = ?, lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL
        WHERE batch_id = ? AND lease_token = ? AND status = 'in_progress'`,
-      [isSuspect, batch.batchId, batch.lease.token],
+      [isBlamed, batch.batchId, batch.lease.token],
     );
     if (affectedRows === 0) return false;
     await on.change(

@@ -3,7 +3,7 @@ import type { Database, Statements } from './database.js';
 import type { Condition } from './failed-batches.js';
 
 /** Claims after which a batch is no longer excused by what happens to others. */
-const MOST_EXCUSED = 20;
+export const MOST_EXCUSED = 20;
 
 /**
  * What broke off last with these batches was not theirs, as it turned out: it is no try of those that wait. Not for ever: those
@@ -14,6 +14,32 @@ export async function excuseBatches(on: Statements, batchIds: readonly number[])
     `UPDATE batch_progress SET suspect = FALSE WHERE batch_id IN (?) AND status = 'pending' AND claims < ?`,
     [batchIds, MOST_EXCUSED],
   );
+}
+
+/**
+ * That these claims broke off was not the fault of their batches, as it turned out: none of them is a try, be its batch claimed again
+ * meanwhile or not.
+ *
+ * @param claims the claim of each batch
+ * @param mostClaims a batch that was claimed as often or more is to blame all the same
+ */
+export async function excuseClaims(
+  database: Database,
+  claims: ReadonlyMap<number, number>,
+  mostClaims = Number.MAX_SAFE_INTEGER,
+): Promise<void> {
+  for (const [batchId, claim] of claims) {
+    if (claim >= mostClaims) continue;
+    const { affectedRows } = await database.change(
+      `UPDATE batch_progress SET suspect = FALSE WHERE batch_id = ? AND claims = ? AND status = 'pending'`,
+      [batchId, claim],
+    );
+    if (affectedRows > 0) continue;
+    await changeTries(database, -1, {
+      sql: `batch_id = ? AND claims = ? + 1 AND status IN ('pending', 'in_progress') AND tries > 0`,
+      parameters: [batchId, claim],
+    });
+  }
 }
 
 /** The claim that followed this one took it for a try, since nobody had told its end: it was none. */
