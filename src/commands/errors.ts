@@ -37,7 +37,9 @@ function linesOf({ byCode, messages, truncated }: ErrorsReport): string[] {
     code,
     grouped(count),
     ...(hasAccepted ? [grouped(accepted)] : []),
-    permanent || accepted === count ? remedyOf(code) : 'requeued while attempts are left',
+    permanent || accepted === count
+      ? remedyOf(code, accepted === count)
+      : 'requeued while attempts are left',
   ]);
   const head = ['code', 'messages', ...(hasAccepted ? ['accepted'] : []), 'what puts them back'];
   const open = messages.filter(({ accepted }) => !accepted);
@@ -63,11 +65,20 @@ function acceptedLine({ accepted }: FailedMessage): string[] {
   return [`    accepted by ${printable(by)} at ${at.toISOString()}: ${printable(reason)}`];
 }
 
-function remedyOf(code: string): string {
+function remedyOf(code: string, isAccepted: boolean): string {
   const again = `retry --error ${code}`;
-  return code === 'too_large'
-    ? `${again}, with a higher limits.maxInFlightBytes where the reason names it`
-    : again;
+  if (code === 'too_large')
+    return `${again}, with a higher limits.maxInFlightBytes where the reason names it`;
+  const until = ONCE[code];
+  if (until === undefined) return again;
+  return `${again}, once ${until}${isAccepted ? '' : `; accept --error ${code} settles them`}`;
 }
+
+/** What has to change first: without, they fail again. */
+const ONCE: Readonly<Record<string, string>> = {
+  missing: 'the message is in its index again',
+  ambiguous_id: 'one message alone of its index has this id',
+  unindexed_key: 'the mapping indexes the field, or the message has another value there',
+};
 
 const oneLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ');

@@ -69,7 +69,7 @@ function linesOf(
     `${counted(requeued, 'message')} ${did}; ${grouped(left)} stay failed${acceptedOf(accepted)}, ${grouped(remaining)} remain to be processed`,
     ...(acceptancesEnded > 0
       ? [
-          `${grouped(acceptancesEnded)} of them had been accepted: that ${dryRun ? 'would end' : 'has ended'}`,
+          `${grouped(acceptancesEnded)} of the requeued had been accepted: that ${dryRun ? 'would end' : 'has ended'}`,
         ]
       : []),
   ];

@@ -65,7 +65,7 @@ test('a message that is deleted makes exit code 3 until it is accepted; from the
   // Neither `retry` nor a requeue takes them; by name it does, and says what that ends.
   expect(await asJson('retry')).toMatchObject({ requeued: 0, failed: 2, accepted: 2 });
   const ended = await command('retry', '--error', 'missing');
-  expect(ended.stdout).toMatch(/\n2 of them had been accepted: that has ended\n/);
+  expect(ended.stdout).toMatch(/\n2 of the requeued had been accepted: that has ended\n/);
   expect((await command('process')).code).toBe(3);
 }, 180_000); // prettier-ignore
 

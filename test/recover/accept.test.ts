@@ -220,6 +220,35 @@ test('retry --id puts one back, permanent and without attempts left, attempts un
   expect(pending.map(({ id, attempts }) => [id.toString(), attempts])).toEqual([['a1', 3]]);
 });
 
+test('one whose batch waits for other messages of it is refused with what to do, by accept and retry', async () => {
+  await processed();
+  const [row] = await database.rows<{ batch_id: number }>(
+    "SELECT batch_id FROM message_tracking WHERE message_id = 'a0'",
+  );
+  const batchId = row?.batch_id ?? 0;
+  // As verify --repair leaves it.
+  await database.change(
+    `UPDATE message_tracking SET status = 'pending', s3_path = NULL WHERE batch_id = ? AND status = 'completed' LIMIT 1`,
+    [batchId],
+  );
+  await database.change(
+    `UPDATE batch_progress SET status = 'pending', processed = processed - 1, completed_at = NULL WHERE batch_id = ?`,
+    [batchId],
+  );
+  const before = await everything();
+  const refusal = {
+    kind: 'usage',
+    message: `message "a0" is failed, but its batch ${batchId} is pending: other messages of it are to be processed`,
+    advice: 'Run es-migrate process first.',
+  };
+  await expect(settle({ messageId: 'a0' })).rejects.toMatchObject(refusal);
+  await expect(putBack({ messageId: 'a0' })).rejects.toMatchObject(refusal);
+  await expect(putBack({ messageId: 'a0', errorCode: 'missing' })).rejects.toMatchObject(refusal);
+  expect(await everything()).toEqual(before);
+  await processAll(database, failing);
+  expect(await settle({ messageId: 'a0' })).toMatchObject({ accepted: 1 });
+});
+
 test('--dry-run says what it would do, and changes nothing', async () => {
   await processed();
   const before = await everything();

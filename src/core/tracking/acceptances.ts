@@ -211,8 +211,14 @@ export async function requireFailed(
   database: Database,
   { jobId, errorCode, messageId }: AcceptScope & { readonly messageId: string },
 ): Promise<void> {
-  const all = await database.rows<{ status: string; code: string | null; job_id: number }>(
-    `SELECT t.status, t.error_code AS code, b.job_id FROM message_tracking t
+  const all = await database.rows<{
+    status: string;
+    code: string | null;
+    job_id: number;
+    batch_id: number;
+    batch_status: string;
+  }>(
+    `SELECT t.status, t.error_code AS code, b.job_id, b.batch_id, b.status AS batch_status FROM message_tracking t
      JOIN batch_progress b ON b.batch_id = t.batch_id WHERE t.message_id = ? ORDER BY b.job_id`,
     [Buffer.from(messageId, 'utf8')],
   );
@@ -228,7 +234,17 @@ export async function requireFailed(
     const status = [...new Set(ofJob.map((row) => row.status.replace('_', ' ')))].join(' and ');
     throw usage(`${name} is ${status}, not failed`, advice);
   }
-  if (errorCode === undefined || failed.some(({ code }) => code === errorCode)) return;
+  const meant = failed.filter(({ code }) => errorCode === undefined || code === errorCode);
+  const [open] = meant;
+  // Others of its batch were put back: it is part of that batch until this is finished.
+  if (open && meant.every((row) => row.batch_status !== 'failed')) {
+    const { batch_id: batchId, batch_status: stands } = open;
+    throw usage(
+      `${name} is failed, but its batch ${batchId} is ${stands.replace('_', ' ')}: other messages of it are to be processed`,
+      'Run es-migrate process first.',
+    );
+  }
+  if (open || errorCode === undefined) return;
   const codes = [...new Set(failed.map(({ code }) => code ?? 'no code'))].join(' and ');
   throw usage(`${name} failed with ${codes}, not with ${quoted(errorCode)}`, advice);
 }

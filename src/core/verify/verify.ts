@@ -263,7 +263,10 @@ async function giveBack(
   try {
     await endVerification(leases, verifyId, lease, status);
   } catch (error) {
-    tell(run, `is not given back, its lease runs out by itself: ${(error as Error).message}`);
+    tell(
+      run,
+      `is not given back; the next run on this host takes it over once this process has ended, others do when its lease has run out: ${(error as Error).message}`,
+    );
   }
 }
 
