@@ -113,13 +113,15 @@ it('with --processes it takes workers with it, one after the other, until it is 
       process.kill(Number(row?.lease_owner.split(':').at(-1)), 'SIGKILL');
     });
   });
-  const first = await runBinary(['process', '--processes', '3', '--json'], project);
-  expect(first.code, first.stderr).toBe(4);
-  expect(first.stderr.match(/was killed by SIGKILL/g)).toHaveLength(3);
-  const second = await runBinary(['process', '--processes', '3', '--json'], project);
-  expect(second.code, second.stderr).toBe(3);
-  expect(second.stderr.match(/was killed by SIGKILL/g)).toHaveLength(1);
-  await givenUp(project, messages, second.stderr, heal);
+  // The fourth time nobody is left of the first three: it is a worker that was started for them.
+  const { code, stdout, stderr } = await runBinary(
+    ['process', '--processes', '3', '--json'],
+    project,
+  );
+  expect(code, stderr).toBe(3);
+  expect(stderr.match(/was killed by SIGKILL/g)).toHaveLength(4);
+  expect(JSON.parse(stdout)).toMatchObject({ completed: 90, failed: 10, remaining: 0 });
+  await givenUp(project, messages, stderr, heal);
 });
 
 it('a batch that was tried before waits for others in hand, and they for it', async () => {

@@ -105,7 +105,7 @@ describe('process --processes 3 ends', () => {
     const { code, stdout, stderr } = await runBinary(PROCESS, project);
     await proxy.close();
     expect(code, stderr).toBe(5);
-    expect(stdout).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 5 } });
     expect(stderr.match(/S3 was down for/g)).toHaveLength(1);
     expect(await claimed(project)).toEqual([]);
     await project.configure(SETTINGS);
@@ -172,12 +172,25 @@ describe('a process that is killed', () => {
     expect(whole.wrong).toEqual([]);
   });
 
-  it('all of them: 4, and what to do', async () => {
-    const { running, pids } = await threeAtWork(300);
+  it('all of them: others are started, and take over what they held', async () => {
+    const { messages, project, gate, running, pids } = await threeAtWork(300);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await until(() => allGone(pids), 'the end of all workers');
+    gate.open();
+    const { code, stdout, stderr } = await running.ended;
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ completed: 300, failed: 0, remaining: 0 });
+    expect(stderr.match(/was killed by SIGKILL/g)).toHaveLength(3);
+    const whole = await compareAll(project, messages.expected, { layout: 'message' });
+    expect(whole.wrong).toEqual([]);
+  });
+
+  it('all of them, with --max-batches: 4, and what to do', async () => {
+    const { running, pids } = await threeAtWork(300, {}, ['--max-batches', '30']);
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     const { code, stdout, stderr } = await running.ended;
     expect(code, stderr).toBe(4);
-    expect(stdout).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 4 } });
     expect(stderr.match(/was killed by SIGKILL/g)).toHaveLength(3);
     expect(stderr).toMatch(/all 3 workers were ended from outside\n.*Run the same command again/);
   });

@@ -13,7 +13,8 @@ const REQUEUE_POLL_MS = 5_000;
 
 /**
  * Carries batches in `workers` processes, which share the limits and `maxBatches` between them; `concurrency` is each one's
- * own. When one of them fails, the others stop, and its error is thrown; when one of them dies, the others go on.
+ * own. When one of them fails, the others stop, and its error is thrown; when one of them dies, the others go on. Where all have
+ * died, others may be started.
  */
 export function carryByWorkers(workers: number): Carry {
   return async (run, on, options, requeue) => {
@@ -159,7 +160,7 @@ class Crew {
     this.#limit(member, undefined);
     if (end.kind === 'died') {
       member.ended = 'lost';
-      const rest = `is processed by the others or by the next run: at once, or where that can’t be told when its lease has run out, within ${this.#settings.leaseSeconds} s`;
+      const rest = `is processed by others, by the next run at the latest: at once, or where that can’t be told when its lease has run out, within ${this.#settings.leaseSeconds} s`;
       this.#log('error', `${name} ${end.how}; what it held ${rest}`);
     } else if (end.kind === 'not-started') {
       const advice = 'Give fewer --processes, or raise the limits of the host.';
@@ -176,7 +177,7 @@ class Crew {
     this.#run.report({ type: 'log', level, message });
   }
 
-  #sum({ watch }: CarryOptions): Carried {
+  #sum({ watch, maxBatches, maxRuntimeMs }: CarryOptions): Carried {
     const ends = this.#members.map(({ ended }) => ended);
     const lost = ends.filter((ended) => ended === 'lost').length;
     const { done, failed } = this.#done();
@@ -185,13 +186,16 @@ class Crew {
     const ended = this.#run.stop.aborted ? 'stopped' : order.find((one) => ends.includes(one));
     if (ended === undefined) {
       // Who watches would have waited for these leases: a service that ends with `busy` is not started again.
-      throw new MigrateError(
+      const why = new MigrateError(
         watch ? 'unavailable' : 'busy',
         `all ${ends.length} workers were ended from outside`,
         {
           advice: `Run the same command again: it goes on where they stopped, with what they held, too. Where memory is short, give fewer --processes.`,
         },
       );
+      const isLimited = watch || maxBatches !== undefined || maxRuntimeMs !== undefined;
+      if (isLimited || lost < ends.length) throw why;
+      return { completed: done - failed, failed, ended: 'nothing-left', lost, allDied: why };
     }
     return { completed: done - failed, failed, ended, lost };
   }

@@ -87,19 +87,22 @@ export async function processBatches(
       if (options.retryFailed) await requeue.ifDue();
       await dispatch?.ifDue();
     });
-  let carried = await carryRest();
-  // Batches of a worker that died when the others had nothing left to do.
-  for (let lost = carried.lost; lost > 0 && isUnlimited(options, carried);) {
-    if ((await endLeasesOfGone(run, database, 'batch_progress')) === 0) break;
-    const rest = await carryRest();
-    lost = rest.lost;
+  let { allDied, ...carried }: Carried = await carryRest();
+  // Batches of workers that died, the last ones or when the others had nothing left to do. Each death is a try of what was in hand,
+  // so this ends.
+  for (let last = carried; last.lost > 0 && isUnlimited(options, carried);) {
+    const takenOver = await endLeasesOfGone(run, database, 'batch_progress');
+    const hasCarried = allDied !== undefined && last.completed + last.failed > 0;
+    if (takenOver === 0 && !hasCarried) break;
+    ({ allDied, ...last } = await carryRest());
     carried = {
-      ...rest,
-      completed: carried.completed + rest.completed,
-      failed: carried.failed + rest.failed,
-      lost: carried.lost + rest.lost,
+      ...last,
+      completed: carried.completed + last.completed,
+      failed: carried.failed + last.failed,
+      lost: carried.lost + last.lost,
     };
   }
+  if (allDied) throw allDied;
   if (carried.failed > 0) await unlessStopped(run, () => warnOfMissing(run, on, scope));
   if (carried.ended === 'nothing-left') await sweepUploads(run, on);
   return summarise(run, on, options.jobs, { ...carried, requeued: requeue.requeued });

@@ -66,7 +66,10 @@ export interface CarryOptions extends Omit<ProcessOptions, 'retryFailed'> {
 }
 
 /** What came of carrying batches: see `ProcessOutcome`. */
-export type Carried = Pick<ProcessOutcome, 'completed' | 'failed' | 'ended' | 'lost'>;
+export interface Carried extends Pick<ProcessOutcome, 'completed' | 'failed' | 'ended' | 'lost'> {
+  /** Thrown, where all processes died, unless others can take over what they held. */
+  readonly allDied?: Error | undefined;
+}
 
 /**
  * Claims batches until there are none or it is to stop, and carries each to the target: in this process, or in
