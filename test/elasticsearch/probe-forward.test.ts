@@ -31,7 +31,7 @@ describe('a field that gives more messages their records', () => {
         name: 'history',
         sampled: 100,
         withRecords: 100,
-        records: 204,
+        records: 200,
         withoutValue: 0,
         isLowerBound: false,
       },
