@@ -34,7 +34,7 @@ import type { VerifyOptions, VerifyOutcome } from './types.js';
 import { countUncovered } from './uncovered.js';
 import { verifyUnfinished } from './unfinished.js';
 import { STAGES, Verification, type Stage } from './verification.js';
-import { ACCEPTED_WINDOWS, verifyWindows } from './windows.js';
+import { ACCEPTED_WINDOWS, verifyWindows, HELD_OUTSIDE } from './windows.js';
 
 /**
  * Proves that nothing is missing: what Elasticsearch counts, what the tracking tables say and what lies in the target are
@@ -168,9 +168,11 @@ async function compareContent(context: VerifyContext): Promise<void> {
  * Messages of the range that another job had tracked already are that job's, and looked at with it: told where that job is not
  * verified. Several jobs are those of a range together with all that hold messages of it.
  */
-async function warnOfOthers({ run, on, scope }: VerifyContext): Promise<void> {
+async function warnOfOthers({ run, on, scope, verification }: VerifyContext): Promise<void> {
   if (scope.kind === 'only' && scope.jobs.length > 1) return;
-  const { outside, unknown } = await heldOutside(on.database, scope);
+  const { outside: met, unknown } = await heldOutside(on.database, scope);
+  // Met when the range was extracted, or found there now.
+  const outside = Math.max(met, verification.notes[HELD_OUTSIDE] ?? 0);
   const mayBeOutside = unknown > 0 && (await hasOtherJobs(on.database, scope)) ? unknown : 0;
   if (outside + mayBeOutside === 0) return;
   const [few, are] =

@@ -1,5 +1,6 @@
 import { pointsInTimeLost } from '../elasticsearch/faults.js';
 import type { IdPage } from '../elasticsearch/pit.js';
+import { isInScope } from '../tracking/scope.js';
 import { messagesById } from '../tracking/verify-messages.js';
 import type { VerifiedWindow } from '../tracking/verify-windows.js';
 import type { VerifyContext } from './context.js';
@@ -10,6 +11,8 @@ export interface WindowMessages {
   own: number;
   /** Tracked by another job, and counted with it. */
   others: number;
+  /** Of those, tracked by a job that is not verified. */
+  outside: number;
   /** Tracked by no job. */
   untracked: number;
 }
@@ -46,7 +49,7 @@ async function readOnce(
 ): Promise<{ messages: WindowMessages; expected: number; isLost: boolean }> {
   const { source } = context.on;
   const { signal } = context;
-  const messages = { own: 0, others: 0, untracked: 0 };
+  const messages = { own: 0, others: 0, outside: 0, untracked: 0 };
   const { expected, ...open } = await source.openWindow(interval, signal, scope);
   let { pitId } = open;
   let searchAfter: string | undefined;
@@ -58,7 +61,10 @@ async function readOnce(
       for (const owner of await ownersOf(context, page.messages)) {
         if (owner === undefined) messages.untracked += 1;
         else if (owner === jobId || owner === 'no job') messages.own += 1;
-        else messages.others += 1;
+        else {
+          messages.others += 1;
+          if (!isInScope(context.scope, owner)) messages.outside += 1;
+        }
       }
       ({ pitId, last } = page);
       searchAfter = page.searchAfter ?? searchAfter;

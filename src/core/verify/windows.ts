@@ -22,6 +22,8 @@ const ABSENT = 'acceptedAbsent';
 const EXPLAINED = 'acceptedGone';
 /** A note: failed windows that are accepted. */
 export const ACCEPTED_WINDOWS = 'acceptedWindows';
+/** Messages found in windows that were read again, tracked by jobs that are not verified. */
+export const HELD_OUTSIDE = 'heldOutside';
 
 /**
  * Counts every window in Elasticsearch again and compares that with what it counted, and with what was read, when the
@@ -52,7 +54,7 @@ export async function verifyWindows(context: VerifyContext): Promise<void> {
 async function look(context: VerifyContext, window: VerifiedWindow, now: number): Promise<Seen> {
   const { status, read, expected } = window;
   if (status !== 'completed' || read !== expected || now === expected) return { now };
-  if (now === 0) return { own: 0, others: 0, untracked: 0 };
+  if (now === 0) return { own: 0, others: 0, outside: 0, untracked: 0 };
   const messages = await messagesNow(context, window);
   return 'unreadable' in messages ? { now, ...messages } : messages;
 }
@@ -110,11 +112,12 @@ async function countNow(
 function compareMessages(
   unit: Unit,
   window: VerifiedWindow,
-  { own, untracked }: WindowMessages,
+  { own, outside, untracked }: WindowMessages,
   { then, accepted }: { then: number; accepted: number },
 ): void {
   const { jobId } = window;
   const { key, words } = nameOf(window);
+  if (outside > 0) unit.notes.push([HELD_OUTSIDE, outside]);
   const lacking = Math.max(then - own, 0);
   const explained = Math.min(lacking, accepted);
   if (explained > 0) unit.notes.push([`${EXPLAINED} ${jobId}`, explained]);
