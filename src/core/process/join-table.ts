@@ -6,8 +6,8 @@ import { IdTable } from './id-table.js';
 
 /** A message that was read: its joins are by its id, its index and its fields' values. */
 export interface JoinedMessage {
-  readonly message: ClaimedMessage;
-  readonly hit: Hit;
+  readonly message: Pick<ClaimedMessage, 'id' | 'index'>;
+  readonly hit: Pick<Hit, 'valuesOf' | 'ignored'>;
 }
 
 /** The values of a message by which records are joined with it; none where it lacks the field. */
@@ -64,7 +64,7 @@ export class JoinTable {
       : key === hit.field
         ? table.placesOfFirst(hit)
         : table.placesOf(hit.valuesOf(key));
-    // Left out, a document would lack it, and nobody would notice.
+    // Left out, a document would lack it without any sign.
     if (places.length === 0) {
       const { index } = this.#related;
       throw new Error(`${index}: record ${hit.id} was found, but has no ${key} that was asked for`);

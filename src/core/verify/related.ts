@@ -1,13 +1,7 @@
 import { groupBy } from '../group-by.js';
-import {
-  fieldsOfMessages,
-  ID,
-  INDEX,
-  relatedFor,
-  type RelatedIndex,
-} from '../elasticsearch/join.js';
-import type { JoinValues } from '../elasticsearch/related.js';
+import { fieldsOfMessages, relatedFor, type RelatedIndex } from '../elasticsearch/join.js';
 import { areOthers } from '../joins.js';
+import { joinValuesOf, type JoinedMessage } from '../process/join-table.js';
 import {
   completedBatches,
   completedMessages,
@@ -122,24 +116,22 @@ async function compare(
 /** By message, then by related index; undefined for a message that Elasticsearch does not have any more, where that matters. */
 export async function recordsNow(
   context: Pick<VerifyContext, 'on' | 'signal'>,
-  messages: readonly Pick<CompletedMessage, 'id' | 'index'>[],
+  messages: readonly JoinedMessage['message'][],
 ): Promise<(number[] | undefined)[]> {
   const { on, signal } = context;
   const counts: (number[] | undefined)[] = messages.map(() => []);
   for (const [index, places] of groupBy([...messages.keys()], (at) => messages[at]?.index ?? '')) {
     const related = relatedFor(on.related, index);
     const own = places.flatMap((place) => messages[place] ?? []);
-    const values = await valuesNow(context, index, own, related);
+    const found = await messagesNow(context, index, own, related);
     for (const [i, one] of related.entries()) {
-      const joined = values.map((of) => of && joinedBy(one, of));
-      const found =
-        one.absent === 'unknown'
-          ? joined.map(() => undefined)
-          : await on.source.countRecords(one, joined, signal);
+      const joined = found.map((message) => message && joinValuesOf(one, message));
+      const records =
+        one.absent === 'unknown' ? [] : await on.source.countRecords(one, joined, signal);
       for (const [at, place] of places.entries()) {
         const before = counts[place];
-        const count = found[at];
-        if (!before || count === undefined || !values[at]) counts[place] = undefined;
+        const count = records[at];
+        if (!before || count === undefined || !found[at]) counts[place] = undefined;
         else before[i] = count;
       }
     }
@@ -147,28 +139,23 @@ export async function recordsNow(
   return counts;
 }
 
-type Values = (on: string) => readonly string[];
+/** Has no values: of messages whose joins read none. */
+const UNREAD: JoinedMessage['hit'] = { valuesOf: () => [], ignored: [] };
 
 /** What the messages are joined by; undefined for one that is gone, where the joins read more than its id. */
-async function valuesNow(
+async function messagesNow(
   { on, signal }: Pick<VerifyContext, 'on' | 'signal'>,
   index: string,
-  messages: readonly Pick<CompletedMessage, 'id' | 'index'>[],
+  messages: readonly JoinedMessage['message'][],
   related: readonly RelatedIndex[],
-): Promise<(Values | undefined)[]> {
+): Promise<(JoinedMessage | undefined)[]> {
   const fields = fieldsOfMessages(related);
+  if (fields.length === 0) return messages.map((message) => ({ message, hit: UNREAD }));
   const ids = messages.map(({ id }) => id.toString('utf8'));
-  const hits = fields.length > 0 ? await on.source.fieldValues(index, ids, fields, signal) : [];
+  const hits = await on.source.fieldValues(index, ids, fields, signal);
   const byId = new Map(hits.map((hit) => [hit.id, hit]));
-  return ids.map((id) => {
-    const hit = byId.get(id);
-    if (fields.length > 0 && !hit) return undefined;
-    return (field) =>
-      field === ID ? [id] : field === INDEX ? [index] : (hit?.valuesOf(field) ?? []);
+  return messages.map((message, place) => {
+    const hit = byId.get(ids[place] ?? '');
+    return hit && { message, hit };
   });
-}
-
-function joinedBy({ join }: RelatedIndex, of: Values): JoinValues | undefined {
-  const values = join.map(({ on }) => of(on));
-  return values.every((some) => some.length > 0) ? values : undefined;
 }
