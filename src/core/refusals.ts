@@ -1,6 +1,6 @@
 import { isMigrateError, usage, type MigrateError } from './errors.js';
 
-/** What a user has to change, collected, so that all of it is told at once. */
+/** What a user has to change, collected, so that all of it is reported at once. */
 export class Refusals {
   readonly #refused: MigrateError[] = [];
 

@@ -18,7 +18,7 @@ export type JoinValues = readonly (readonly string[])[];
 
 /**
  * Records of one related index that have one of the values in each field of the join, one search. Which message a
- * record belongs to is told by the keys' doc values, which are what matched; its source is not looked into. Where a join
+ * record belongs to follows from the keys' doc values, which are what matched; its source is not looked into. Where a join
  * has several fields, there may be records among them whose values belong to different messages.
  */
 export async function searchRecords(

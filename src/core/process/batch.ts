@@ -124,7 +124,7 @@ async function carryPage(
     held.shrink(carried.kind === 'written' ? carried.bytes : 0);
     return carried.kind === 'written' ? carried.failed : 'too-large';
   } finally {
-    // What a writer failed at is told by its `add` or `finish`.
+    // A writer's failure is reported by its `add` or `finish`.
     void writer
       .flush()
       .catch(() => undefined)

@@ -18,7 +18,7 @@ export interface BatchWriter {
    * Takes a document, one at a time: await it before the next.
    *
    * @param revision of the documents it was made of (see Revision); undefined where Elasticsearch gave none
-   * @param counts how many records it has of each related index; undefined where nobody counted
+   * @param counts how many records it has of each related index; undefined where they were not counted
    */
   add(
     message: ClaimedMessage,

@@ -86,7 +86,7 @@ async function waitWhile(
       saidAt = now;
       run.report({ type: 'log', level: 'info', message: wordsOf(held) });
     }
-    // Whoever watches the run sees that it is at work.
+    // An observer of the run sees that it is at work.
     measured(run.report, { kind: 'idle' });
     await sleep(Math.min(POLL_MS, left), run.stop).catch(() => undefined);
   }

@@ -30,7 +30,7 @@ export async function retryOtherJoins(
   await requireOwnJobs(database, index, named, 'Retry');
   const jobs = await workingSet(database, index, named);
   const joins = joinsOf(settings.source);
-  // Nobody has tried these joins on these messages.
+  // These joins were never tried on these messages.
   await tryJoinsOfJobs(run, on, jobs, 'all');
   const isStopped = () => run.stop.aborted;
   const began = await databaseNow(database);

@@ -49,7 +49,7 @@ export async function acceptWindow(
   // Those of tries whose COMMIT may have gone through unheard.
   const begun: number[] = [];
   return database.transaction(async (on) => {
-    // Whoever reads the job's windows changes them under this lock.
+    // The reader of the job's windows changes them under this lock.
     await on.rows('SELECT 1 FROM job_runs WHERE job_id = ? FOR UPDATE', [jobId]);
     const { accepted } = await requireFailedWindow(on, window);
     if (accepted) return isAcceptedBy(on, window, begun);

@@ -11,7 +11,7 @@ const WAIT_S = 2;
 const PAUSE_MS = 1_000;
 const TRIES = 10;
 const LOCK_WAIT_TIMEOUT = 1205;
-/** When a statement that is still running is told of, and how often from then on, in milliseconds. */
+/** When a statement that is still running is first reported, and how often from then on, in milliseconds. */
 const SAY_EVERY_MS = 30_000;
 
 /** Runs `work` with a short wait for table locks, so that processes at work never stand still for long because of it. */
@@ -26,7 +26,7 @@ export async function withShortLockWaits<T>(on: Statements, work: () => Promise<
   try {
     result = await work();
   } catch (error) {
-    // What went wrong first is what is told.
+    // The first error is the one reported.
     await restore().catch(() => undefined);
     throw error;
   }

@@ -77,7 +77,7 @@ export async function tokensOfGone(
 
 /**
  * Ends the leases of processes that are gone, so that nobody waits for them, and says so. Each by a conditional UPDATE that
- * names its token: whoever took such a lease over since it was looked at keeps it.
+ * names its token: a process that has taken such a lease over since keeps it.
  *
  * @returns how many were ended
  */

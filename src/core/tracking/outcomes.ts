@@ -17,7 +17,7 @@ export interface CompletedMessage {
   readonly url: string;
   /** The message's own object; undefined where a batch's object holds it. */
   readonly object?: WrittenObject & { readonly revision: number | undefined };
-  /** How many records it has of each related index, in the order of the configuration; undefined where nobody counted. */
+  /** How many records it has of each related index, in the order of the configuration; undefined where they were not counted. */
   readonly counts?: readonly RecordCount[] | undefined;
 }
 
@@ -51,7 +51,7 @@ const ROWS_PER_STATEMENT = 1000;
  * Completes a batch under its lease token (invariant 4): its row, its messages and its errors in one
  * transaction. False where the lease was lost: nothing is changed then.
  *
- * @param joins the messages' records were found by; undefined where nobody knows
+ * @param joins the messages' records were found by; undefined where that is not known
  * @throws MigrateError `usage` where the job is one of other joins by now
  */
 export function completeBatch(
@@ -64,7 +64,7 @@ export function completeBatch(
   const completed = outcomes.filter((outcome) => outcome.kind === 'completed');
   const failed = outcomes.filter((outcome) => outcome.kind === 'failed');
   return database.transaction(async (on) => {
-    // Without a lock: whoever changes the joins of the job counts this batch as held until it is committed.
+    // Without a lock: a change of the job's joins counts this batch as held until it is committed.
     if (joins && (await isOfOtherJoins(on, batch.jobId, joins.hash)))
       throw otherJoins([batch.jobId]);
     const { affectedRows } = await on.change(

@@ -289,7 +289,7 @@ async function withoutKnown(
 function withoutBatch(id: Buffer, batchId: number): MigrateError {
   return usage(
     `message ${JSON.stringify(id.toString('utf8').slice(0, 100))} is tracked in batch ${batchId}, which is not there: rows of batch_progress are lost`,
-    `Restore batch_progress from its backup; or see with es-migrate verify --level counts which other batches are lost, delete their rows (DELETE FROM message_tracking WHERE batch_id = ${batchId}) and run the same command again, which tracks these messages anew.`,
+    `Restore batch_progress from its backup; or see with es-migrate verify --level counts which other batches are lost, delete their rows (DELETE FROM message_tracking WHERE batch_id = ${batchId}) and run the same command again, which tracks these messages again.`,
   );
 }
 

@@ -11,7 +11,7 @@ import { isFormerIndex, ownersOf } from './owners.js';
 /**
  * Moves indices of batches' objects that an earlier version wrote beside the objects to where they are looked for. Only those
  * whose bytes are the recorded ones; the others are orphans. Each is written at its new place before it is removed from the
- * old one, so that whoever is cut off simply begins again.
+ * old one, so that a process that is cut off begins again.
  *
  * @param pages findings of kind `orphaned`
  * @returns the keys they had

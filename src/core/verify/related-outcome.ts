@@ -18,7 +18,7 @@ export interface VerifiedRelated extends RelatedSum {
   readonly withoutKey: number;
   /**
    * Of those, records whose key belongs to no message of any job over the index: all records less those of tracked messages, counted
-   * anew. Null where that does not tell: as long as a message waits or was not compared, where a record may belong to several
+   * again. Null where that gives no answer: as long as a message waits or was not compared, where a record may belong to several
    * messages (joins by a field, records with several keys, ids of several indices), and beside very many failed messages.
    */
   readonly ofNoMessage: number | null;

@@ -1,4 +1,4 @@
-/** Errors of MySQL, MariaDB and of the way to them: which class each belongs to, and what the operator is told. */
+/** Errors of MySQL, MariaDB and of the way to them: which class each belongs to, and what the operator reads. */
 
 /**
  * What happens next.
