@@ -5,7 +5,7 @@ import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
 import { stoppedVerdict } from './stopped.js';
-import { counted, grouped } from './terminal/numbers.js';
+import { counted, grouped } from '../core/words.js';
 
 export interface AcceptFlags {
   readonly job?: number;

@@ -9,7 +9,7 @@ import { migrateSample } from './demo/migrate.js';
 import { prove } from './demo/prove.js';
 import { comparisonLines, documentLines, keepLines, NEXT_LINES } from './demo/report.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
-import { counted } from './terminal/numbers.js';
+import { counted } from '../core/words.js';
 
 export interface DemoOptions {
   /** How many messages to generate, 1 or more. */

@@ -3,7 +3,7 @@ import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
-import { counted, grouped } from './terminal/numbers.js';
+import { counted, grouped } from '../core/words.js';
 import { printable } from './terminal/printable.js';
 import { table } from './terminal/table.js';
 

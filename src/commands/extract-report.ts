@@ -2,7 +2,7 @@ import type { JoinProbe } from '../core/elasticsearch/probe/types.js';
 import { describeInterval } from '../core/extract/describe.js';
 import type { ExtractedJob, ExtractOutcome, Interval, NoMessages } from '../core/extract/types.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
-import { counted, grouped } from './terminal/numbers.js';
+import { counted, grouped } from '../core/words.js';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const empty = { expected: 0, extracted: 0, duplicates: 0, batches: 0 };

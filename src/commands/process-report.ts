@@ -3,7 +3,7 @@ import type { ProcessOptions, ProcessOutcome } from '../core/process/types.js';
 import { usage } from '../core/errors.js';
 import type { Settings } from '../core/settings.js';
 import { ABOUT_FAILED, done, EXIT, type Verdict } from './exit-codes.js';
-import { counted, grouped } from './terminal/numbers.js';
+import { counted, grouped } from '../core/words.js';
 import type { HealthAddress } from '../monitor/health.js';
 import { relatedLines } from './related-report.js';
 import type { Processes } from './workers/count.js';

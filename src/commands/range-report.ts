@@ -3,7 +3,7 @@ import type { RangeOutcome } from '../core/migrate-range.js';
 import type { RangeJobs } from '../core/range/jobs.js';
 import type { SourceSettings } from '../core/settings.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
-import { counted } from './terminal/numbers.js';
+import { counted } from '../core/words.js';
 
 /** Which jobs `run` is about beside those it made, for people. */
 export function rangeLines({ met }: RangeJobs): string[] {

@@ -1,5 +1,5 @@
 import type { RelatedSums } from '../core/status/types.js';
-import { counted, grouped } from './terminal/numbers.js';
+import { counted, grouped } from '../core/words.js';
 import { printable } from './terminal/printable.js';
 
 /** A line for each array of the documents: how many records are in it, and how many messages have none. */

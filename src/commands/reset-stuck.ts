@@ -4,7 +4,7 @@ import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
 import { stoppedVerdict } from './stopped.js';
-import { counted } from './terminal/numbers.js';
+import { counted } from '../core/words.js';
 
 export interface ResetStuckFlags {
   /** Milliseconds. */

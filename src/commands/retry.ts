@@ -4,7 +4,7 @@ import type { CommandContext } from './context.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
 import { stoppedVerdict } from './stopped.js';
-import { acceptedOf, counted, grouped } from './terminal/numbers.js';
+import { acceptedOf, counted, grouped } from '../core/words.js';
 
 export interface RetryFlags {
   readonly job?: number;

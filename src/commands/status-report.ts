@@ -1,6 +1,6 @@
 import type { Counts, JobStatus, StatusReport } from '../core/status/types.js';
 import { relatedLines } from './related-report.js';
-import { acceptedOf, counted, grouped, percent, spoken } from './terminal/numbers.js';
+import { acceptedOf, counted, grouped, percent, spoken } from '../core/words.js';
 import { table } from './terminal/table.js';
 
 export function statusJson({ jobs, throttled, ...rest }: StatusReport): object {
@@ -27,7 +27,12 @@ export function statusJson({ jobs, throttled, ...rest }: StatusReport): object {
 export function statusLines(report: StatusReport): string[] {
   const { jobs, messages, batches, related, stuck, throttled, uploading } = report;
   const { messagesPerSecond, secondsLeft } = report;
-  if (jobs.length === 0) return ['no jobs yet; "es-migrate extract" makes the first'];
+  const slowed = throttled.map(
+    ({ owner, share, reason, seconds }) =>
+      `${owner} slowed down ${spoken(seconds)} ago and is at ${percent(share)}: ${reason} at Elasticsearch`,
+  );
+  // An extraction may be slowed down before it has a job.
+  if (jobs.length === 0) return ['no jobs yet; "es-migrate extract" makes the first', ...slowed];
   const jobRows = jobs.map((job) => {
     const { total, pending, inProgress, completed, failed } = job.messages;
     const figures = [job.expected, total, pending, inProgress, completed, failed].map(grouped);
@@ -78,10 +83,7 @@ export function statusLines(report: StatusReport): string[] {
       const fewer = reason === null ? '' : `, fewer since the target answered ${reason}`;
       return `${owner} has ${counted(inFlight, 'upload')} in flight, ${grouped(allowed)} allowed${fewer}`;
     }),
-    ...throttled.map(
-      ({ owner, share, reason, seconds }) =>
-        `${owner} slowed down ${spoken(seconds)} ago and is at ${percent(share)}: ${reason} at Elasticsearch`,
-    ),
+    ...slowed,
     ...jobs
       .filter(({ failedWindows }) => failedWindows.length > 0)
       .map(({ jobId, failedWindows }) => windowsLine(jobId, failedWindows)),

@@ -1,6 +1,6 @@
 import type { CommandContext } from './context.js';
 import type { Verdict } from './exit-codes.js';
-import { counted } from './terminal/numbers.js';
+import { counted } from '../core/words.js';
 
 /**
  * How a command ends that a signal has stopped between two steps; undefined where none has.

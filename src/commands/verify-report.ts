@@ -3,7 +3,7 @@ import type { VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
 import type { VerifiedJob } from '../core/verify/scope.js';
 import type { VerifiedRelated } from '../core/verify/related-outcome.js';
 import { relatedLines } from './related-report.js';
-import { acceptedOf, counted, grouped } from './terminal/numbers.js';
+import { acceptedOf, counted, grouped } from '../core/words.js';
 import { printable, shownId } from './terminal/printable.js';
 import { table } from './terminal/table.js';
 

@@ -2,7 +2,7 @@ import { countFindings } from '../core/verify/findings.js';
 import type { Finding, VerifyOptions, VerifyOutcome } from '../core/verify/types.js';
 import type { VerifiedJob } from '../core/verify/scope.js';
 import { ABOUT_FAILED, done, EXIT, type Verdict } from './exit-codes.js';
-import { counted } from './terminal/numbers.js';
+import { counted } from '../core/words.js';
 
 /** How a verification ends the command, and what to do next. */
 export function verifyVerdict(

@@ -21,7 +21,7 @@ test('records that were written before the key was mapped are counted', async ()
   const settings = { index: messages, related: [related('history', history)] };
   const { said } = await probe(settings);
   expect(warnings(said)).toEqual([
-    `4 records in ${history} have no message_id in the index (source.related.history): they belong to no message; if the field was mapped after they were written, run _update_by_query on the index`,
+    `4 records in ${history} without message_id in the index (source.related.history): no message has them; if the field was mapped after they were written, run _update_by_query on the index`,
   ]);
   const source = open(settings);
   const [one] = relatedFor(await source.inspectRelated([messages], never), messages);

@@ -32,8 +32,7 @@ describe('four processes on one database', () => {
       const claims = await query(project, 'SELECT DISTINCT claims FROM batch_progress');
       expect(claims).toEqual([{ claims: 1 }]);
       expect(new Set(proxy.puts.values())).toEqual(new Set([1]));
-      // A batch's object has an index beside it.
-      expect(proxy.puts.size).toBe(layout === 'message' ? 600 : 2 * 60);
+      expect(proxy.puts.size).toBe(layout === 'message' ? 600 : 60);
       expect((await compareAll(project, messages.expected, { layout })).wrong).toEqual([]);
     },
   );

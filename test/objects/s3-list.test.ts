@@ -249,7 +249,8 @@ describe('uploads to S3 that were never completed', () => {
       { bucket, prefix: '' },
     );
     const large = await body(noise(20_000_000, 'removed'));
-    expect((await fault(target.put('a', large, never))).class).toBe('retriable');
+    const error = await fault(target.put('a', large, never));
+    expect(error.class, error.message).toBe('retriable');
     expect((await target.put('a', large, never)).bytes).toBe(20_000_000);
     expect(await target.unfinished(never)).toEqual([]);
   });

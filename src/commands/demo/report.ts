@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { exportLines } from '../../../sandbox/environment.js';
-import { counted } from '../terminal/numbers.js';
+import { counted } from '../../core/words.js';
 import type { Chosen } from './choose.js';
 import type { Comparison } from './compare.js';
 

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { ImposedLimit, ProgressEvent } from '../../core/run.js';
 import type { Log } from './log.js';
-import { counted, grouped, percent, spoken } from './numbers.js';
+import { counted, grouped, percent, spoken } from '../../core/words.js';
 
 /** Shows where the stages stand. */
 export interface Progress {

@@ -1,7 +1,7 @@
 import { usage } from '../errors.js';
 import { isFault } from '../fault.js';
 import { INDEX_MISSING } from './faults.js';
-import { listed } from './listed.js';
+import { listed } from '../words.js';
 import { indexPath } from './query.js';
 import type { Requests } from './requests.js';
 

@@ -1,7 +1,7 @@
 import { usage } from '../errors.js';
 import { refuseNested, typesOf, type FieldCaps } from './field-caps.js';
 import { fieldMappings, type ConcreteIndices, type FieldMapping } from './index-metadata.js';
-import { listed } from './listed.js';
+import { listed } from '../words.js';
 import { STRICT } from './pit.js';
 import { indexPath, jsonObject } from './query.js';
 import type { Requests } from './requests.js';

@@ -4,7 +4,7 @@ import type { SourceSettings } from '../settings.js';
 import { fieldCaps, refuseNested, typesOf, type FieldCaps } from './field-caps.js';
 import { haveDocuments } from './inspect-join.js';
 import { inspectKeptSource } from './kept-source.js';
-import { listed } from './listed.js';
+import { listed } from '../words.js';
 import { STRICT } from './pit.js';
 import { indexPath, jsonObject } from './query.js';
 import type { Requests } from './requests.js';

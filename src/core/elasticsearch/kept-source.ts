@@ -6,7 +6,7 @@ import {
   type FieldMapping,
   type IndexSettings,
 } from './index-metadata.js';
-import { listed } from './listed.js';
+import { listed } from '../words.js';
 import { MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
 

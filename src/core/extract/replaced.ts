@@ -1,5 +1,5 @@
 import type { Connections } from '../connect.js';
-import { listed } from '../elasticsearch/listed.js';
+import { listed } from '../words.js';
 import { usage } from '../errors.js';
 import type { Run } from '../run.js';
 import {

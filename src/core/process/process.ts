@@ -35,6 +35,7 @@ import { sweepUploads } from './sweep.js';
 import type { Carried, Carry, CarryOptions, ProcessOptions, ProcessOutcome } from './types.js';
 import type { BatchSource, Settled } from './batch-source.js';
 import { WorkQueue } from './work-queue.js';
+import { Tally } from './tally.js';
 import { UploadLimit } from './upload-limit.js';
 import { UploadNotice } from './upload-notice.js';
 import { openWorkshop, prepareStaging } from './workshop.js';
@@ -177,9 +178,8 @@ async function carryFrom(
     workshop = await openWorkshop(run, on, options.concurrency, isSingle ? wanted : 0);
     const most = workshop.shares.uploads || wanted;
     const uploads = new UploadLimit({ most, now: () => performance.now() });
-    tally.uploads = uploads;
     if (isSingle) notice = new UploadNotice(run, on.leases, uploads);
-    tally.show();
+    tally.watch(uploads);
     const releases = new Releases(run, on);
     const joins = joinsOf(on.settings.source);
     const bench = { workshop, releases, heartbeat, uploads, tally, joins };
@@ -197,6 +197,7 @@ async function carryFrom(
     return { completed: tally.completed, failed: tally.failed, ended: source.ended, lost: 0 };
   } finally {
     grace.cancel();
+    tally.close();
     notice?.cancel();
     await source.close();
     await heartbeat.stop();
@@ -401,41 +402,4 @@ function stopAfterGrace(stop: AbortSignal): { signal: AbortSignal; cancel: () =>
       stop.removeEventListener('abort', begin);
     },
   };
-}
-
-/** What this run did so far. */
-class Tally {
-  readonly #run: Run;
-  readonly #expected: number;
-  /** Whose number in flight is shown, once there is one. */
-  uploads: UploadLimit | undefined;
-  completed = 0;
-  failed = 0;
-
-  constructor(run: Run, expected: number) {
-    this.#run = run;
-    this.#expected = expected;
-  }
-
-  add(outcomes: readonly MessageOutcome[]): void {
-    for (const { kind } of outcomes) {
-      if (kind === 'completed') this.completed += 1;
-      else this.failed += 1;
-    }
-    this.show();
-  }
-
-  /** Failed with a batch that nobody could carry. */
-  giveUp(messages: number): void {
-    this.failed += messages;
-    this.show();
-  }
-
-  show(): void {
-    const done = this.completed + this.failed;
-    const total = Math.max(this.#expected, done);
-    const { failed, uploads } = this;
-    const figures = { done, total, failed, ...(uploads && { uploads: uploads.inFlight }) };
-    this.#run.report({ type: 'progress', stage: 'process', ...figures });
-  }
 }

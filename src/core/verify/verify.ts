@@ -315,7 +315,11 @@ async function outcomeOf(
       !changedMeanwhile &&
       // Contradictions that were put right had hidden from the other comparisons what they were about.
       (repaired === undefined || found.inconsistent === 0) &&
-      pending + messages.failed - messages.accepted + sums.openWindows + differences === 0,
+      // Each for itself: a counter that was edited may be negative, and hide another in a sum.
+      pending === 0 &&
+      messages.failed === messages.accepted &&
+      sums.openWindows === 0 &&
+      differences === 0,
     repaired,
     ended,
   };

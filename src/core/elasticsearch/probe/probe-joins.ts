@@ -10,7 +10,7 @@ import {
   type RelatedIndex,
   type RelatedSource,
 } from '../join.js';
-import { listed } from '../listed.js';
+import { listed } from '../../words.js';
 import type { Requests } from '../requests.js';
 import { hasRecords, probeBackward, sampleRecords, type OwnerIndices } from './backward.js';
 import { candidateFields, tellersOf, type Tellers } from './candidate-fields.js';

@@ -1,5 +1,5 @@
 import { usage, type MigrateError } from '../../errors.js';
-import { listed } from '../listed.js';
+import { counted, listed } from '../../words.js';
 import type { BetterJoin, Forward } from './forward.js';
 import type { Backward } from './backward.js';
 import type { SeveralOwners, Teller } from './several-owners.js';
@@ -22,7 +22,6 @@ export interface Tried {
 const allOf = (names: readonly string[]) => names.join(' and ');
 const fieldsOf = (join: readonly JoinPair[]) => allOf(join.map(({ on }) => on));
 const setting = ({ settings }: Tried) => `source.related.${settings.name}`;
-const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Another field gives more of the sampled messages their records. */
 export function betterField(tried: Tried, forward: Forward, better: BetterJoin): MigrateError {

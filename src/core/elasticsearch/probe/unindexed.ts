@@ -3,6 +3,7 @@ import { jsonObject } from '../query.js';
 import { withoutKeyQuery } from '../record-counts.js';
 import type { Requests } from '../requests.js';
 import { hasValueAt } from '../source-value.js';
+import { counted } from '../../words.js';
 import { ProbeSearches } from './searches.js';
 import { valuesOf, type ProbedMessage, type ProbeRequest } from './types.js';
 
@@ -29,7 +30,7 @@ export async function tellRecordsWithoutKey(
   if (without !== 'too-large' && without > 0) {
     const keys = [...new Set(join.map(({ key }) => key))].join(' or ');
     say(
-      `${without} records in ${index} have no ${keys} in the index (source.related.${name}): they belong to no message; if the field was mapped after they were written, run _update_by_query on the index`,
+      `${counted(without, 'record')} in ${index} without ${keys} in the index (source.related.${name}): no message has ${without === 1 ? 'it' : 'them'}; if the field was mapped after they were written, run _update_by_query on the index`,
       'warn',
     );
   }
