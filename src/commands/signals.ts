@@ -34,7 +34,7 @@ export class StopSignals {
     if (this.#received !== undefined) {
       try {
         say(
-          `${name} once more: stopped; the next run on this host takes over what was claimed at once, others do when its lease has run out`,
+          `${name} once more: stopped; the next run on this host takes over at once what was claimed, other hosts do when its lease has run out`,
         );
       } finally {
         process.exit(SIGNAL_EXIT[name]);

@@ -4,7 +4,7 @@ import type { Source } from './elasticsearch/source.js';
 import { usage } from './errors.js';
 import { LimitNotice } from './limit-notice.js';
 import { requirePrefix } from './objects/require-prefix.js';
-import type { Target } from './objects/target.js';
+import type { ClaimedPrefix, Target } from './objects/target.js';
 import type { Outbox, OutboxPlace } from './queue/outbox.js';
 import type { Queue } from './queue/queue.js';
 import { retrying, type RetryPolicy } from './retry.js';
@@ -37,6 +37,8 @@ export interface Connections {
   /** What is needed to read the related indices. */
   readonly related: readonly RelatedSource[];
   readonly target: Target;
+  /** What was seen of the target. */
+  readonly prefix: ClaimedPrefix;
   /** Undefined where `connect` was not asked for it, or none is configured. */
   readonly queue: QueueConnection | undefined;
   close(): Promise<void>;
@@ -53,6 +55,7 @@ export interface QueueConnection {
 export interface Findings {
   readonly indices: readonly string[];
   readonly related: readonly RelatedSource[];
+  readonly prefix: ClaimedPrefix;
 }
 
 export interface Wants {
@@ -102,7 +105,9 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     const source = wants.source ? open(await connectSource(settings, policy, notice)) : undefined;
     const found = wants.known ?? (source && (await inspect(run, source)));
     const queue = wants.queue && (await connectQueue(settings, wants, policy, run, open));
-    const target = wants.target ? open(await connectTarget(settings, run)) : undefined;
+    const target = wants.target
+      ? open(await connectTarget(settings, run, wants.known?.prefix))
+      : undefined;
     const [connections, forLeases] = connectionsOf(settings, wants);
     const database = open(new Database(settings.tracking, policy, connections));
     const leases = open(
@@ -110,13 +115,16 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     );
     const hasSchema = wants.known !== undefined || (await preparedSchema(run, wants, database)) > 0;
     if (source && !wants.readOnly) notice.publish(leases, () => source.liftIdleLimit());
+    let prefix = wants.known?.prefix ?? UNSEEN;
     if (target && source && !wants.readOnly && !wants.known) {
       const owner = { databaseId: await databaseId(database) };
-      const own = () =>
-        wants.prefix === 'require'
-          ? requirePrefix(target, owner, run.stop)
-          : target.claimPrefix(owner, run.stop);
-      await retrying(policy, own, { signal: run.stop });
+      const own = async () => {
+        if (wants.prefix !== 'require') return target.claimPrefix(owner, run.stop);
+        await requirePrefix(target, owner, run.stop);
+        return UNSEEN;
+      };
+      prefix = await retrying(policy, own, { signal: run.stop });
+      if (prefix.ignoresConditions) run.report({ type: 'log', level: 'warn', message: IGNORED });
     }
     return {
       settings,
@@ -125,6 +133,7 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
       hasSchema,
       policy,
       leases,
+      prefix,
       close,
       get source() {
         return wanted(source, 'source');
@@ -164,6 +173,11 @@ async function connectSource(
   const onLimit = (limit: SourceLimit | undefined) => notice.changed(limit);
   return openSource(settings.source, settings.limits, policy, onLimit);
 }
+
+/** Where nothing is written, nothing is tried. */
+const UNSEEN: ClaimedPrefix = { ignoresConditions: false };
+const IGNORED =
+  'the store at target.url ignores If-None-Match: each key is looked at before it is written, which costs a request more, and two writers of one key at the same moment may replace each other unseen';
 
 type OpenQueue = Omit<QueueConnection, 'outbox'>;
 
@@ -210,13 +224,17 @@ async function withOutbox(
   return { ...open, outbox };
 }
 
-async function connectTarget({ target }: Settings, { host }: Run): Promise<Target> {
+async function connectTarget(
+  { target }: Settings,
+  { host }: Run,
+  known: ClaimedPrefix | undefined,
+): Promise<Target> {
   if (!target) throw usage('no target is configured', 'Set target.url, or ES_MIGRATE_TARGET_URL.');
   const { openTarget } = await import('./objects/open-target.js');
-  return openTarget(target, host);
+  return openTarget(target, host, known);
 }
 
-async function inspect(run: Run, source: Source): Promise<Findings> {
+async function inspect(run: Run, source: Source): Promise<Omit<Findings, 'prefix'>> {
   const found = await source.inspect(run.stop);
   const related = await source.inspectRelated(found.indices, run.stop);
   warn(run, [found, ...related]);

@@ -80,6 +80,7 @@ describe('URLs', () => {
   test.each([
     ['s3://', 'bucket'],
     ['s3://B/x', 'bucket'],
+    ['s3://bucket--use1-az4--x-s3/a', 'directory bucket'],
     ['s3://bucket/a//b', 'prefix'],
     ['s3://bucket/a/../b', 'prefix'],
     ['s3://bucket/a\u0001', 'control character'],

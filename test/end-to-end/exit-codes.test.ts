@@ -202,7 +202,9 @@ describe('exit codes of the real binary', () => {
     running.child.kill('SIGINT');
     const { code, stderr } = await running.ended;
     expect(code, stderr).toBe(130);
-    expect(stderr).toMatch(/SIGINT once more: stopped; what was claimed is free again once/);
+    expect(stderr).toMatch(
+      /SIGINT once more: stopped; the next run on this host takes over at once what was claimed/,
+    );
     hanging.server.close();
   });
 });

@@ -73,6 +73,16 @@ describe('listing a prefix in S3', () => {
     expect(error.message).toContain('ignores where a listing is to begin');
   });
 
+  it('refuses a listing of uploads that begins anew each time', async () => {
+    const upload = '<Upload><Key>p/a</Key><UploadId>1</UploadId></Upload>';
+    const behind = '<NextKeyMarker>p/a</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker>';
+    const page = `<IsTruncated>true</IsTruncated>${behind}${upload}`;
+    const list = `<ListMultipartUploadsResult>${page}</ListMultipartUploadsResult>`;
+    const target = await openThrough({ answer: () => xml(200, list) }, { prefix: 'p' });
+    const error = await usageError(target.unfinished(never));
+    expect(error.message).toContain('ignores where a listing is to begin');
+  });
+
   it('leaves out the marker and the placeholder of the prefix', async () => {
     const list = ['p/', 'p/_es-migrate.json', 'p/messages/', 'p/x/_es-migrate.json']
       .map((key) => `<Contents><Key>${key}</Key><Size>0</Size></Contents>`)

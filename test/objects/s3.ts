@@ -3,7 +3,7 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { isMigrateError, type MigrateError } from '../../src/core/errors.js';
 import { isFault, type Fault } from '../../src/core/fault.js';
 import { openTarget } from '../../src/core/objects/open-target.js';
-import type { ObjectBody, Target } from '../../src/core/objects/target.js';
+import type { ClaimedPrefix, ObjectBody, Target } from '../../src/core/objects/target.js';
 import type { S3TargetSettings } from '../../src/core/settings.js';
 import { freshPrefix, sandbox } from '../support/sandbox.js';
 import { inMemory, rejection, thisProcess } from './contents.js';
@@ -25,7 +25,10 @@ export function sandboxCredentials(): () => void {
 }
 
 /** A target in the sandbox's S3, under a prefix of its own. */
-export async function open(changes: Partial<S3TargetSettings> = {}): Promise<Target> {
+export async function open(
+  changes: Partial<S3TargetSettings> = {},
+  known?: ClaimedPrefix,
+): Promise<Target> {
   const { endpoint, bucket, region } = sandbox().s3;
   const settings: S3TargetSettings = {
     kind: 's3',
@@ -36,7 +39,7 @@ export async function open(changes: Partial<S3TargetSettings> = {}): Promise<Tar
     ...{ endpoint, bucket, region },
     ...changes,
   };
-  const target = await openTarget(settings, thisProcess);
+  const target = await openTarget(settings, thisProcess, known);
   onTestFinished(() => target.close());
   return target;
 }

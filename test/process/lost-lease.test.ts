@@ -107,9 +107,9 @@ function disturbed(on: Connections, key: string, before: () => Promise<unknown>)
     if (one === key) await before();
     return target.put(one, ...rest);
   };
-  const { settings, database, hasSchema, policy, leases, source, indices, related } = on;
+  const { settings, database, hasSchema, policy, leases, source, indices, related, prefix } = on;
   return {
-    ...{ settings, database, hasSchema, policy, leases, source, indices, related },
+    ...{ settings, database, hasSchema, policy, leases, source, indices, related, prefix },
     target: withMethod(target, 'put', put),
     queue: undefined,
     close: () => on.close(),

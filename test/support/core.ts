@@ -60,6 +60,7 @@ export function connectionsTo(tracking: Tracking, changes: Partial<Settings> = {
     hasSchema: true,
     policy: { retryForMs: 1000, report: () => undefined },
     leases: tracking.database,
+    prefix: { ignoresConditions: false },
     queue: undefined,
     get source() {
       return missing();

@@ -69,7 +69,7 @@ class Crew {
   }
 
   async carry(
-    { indices, related }: Connections,
+    { indices, related, prefix }: Connections,
     options: CarryOptions,
     workers: number,
   ): Promise<Carried> {
@@ -81,7 +81,7 @@ class Crew {
     const start = {
       type: 'start' as const,
       settings,
-      known: { indices, related },
+      known: { indices, related, prefix },
       sentAt: Date.now(),
     };
     this.#show();

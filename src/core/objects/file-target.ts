@@ -20,6 +20,7 @@ import type {
   ListedPage,
   ObjectBody,
   ObjectStat,
+  ClaimedPrefix,
   PrefixOwner,
   StoredObject,
   Target,
@@ -53,12 +54,12 @@ class DirectoryTarget implements Target {
     this.#temporaries = new TemporaryFiles(settings.directory, host);
   }
 
-  async claimPrefix(owner: PrefixOwner, signal: AbortSignal): Promise<void> {
+  async claimPrefix(owner: PrefixOwner, signal: AbortSignal): Promise<ClaimedPrefix> {
     signal.throwIfAborted();
     try {
       await makeRoot(this.#directory);
       await this.#temporaries.removeLeftovers();
-      await claimMarker(this.#markerStore(signal), owner);
+      return await claimMarker(this.#markerStore(signal), owner);
     } catch (error) {
       throw claimError(error, this.#directory);
     }
@@ -272,6 +273,7 @@ class DirectoryTarget implements Target {
           if ((await linkFile(temporary, path)) === 'no links here') await rename(temporary, path);
         }),
       replace: (text) => write(text, (temporary) => rename(temporary, path)),
+      heedsConditions: () => Promise.resolve(true),
     };
   }
 }

@@ -5,7 +5,7 @@
 import { usage } from '../errors.js';
 import { Fault, type Server } from '../fault.js';
 import type { KeyStyle } from './keys.js';
-import type { PrefixOwner } from './target.js';
+import type { ClaimedPrefix, PrefixOwner } from './target.js';
 
 export const markerKey = '_es-migrate.json';
 
@@ -20,19 +20,23 @@ export interface MarkerStore {
   create(text: string): Promise<void>;
   /** Writes it again, which shows that the target can be written. */
   replace(text: string): Promise<void>;
+  /** Asks for it to be written only where there is none, as there is: whether the target heeds that. */
+  heedsConditions(text: string): Promise<boolean>;
 }
 
 /**
  * Claims a prefix for a tracking database. An absent marker is created and read back, since another run may
  * have been faster; one of our own is written again with the same content.
+ *
+ * @returns what was seen of the target
  * @throws MigrateError `usage` where the prefix belongs to another database or the marker is not one
  */
-export async function claimMarker(store: MarkerStore, owner: PrefixOwner): Promise<void> {
+export async function claimMarker(store: MarkerStore, owner: PrefixOwner): Promise<ClaimedPrefix> {
   const found = await store.read();
   if (found !== undefined) {
     checkOwner(found, store, owner);
     await store.replace(found);
-    return;
+    return { ignoresConditions: !(await store.heedsConditions(found)) };
   }
   await store.create(markerText(owner.databaseId, store.style));
   const written = await store.read();
@@ -45,6 +49,7 @@ export async function claimMarker(store: MarkerStore, owner: PrefixOwner): Promi
     );
   }
   checkOwner(written, store, owner);
+  return { ignoresConditions: !(await store.heedsConditions(written)) };
 }
 
 /** @throws MigrateError `usage` where the marker is none of ours, or another database's */

@@ -71,6 +71,16 @@ export function s3MarkerStore(
       }
     },
     replace: (text) => put(text, {}),
+    heedsConditions: async (text) => {
+      try {
+        await put(text, { IfNoneMatch: '*' });
+        return false;
+      } catch (error) {
+        if (readFailure(error)?.status === 412) return true;
+        if (lacksConditions(error)) return false;
+        throw error;
+      }
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
@@ -109,7 +110,14 @@ export async function listUploads(
       const key = decode(Key).slice(start.length);
       uploads.push({ key, id: UploadId, begunAt: Initiated?.getTime() });
     }
-    position = page.IsTruncated === true ? behind(page, decode) : undefined;
+    const next = page.IsTruncated === true ? behind(page, decode) : undefined;
+    if (next && isDeepStrictEqual(next, position)) {
+      throw usage(
+        `The store says twice that the unfinished uploads to s3://${bucket}/${start} go on behind ${JSON.stringify(next.KeyMarker)}: it ignores where a listing is to begin`,
+        'Update the store at target.endpoint, or choose another.',
+      );
+    }
+    position = next;
   }
   return uploads;
 }

@@ -22,6 +22,7 @@ import { lookAt, openObject, parseS3Url, type ObjectPlace } from './s3-read.js';
 import { ConditionalWriter } from './s3-write.js';
 import type {
   ByteRange,
+  ClaimedPrefix,
   ListedPage,
   ObjectBody,
   ObjectStat,
@@ -33,14 +34,22 @@ import type {
 
 /**
  * An S3 bucket as target. No request is sent before `claimPrefix`, `put` or `get`.
+ *
+ * @param known what another process of this command has seen of it
  * @throws MigrateError `usage` where `caFile` cannot be read
  */
-export async function openS3Target(settings: S3TargetSettings): Promise<Target> {
+export async function openS3Target(
+  settings: S3TargetSettings,
+  known?: ClaimedPrefix,
+): Promise<Target> {
   const tls = await readTlsOptions(settings);
   const client = openS3Client(settings, tls);
   const { bucket } = settings;
   const headers = commonHeaders(settings);
-  return new BucketTarget(settings, client, new S3Put(client, { bucket, tls, headers }));
+  const small = new S3Put(client, { bucket, tls, headers });
+  const target = new BucketTarget(settings, client, small);
+  if (known?.ignoresConditions) target.doWithoutConditions();
+  return target;
 }
 
 const readingAdvice =
@@ -67,7 +76,12 @@ class BucketTarget implements Target {
     this.#encryption = encryptionOf(settings);
   }
 
-  async claimPrefix(owner: PrefixOwner, signal: AbortSignal): Promise<void> {
+  /** The store was seen to ignore them. */
+  doWithoutConditions(): void {
+    this.#writer.doWithout();
+  }
+
+  async claimPrefix(owner: PrefixOwner, signal: AbortSignal): Promise<ClaimedPrefix> {
     signal.throwIfAborted();
     const place = {
       bucket: this.#settings.bucket,
@@ -76,8 +90,10 @@ class BucketTarget implements Target {
     };
     const clock = signingClock(this.#client);
     try {
-      await claimMarker(s3MarkerStore(this.#client, place, signal), owner);
+      const claimed = await claimMarker(s3MarkerStore(this.#client, place, signal), owner);
       this.#hasAnswered = true;
+      if (claimed.ignoresConditions) this.doWithoutConditions();
+      return claimed;
     } catch (error) {
       signal.throwIfAborted();
       const what = `access to ${this.urlOf(markerKey)}`;

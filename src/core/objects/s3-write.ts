@@ -10,7 +10,12 @@ import type { ObjectStat } from './target.js';
 export class ConditionalWriter {
   #supported = true;
 
-  /** False once the server has said that it knows no conditions: then nothing but a look protects what stands there. */
+  /** The server was seen to ignore conditions. */
+  doWithout(): void {
+    this.#supported = false;
+  }
+
+  /** False once the server has shown that it knows no conditions: then nothing but a look protects what stands there. */
   get supported(): boolean {
     return this.#supported;
   }

@@ -21,7 +21,7 @@ export interface Target {
    * by writing `_es-migrate.json` if nobody has. Throws a `usage` MigrateError naming what is wrong (bucket missing,
    * access denied, wrong credentials, read-only or full disk, prefix of another database).
    */
-  claimPrefix(owner: PrefixOwner, signal: AbortSignal): Promise<void>;
+  claimPrefix(owner: PrefixOwner, signal: AbortSignal): Promise<ClaimedPrefix>;
   /**
    * Where the key holds other bytes already, `beforeReplacing` is awaited, and they are replaced only if they are still
    * the ones that were seen; what it throws is thrown, and nothing is replaced. Without it they are replaced in any case.
@@ -76,6 +76,15 @@ export interface Target {
 export interface PrefixOwner {
   /** The tracking database's own id (a UUID made when its schema was). */
   readonly databaseId: string;
+}
+
+/** What claiming a prefix has shown of its target. */
+export interface ClaimedPrefix {
+  /**
+   * A bucket's store writes where it was told not to, or knows no conditions: each key is looked at before it is written. What
+   * remains is the time between the look and the write. Never of a directory, where that is always so.
+   */
+  readonly ignoresConditions: boolean;
 }
 
 export interface ObjectBody {
