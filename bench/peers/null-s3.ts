@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 
 const MARKER = '_es-migrate.json';
 const ETAG = '"d41d8cd98f00b204e9800998ecf8427e"';
+const XML = { 'content-type': 'application/xml' };
 const delayMs = Number(process.argv[2] ?? 0);
 const markers = new Map<string, Buffer>();
 
@@ -22,12 +23,16 @@ const server = createServer((request, response) => {
   else request.resume();
   const answer = () => {
     if (method === 'PUT') {
+      if (markers.has(path) && request.headers['if-none-match'] !== undefined) {
+        refuse(response.writeHead(412, XML), 'PreconditionFailed');
+        return;
+      }
       if (isMarker) markers.set(path, Buffer.concat(chunks));
       response.setHeader('etag', ETAG).end();
     } else if (method === 'GET' && isMarker) {
       const marker = markers.get(path);
       if (marker) response.setHeader('etag', ETAG).end(marker);
-      else refuse(response.writeHead(404, { 'content-type': 'application/xml' }));
+      else refuse(response.writeHead(404, XML), 'NoSuchKey');
     } else if (method === 'GET') {
       response.end(
         '<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>',
@@ -38,10 +43,8 @@ const server = createServer((request, response) => {
   request.on('end', delayMs > 0 ? () => setTimeout(answer, delayMs) : answer);
 });
 
-function refuse(response: { end(body: string): void }): void {
-  response.end(
-    '<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>',
-  );
+function refuse(response: { end(body: string): void }, code: string): void {
+  response.end(`<Error><Code>${code}</Code><Message>No.</Message></Error>`);
 }
 
 server.listen(0, '127.0.0.1');
