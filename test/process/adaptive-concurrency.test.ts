@@ -50,6 +50,16 @@ describe('uploads in flight', () => {
     expect(simulation.concurrency.allowed).toBeLessThanOrEqual(Math.min(512, 2.5 * needed));
   });
 
+  test('grow also where the server or this process pauses in the middle of a trial', () => {
+    for (let pauseAt = 0; pauseAt < 2_000; pauseAt += 100) {
+      const simulation = new Simulation();
+      simulation.run(pauseAt / 1000, 50, 5_000);
+      simulation.nowMs += 300;
+      simulation.run(3, 50, 5_000);
+      expect(simulation.concurrency.allowed, `pause after ${pauseAt} ms`).toBeGreaterThan(225);
+    }
+  });
+
   test('are no more where more bring nothing', () => {
     const simulation = new Simulation();
     simulation.run(60, 1, 2_000);

@@ -10,6 +10,8 @@ const WORTHWHILE = 0.1;
 /** How much more is tried: at first, and after something has shown where the limit lies. */
 const FAST = 2;
 const SLOW = 1.25;
+/** Measurements in a row that have to say that a trial brings nothing: a pause of ours, or of the server, says so once. */
+const MISSES = 2;
 /** Measurements without a trial: after one that brought nothing, and after the server asked for less. */
 const REST_AFTER_TRIAL = 16;
 const REST_AFTER_FALL = 4;
@@ -32,8 +34,8 @@ export class AdaptiveConcurrency {
   #allowed: number;
   #falls = 0;
   #factor = FAST;
-  /** What was allowed before the trial that is going on, and the rate then. */
-  #before: { readonly allowed: number; readonly rate: number } | undefined;
+  /** What was allowed before the trial that is going on, the rate then, and how many measurements have spoken against it. */
+  #before: { readonly allowed: number; readonly rate: number; misses: number } | undefined;
   #rest = 0;
   /** Ends that still belong to what was allowed before. */
   #skip = 0;
@@ -93,20 +95,23 @@ export class AdaptiveConcurrency {
 
   #judge(isLimit: boolean, rate: number): void {
     const before = this.#before;
-    this.#before = undefined;
     const added = before ? this.#allowed / before.allowed - 1 : 0;
     if (before && (!isLimit || rate < before.rate * (1 + added * WORTHWHILE))) {
+      before.misses += 1;
+      if (before.misses < MISSES) return;
+      this.#before = undefined;
       this.#factor = SLOW;
       this.#rest = REST_AFTER_TRIAL;
       this.#become(before.allowed);
       return;
     }
+    this.#before = undefined;
     if (!isLimit || this.#allowed >= this.#most) return;
     if (this.#rest > 0) {
       this.#rest -= 1;
       return;
     }
-    this.#before = { allowed: this.#allowed, rate };
+    this.#before = { allowed: this.#allowed, rate, misses: 0 };
     this.#become(Math.min(this.#most, Math.ceil(this.#allowed * this.#factor)));
   }
 
