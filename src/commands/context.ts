@@ -3,7 +3,6 @@ import type { Needs } from '../config/settle.js';
 import type { Run, Settings } from '../core/index.js';
 import type { Verdict } from './exit-codes.js';
 import type { StopSignals } from './signals.js';
-import type { Scrubber } from './terminal/scrub.js';
 import type { Terminal } from './terminal/terminal.js';
 
 /** Flags that every command takes. */
@@ -26,7 +25,6 @@ export interface CommandContext {
   /** Aborted once nothing can be written to stdout any more; its reason is the stream's error, which is seen to. */
   readonly stdoutLost: AbortSignal;
   readonly stop: StopSignals;
-  readonly scrubber: Scrubber;
 }
 
 /** How the command line hands a command what it needs, and hears how it ended. */
@@ -46,13 +44,13 @@ export async function withRun<T>(
   context: CommandContext,
   work: (open: OpenRun) => Promise<T>,
 ): Promise<T> {
-  const { globals, stderr, scrubber, stop } = context;
+  const { globals, stderr, stop } = context;
   const [{ openTerminal }, { createRun }] = await Promise.all([
     import('./terminal/terminal.js'),
     import('./create-run.js'),
   ]);
   const { quiet = false, verbose = false, logFormat: format, progress } = globals;
-  const terminal = openTerminal({ stderr, scrubber, quiet, verbose, format, progress });
+  const terminal = openTerminal({ stderr, quiet, verbose, format, progress });
   stop.listen((message) => terminal.log({ level: 'warn', message }));
   try {
     return await work({ run: createRun(stop.signal, terminal.report), terminal });
@@ -64,10 +62,8 @@ export async function withRun<T>(
 /** Reads the settings; what they warn about is said in `withSettings`. */
 async function load(context: CommandContext, needs: Needs, flags: ConfigFlags) {
   const { readSettings } = await import('../config/read-settings.js');
-  const { cwd, env, globals, scrubber } = context;
-  const loaded = await readSettings({ cwd, env, flags, configPath: globals.config, needs });
-  scrubber.learn(loaded.secrets);
-  return loaded;
+  const { cwd, env, globals } = context;
+  return readSettings({ cwd, env, flags, configPath: globals.config, needs });
 }
 
 /** The same with settings, whose warnings are said first. */

@@ -9,6 +9,7 @@ import { migrateSample } from './demo/migrate.js';
 import { prove } from './demo/prove.js';
 import { comparisonLines, documentLines, keepLines, NEXT_LINES } from './demo/report.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
+import { shownJson, shownLine } from './terminal/printable.js';
 import { counted } from '../core/words.js';
 
 export interface DemoOptions {
@@ -48,7 +49,7 @@ async function wholeJob(
   { run, terminal }: OpenRun,
 ): Promise<Verdict> {
   const people = globals.json ? undefined : stdout;
-  const tell = (lines: readonly string[]) => people?.write(`${lines.join('\n')}\n`);
+  const tell = (lines: readonly string[]) => people?.write(`${lines.map(shownLine).join('\n')}\n`);
 
   const message = `making ${counted(messages, 'message')} with history, status and audit records`;
   terminal.log({ level: 'info', message });
@@ -77,7 +78,7 @@ async function wholeJob(
     const document = proof.document ?? null;
     const verify = migrated.verify ?? null;
     const result = { messages, related, completed, failed, compared, equal, document, verify };
-    stdout.write(`${JSON.stringify(result)}\n`);
+    stdout.write(`${shownJson(result)}\n`);
   }
 
   const good = migrated.verdict.code === EXIT.done && equal === compared;

@@ -3,8 +3,8 @@ import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, type Verdict } from './exit-codes.js';
 import { printResult } from './output.js';
+import { oneLine } from '../core/one-line.js';
 import { counted, grouped } from '../core/words.js';
-import { printable } from './terminal/printable.js';
 import { table } from './terminal/table.js';
 
 export interface ErrorsFlags {
@@ -45,7 +45,7 @@ function linesOf({ byCode, messages, truncated }: ErrorsReport): string[] {
   const open = messages.filter(({ accepted }) => !accepted);
   const settled = messages.filter(({ accepted }) => accepted);
   return [
-    table([head, ...codes]),
+    ...table([head, ...codes]),
     '',
     ...open.map(messageLine),
     ...(settled.length > 0 ? ['', 'accepted:'] : []),
@@ -62,7 +62,7 @@ function messageLine(failed: FailedMessage): string {
 function acceptedLine({ accepted }: FailedMessage): string[] {
   if (!accepted) return [];
   const { by, at, reason } = accepted;
-  return [`    accepted by ${printable(by)} at ${at.toISOString()}: ${printable(reason)}`];
+  return [`    accepted by ${by} at ${at.toISOString()}: ${reason}`];
 }
 
 function remedyOf(code: string, isAccepted: boolean): string {
@@ -80,5 +80,3 @@ const ONCE: Readonly<Record<string, string>> = {
   ambiguous_id: 'one message alone of its index has this id',
   unindexed_key: 'the mapping indexes the field, or the message has another value there',
 };
-
-const oneLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ');

@@ -1,5 +1,6 @@
 import { isFault } from '../core/fault.js';
 import { isMigrateError } from '../core/errors.js';
+import { serverText } from '../core/server-text.js';
 import { EXIT } from './exit-codes.js';
 
 /** An error as one JSON object, where results are: `--json` prints one whatever happens. */
@@ -38,11 +39,11 @@ function partsOf(error: unknown): { message: readonly string[]; advice: string |
     return { message: error.message.split('\n'), advice };
   }
   if (isFault(error)) {
-    const what = `${error.server}: ${oneLine(error.message)} (${error.code})`;
+    const what = `${error.server}: ${error.message} (${error.code})`;
     return { message: [what], advice: error.class === 'retriable' ? COME_BACK : WILL_NOT };
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return { message: [oneLine(text)], advice: IS_BUG };
+  return { message: [serverText(text, LONGEST_BUG)], advice: IS_BUG };
 }
 
 const COME_BACK = 'when it is back, run the same command again: it goes on where it stopped';
@@ -50,9 +51,15 @@ const WILL_NOT =
   'it will not take this request however often it is sent: look there, and at the configuration';
 const IS_BUG = 'this is a bug; --verbose shows where it happened';
 
+/** Longest message of an error that nobody foresaw, in characters: it may be a server's. */
+const LONGEST_BUG = 4_096;
+
+/** Where it happened, in lines. Its message is one of them, whatever it holds. */
 function stackOf(error: Error): string[] {
   const cause = error.cause instanceof Error ? ['caused by', ...stackOf(error.cause)] : [];
-  return [...(error.stack ?? '').split('\n'), ...cause];
+  const stack = error.stack ?? '';
+  const begins = stack.indexOf('\n    at ');
+  const frames = begins < 0 ? [] : stack.slice(begins + 1).split('\n');
+  const head = serverText(`${error.name}: ${error.message}`, LONGEST_BUG);
+  return [head, ...frames.filter((line) => line.startsWith('    at ')), ...cause];
 }
-
-const oneLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ');

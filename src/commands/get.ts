@@ -6,8 +6,9 @@ import { DamagedObject } from '../core/get/damage.js';
 import { withConnections } from './connected.js';
 import type { CommandContext } from './context.js';
 import { done, EXIT, type Verdict } from './exit-codes.js';
+import { forTerminal } from './terminal/document.js';
 
-/** `es-migrate get ID`: the document's bytes, and not one more, on stdout. */
+/** `es-migrate get ID`: the document's bytes, and not one more, on stdout; on a terminal what would act on it is escaped. */
 export async function get(
   { id: messageId, index }: { id: string; index?: string },
   context: CommandContext,
@@ -32,7 +33,10 @@ async function answer(
   switch (document.kind) {
     case 'found':
       try {
-        await pipeline(Readable.from(document.bytes), stdout, { end: false });
+        const bytes = Readable.from(document.bytes);
+        // Redirected they stay as they are; what would act on a terminal is escaped there.
+        if (stdout.isTTY) await pipeline(bytes, forTerminal(), stdout, { end: false });
+        else await pipeline(bytes, stdout, { end: false });
         return done;
       } catch (error) {
         // A reader that has seen enough, such as `head`, ends it; any other error of stdout is told where streams are watched.

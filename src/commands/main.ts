@@ -2,19 +2,22 @@ import { CommanderError } from 'commander';
 import type { CommandContext, Globals } from './context.js';
 import { EXIT, exitCodeOf, type Verdict } from './exit-codes.js';
 import { errorJson, explain, type ErrorJson } from './failure.js';
-import { buildProgram } from './program.js';
+import { buildProgram, mistakeOf } from './program.js';
 import { StopSignals } from './signals.js';
 import { unwritable, watchStreams } from './streams.js';
-import { Scrubber } from './terminal/scrub.js';
+import { shownJson, shownLine } from './terminal/printable.js';
+import { knowEnvironment } from '../config/secrets.js';
+import { oneLine } from '../core/one-line.js';
 
 const stop = new StopSignals();
-const scrubber = new Scrubber();
 const { stdout, stderr, env } = process;
 let globals: Globals = { logFormat: 'pretty', progress: true };
+// Before anything can be said, such as what is wrong with an argument.
+knowEnvironment(env);
 
 const contextOf = (given: Globals): CommandContext => {
   globals = given;
-  return { globals, cwd: process.cwd(), env, stdout, stderr, stdoutLost, stop, scrubber };
+  return { globals, cwd: process.cwd(), env, stdout, stderr, stdoutLost, stop };
 };
 
 let isResultLost = false;
@@ -27,7 +30,7 @@ const { lost: stdoutLost } = watchStreams(process, (error) => {
 // Warnings of Node and of libraries, such as that an SDK will want a newer Node, are for developers.
 process.removeAllListeners('warning');
 process.on('warning', ({ name, message }) => {
-  if (globals.verbose) say([`${name}: ${message.replaceAll(/\s*\n\s*/g, ' ')}`]);
+  if (globals.verbose) say([oneLine(`${name}: ${message}`)]);
 });
 process.on('uncaughtException', (error) => {
   fail(error);
@@ -57,7 +60,7 @@ async function run(argv: readonly string[]): Promise<Verdict> {
 function fail(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return EXIT.done;
-    const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+    const message = mistakeOf(error.message);
     // Nothing was parsed whole: that the flag stands there is all that is known.
     const end = process.argv.indexOf('--');
     const isWanted = process.argv.slice(0, end < 0 ? undefined : end).includes('--json');
@@ -79,7 +82,7 @@ function fail(error: unknown): number {
 /** With `--json` there is one object on stdout whatever happens; not where a result went there before. */
 function printError(error: ErrorJson, isWanted = globals.json ?? false): void {
   if (!isWanted || stdoutLost.aborted || stdout.bytesWritten > 0) return;
-  stdout.write(`${scrubber.scrub(JSON.stringify({ error }))}\n`);
+  stdout.write(`${shownJson({ error })}\n`);
 }
 
 function isAbort(error: unknown): boolean {
@@ -87,8 +90,10 @@ function isAbort(error: unknown): boolean {
 }
 
 function say(lines: readonly string[]): void {
-  for (const line of lines.map((text) => scrubber.scrub(text))) {
-    const json = JSON.stringify({ level: 50, time: new Date().toISOString(), msg: line });
-    stderr.write(globals.logFormat === 'json' ? `${json}\n` : `es-migrate: ${line}\n`);
+  for (const line of lines) {
+    const json = { level: 50, time: new Date().toISOString(), msg: line };
+    stderr.write(
+      globals.logFormat === 'json' ? `${shownJson(json)}\n` : `es-migrate: ${shownLine(line)}\n`,
+    );
   }
 }

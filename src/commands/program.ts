@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { oneLine } from '../core/one-line.js';
 import { packageRoot } from '../core/package-root.js';
 import { addCommands } from './declare.js';
 import type { ProgramHooks } from './context.js';
+import { shownLine } from './terminal/printable.js';
 
 /**
  * The whole command line. Nothing heavy is imported here: each command's code is loaded when it is run, so that
@@ -49,14 +51,18 @@ function strict(command: Command): Command {
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      outputError: (text, write) => {
-        const line = text
-          .trim()
-          .replace(/^error: /, '')
-          .replaceAll(/\s*\n\s*/g, ' ');
-        write(`es-migrate: ${line}\n`);
-      },
+      outputError: (text, write) => write(`es-migrate: ${shownLine(mistakeOf(text))}\n`),
     });
+}
+
+/**
+ * What is wrong with the arguments, as Commander says it, on one line. It quotes them: of a flag there is not, such as
+ * `--password=…`, only the name.
+ */
+export function mistakeOf(said: string): string {
+  const line = oneLine(said.trim()).replace(/^error: /, '');
+  const [whole, flag] = /^unknown option '(--?[^'=]+)=.*'/.exec(line) ?? [];
+  return whole === undefined ? line : line.replace(whole, () => `unknown option '${flag ?? ''}'`);
 }
 
 function version(): string {

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { oneLine } from '../core/one-line.js';
 import type { RunEvent } from '../core/run.js';
 import type { Log } from './terminal/log.js';
+import { shownLine } from './terminal/printable.js';
 import { figures, Stages } from './terminal/progress.js';
 
 /** Who started this process and wants to hear how it is, as sd_notify(3) has it: systemd. */
@@ -68,7 +70,7 @@ export function openServiceManager({ alive, stop, log }: ServiceManagerOptions):
     const state = [stage?.event, stages.limit?.share];
     if (stage === undefined || state.every((one, i) => one === shown[i])) return [];
     shown = state;
-    return [`STATUS=${stage.event.stage}: ${figures(stage, stages.limit)}`];
+    return [`STATUS=${shownLine(`${stage.event.stage}: ${figures(stage, stages.limit)}`)}`];
   };
   const stopNow = (): void => {
     if (timer === undefined) return;
@@ -119,5 +121,5 @@ async function notify(socket: string, words: readonly string[]): Promise<void> {
 function whyNot(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if ('code' in error && error.code === 'ENOENT') return 'the program systemd-notify is missing';
-  return error.message.trim().replaceAll(/\s*[\r\n]+\s*/g, ' ');
+  return oneLine(error.message.trim());
 }

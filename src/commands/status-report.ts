@@ -50,7 +50,7 @@ export function statusLines(report: StatusReport): string[] {
       : `${grouped(messagesPerSecond)} messages a second`;
   const left = secondsLeft === null ? '' : `, about ${spoken(secondsLeft)} left`;
   return [
-    table([
+    ...table([
       [
         'job',
         'from',
@@ -66,7 +66,7 @@ export function statusLines(report: StatusReport): string[] {
       ...jobRows,
     ]),
     '',
-    table([
+    ...table([
       ['', 'total', 'pending', 'in progress', 'completed', 'failed', 'accepted'],
       row('messages', messages),
       row('batches', batches),

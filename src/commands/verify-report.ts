@@ -54,7 +54,7 @@ export function verifyLines(
   return [
     `${counted(jobs.length, 'job')}, ${spanOf(jobs)}`,
     ...gapLines(outcome),
-    table([
+    ...table([
       ['', 'Elasticsearch now', 'when it was read', 'in MySQL', 'completed', 'in the target'],
       ['messages', ...figures],
     ]),

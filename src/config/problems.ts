@@ -1,4 +1,5 @@
 import { usage } from '../core/errors.js';
+import { oneLine } from '../core/one-line.js';
 
 /** One thing that is wrong with what the user wrote. Rendered as one line; never holds a secret. */
 export interface Problem {
@@ -29,12 +30,12 @@ export class Problems {
   throwIfAny(): void {
     if (!this.any) return;
     const lines = new Set(this.found.map(renderProblem));
-    throw usage([...lines].join('\n'));
+    throw usage([...lines]);
   }
 }
 
 /** `where: key: message`, on one line. */
 export function renderProblem({ where, key, message }: Problem): string {
   const parts = [where, key, message].filter((part) => part !== undefined && part !== '');
-  return parts.join(': ').replaceAll(/\s*[\r\n]+\s*/g, ' ');
+  return oneLine(parts.join(': '));
 }

@@ -9,6 +9,8 @@ import type { Outbox, OutboxPlace } from './queue/outbox.js';
 import type { Queue } from './queue/queue.js';
 import { retrying, type RetryPolicy } from './retry.js';
 import type { Run } from './run.js';
+import { knowSecrets } from './secrets/known.js';
+import { secretsOf } from './secrets/of-settings.js';
 import type { Settings } from './settings.js';
 import { Database } from './tracking/database.js';
 import { databaseId } from './tracking/lookup.js';
@@ -86,6 +88,7 @@ export interface Wants {
  *   database's prefix), `unavailable`
  */
 export async function connect(settings: Settings, wants: Wants, run: Run): Promise<Connections> {
+  knowSecrets(secretsOf(settings));
   const policy: RetryPolicy = {
     retryForMs: settings.retryForMs,
     report: run.report,
@@ -250,6 +253,7 @@ function warn(run: Run, inspected: readonly { cautions: readonly string[] }[]): 
 
 /** Applies migrations/ and nothing else. */
 export async function migrateDatabase(settings: Settings, run: Run): Promise<MigrationOutcome> {
+  knowSecrets(secretsOf(settings));
   const database = new Database(
     settings.tracking,
     { retryForMs: settings.retryForMs, report: run.report },

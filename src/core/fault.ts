@@ -1,4 +1,10 @@
 import { isMigrateError, type MigrateError } from './errors.js';
+import { oneLine, shortened } from './one-line.js';
+import { scrub } from './secrets/known.js';
+import { LONGEST_TEXT, serverCode } from './server-text.js';
+
+/** What stands before a server's text, such as `PUT` and an object's address, has less than this, in characters. */
+const LONGEST_PREFIX = 4_096;
 
 /** The outside worlds, as they are named to users. */
 export type Server = 'Elasticsearch' | 'MySQL' | 'S3' | 'SQS' | 'the target directory';
@@ -36,10 +42,11 @@ export class Fault extends Error {
       cause?: unknown;
     } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const text = shortened(oneLine(scrub(message)), LONGEST_TEXT + LONGEST_PREFIX);
+    super(text, options.cause === undefined ? undefined : { cause: options.cause });
     this.server = server;
     this.class = faultClass;
-    this.code = code;
+    this.code = serverCode(code);
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
     this.lasting = options.lasting;

@@ -25,11 +25,11 @@ export class Refusals {
     if (others.length === 0) throw first;
     const lines: string[] = [];
     for (const [i, { message, advice }] of this.#refused.entries()) {
-      if (!lines.includes(message)) lines.push(message);
+      for (const line of message.split('\n')) if (!lines.includes(line)) lines.push(line);
       const isRepeated = this.#refused.slice(i + 1).some((one) => one.advice === advice);
       if (advice !== undefined && !isRepeated) lines.push(advice);
     }
     const last = this.#refused.at(-1)?.advice;
-    throw usage((last === undefined ? lines : lines.slice(0, -1)).join('\n'), last);
+    throw usage(last === undefined ? lines : lines.slice(0, -1), last);
   }
 }

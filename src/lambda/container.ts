@@ -1,5 +1,5 @@
 import { explain } from '../commands/failure.js';
-import type { Scrubber } from '../commands/terminal/scrub.js';
+import { shownLine } from '../commands/terminal/printable.js';
 import { createRun } from '../commands/create-run.js';
 import { readSettings } from '../config/read-settings.js';
 import type { Needs } from '../config/settle.js';
@@ -76,7 +76,7 @@ export class Container {
     } catch (error) {
       this.#tell(error);
       this.close();
-      throw new Told(error, log.scrubber);
+      throw new Told(error);
     } finally {
       clearTimeout(timer);
       if (this.#namespace !== undefined) writeMetrics(log, this.#namespace, meter.take());
@@ -153,11 +153,10 @@ export class Container {
   async #read(): Promise<Settings> {
     const log = this.#log;
     const { env } = process;
-    const { settings, warnings, secrets } = await readSettings({
+    const { settings, warnings } = await readSettings({
       ...{ cwd: env['LAMBDA_TASK_ROOT'] ?? process.cwd(), env, flags: {} },
       ...{ configPath: undefined, needs: this.#needs },
     });
-    log.scrubber.learn(secrets);
     for (const message of warnings) log.write({ level: 'warn', message });
     this.#namespace = settings.monitor?.metricsNamespace;
     // Past it a batch is sent anew with a delay: a function that waits is paid for, and ended in the middle of it.
@@ -173,9 +172,9 @@ export class Told extends Error {
   /** A server was down, or time was up: the same will do later, without anybody seeing to it. */
   readonly #willPass: boolean;
 
-  constructor(error: unknown, scrubber: Scrubber) {
+  constructor(error: unknown) {
     const [message = ''] = explain(error, false);
-    super(scrubber.scrub(message));
+    super(shownLine(message));
     if (error instanceof Error) this.name = error.name;
     this.stack = `${this.name}: ${this.message}`;
     this.#willPass = isMigrateError(error)

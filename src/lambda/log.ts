@@ -1,10 +1,9 @@
-import { Scrubber } from '../commands/terminal/scrub.js';
+import { shownJson } from '../commands/terminal/printable.js';
 import type { RunEvent } from '../core/run.js';
 import type { Context } from './event.js';
 
 /** Lines of JSON on stdout, which is where Lambda takes a function's log from; each names the request it belongs to. */
 export class LambdaLog {
-  readonly scrubber = new Scrubber();
   #fields: Readonly<Record<string, string>> = {};
 
   /** From here on lines belong to this request. */
@@ -19,7 +18,7 @@ export class LambdaLog {
   };
 
   write(line: Readonly<Record<string, unknown>>): void {
-    const json = JSON.stringify({ time: new Date().toISOString(), ...line, ...this.#fields });
-    process.stdout.write(`${this.scrubber.scrub(json)}\n`);
+    const json = shownJson({ time: new Date().toISOString(), ...line, ...this.#fields });
+    process.stdout.write(`${json}\n`);
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { shownLine } from '../commands/terminal/printable.js';
 import type { Connections } from '../core/connect.js';
 import { ownerOf, type Host, type Report } from '../core/run.js';
 import { continueEpisode } from '../core/tracking/alert-episodes.js';
@@ -98,7 +99,7 @@ function words(
     '',
     'Another alert follows only after the share has fallen below half of the threshold.',
   ];
-  return { subject, text: text.join('\n') };
+  return { subject, text: text.map(shownLine).join('\n') };
 }
 
 const codesOf = ({ codes }: FailureRate) =>

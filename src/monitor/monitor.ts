@@ -138,8 +138,9 @@ async function backlogPart(parts: readonly Part[]): Promise<Part | undefined> {
   });
 }
 
-/** Names a run's own stream of log lines; `:` is not allowed there. */
+/** Names a run's own stream of log lines; `:`, `*` and controls are not allowed there. */
 function streamOf({ host, clock }: Run): string {
   const started = new Date(clock.now()).toISOString().replaceAll(':', '-');
-  return `${host.hostname}/${started}/${host.pid}`;
+  const name = host.hostname.replaceAll(/[:*\p{Cc}]/gu, '-');
+  return `${name}/${started}/${host.pid}`;
 }

@@ -2,7 +2,8 @@ import { inspect } from 'node:util';
 import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { secretsOf } from '../../src/config/secrets.js';
+import { formsOf } from '../../src/core/secrets/forms.js';
+import { secretsOf } from '../../src/core/secrets/of-settings.js';
 import { load, MINIMAL, problems, problemsWith } from './workspace.js';
 
 const SECRET = 'Tr0ub4dor&3';
@@ -62,7 +63,7 @@ describe('what does not go together', () => {
       { ES_MIGRATE_TRACKING_PASSWORD: 'p', ES_MIGRATE_TRACKING_PASSWORD_FILE: 'x' },
       'tracking.passwordFile: tracking.password is set, too',
     ],
-    [{ ES_MIGRATE_TRACKING_PASSWORD_FILE: 'nowhere' }, 'nowhere does not exist'],
+    [{ ES_MIGRATE_TRACKING_PASSWORD_FILE: 'nowhere' }, 'the file that it names does not exist'],
     [{ ES_MIGRATE_TARGET_ENCRYPTION_KEY_ID: 'x' }, 'target.encryption.type: is not set'],
     [
       { ES_MIGRATE_TARGET_ENCRYPTION_TYPE: 'sse-s3', ES_MIGRATE_TARGET_ENCRYPTION_KEY_ID: 'x' },
@@ -136,7 +137,7 @@ describe('secrets are not printed', () => {
       ES_MIGRATE_SOURCE_URL: `https://bob:${encoded}@es`,
       ES_MIGRATE_TRACKING_PASSWORD: 'of mysql',
     };
-    const secrets = secretsOf(load({ env }).settings);
+    const secrets = secretsOf(load({ env }).settings).flatMap(formsOf);
     const basic = Buffer.from(`bob:${SECRET}`).toString('base64');
     expect(secrets).toEqual(expect.arrayContaining([SECRET, encoded, basic, 'of mysql']));
   });

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import type { MultiBar, SingleBar } from 'cli-progress';
 import type { ImposedLimit, ProgressEvent } from '../../core/run.js';
 import type { Log } from './log.js';
+import { shownLine } from './printable.js';
 import { counted, grouped, percent, spoken } from '../../core/words.js';
 
 /** Shows where the stages stand. */
@@ -89,7 +90,8 @@ export function progressBars(stream: NodeJS.WriteStream, out: Out): Progress {
   };
   const draw = (stage: Stage): void => {
     const { event } = stage;
-    const payload = { stage: event.stage.padEnd(8), text: figures(stage, stages.limit) };
+    const text = shownLine(figures(stage, stages.limit));
+    const payload = { stage: shownLine(event.stage.padEnd(8)), text };
     multi ??= open();
     const bar = bars.get(event.stage) ?? multi.create(event.total, 0, payload);
     bars.set(event.stage, bar);

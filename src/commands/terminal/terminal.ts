@@ -1,11 +1,9 @@
 import type { RunEvent } from '../../core/run.js';
 import { createLog, type Log } from './log.js';
 import { noProgress, progressBars, progressLines, type Progress } from './progress.js';
-import type { Scrubber } from './scrub.js';
 
 export interface TerminalOptions {
   readonly stderr: NodeJS.WriteStream;
-  readonly scrubber: Scrubber;
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly format: 'pretty' | 'json';
@@ -25,7 +23,6 @@ export interface Terminal {
 
 export function openTerminal({
   stderr,
-  scrubber,
   quiet,
   verbose,
   format,
@@ -38,7 +35,7 @@ export function openTerminal({
     format,
     level,
     color,
-    write: (line) => shown.write(scrubber.scrub(line)),
+    write: (line) => shown.write(line),
   });
   let copy: Log | undefined;
   const log: Log = (event) => {
@@ -59,8 +56,7 @@ export function openTerminal({
       else if (event.type === 'progress') shown.show(event);
     },
     copyTo: (write) => {
-      const scrubbed = (line: string) => write(scrubber.scrub(line));
-      copy = createLog({ format: 'json', level, color: false, write: scrubbed });
+      copy = createLog({ format: 'json', level, color: false, write });
     },
     copyOnly: (event) => copy?.(event),
     close: () => shown.close(),

@@ -32,7 +32,7 @@ export function toPlain(thrown: unknown): PlainError {
 export function fromPlain({ name, message, stack, user, fault, cause }: PlainError): Error {
   const options = cause && { cause: fromPlain(cause) };
   const error = user
-    ? new MigrateError(user.kind, message, {
+    ? new MigrateError(user.kind, message.split('\n'), {
         ...options,
         ...(user.advice !== undefined && { advice: user.advice }),
       })

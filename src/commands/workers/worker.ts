@@ -3,6 +3,7 @@
  * would, and says by messages what there is to say. Imports what it needs when it needs it, beginning with the signals.
  */
 import { setMaxListeners } from 'node:events';
+import { knowEnvironment } from '../../config/secrets.js';
 import type { Wants } from '../../core/connect.js';
 import type { RunEvent } from '../../core/run.js';
 import type { Notice, Order, Start } from './messages.js';
@@ -26,6 +27,8 @@ process.on('uncaughtException', (error) => void fail(error).then(() => process.e
 process.removeAllListeners('warning').on('warning', ({ name, message }) => {
   report({ type: 'log', level: 'debug', message: `${name}: ${message}` });
 });
+
+knowEnvironment(process.env);
 
 async function work({ settings, known, options, sentAt }: Start): Promise<void> {
   try {

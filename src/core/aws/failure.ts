@@ -1,4 +1,5 @@
 import { parseRetryAfter } from '../fault.js';
+import { serverCode, serverText } from '../server-text.js';
 
 /** What is known of a failed request to AWS, or to a server that speaks like it; all of it may be shown to users. */
 export interface AwsFailure {
@@ -97,7 +98,7 @@ export function readAwsFailure(error: unknown, service: string): AwsFailure | un
     status,
     message: failureMessage(error, service, code, status),
     retryAfterMs: parseRetryAfter(headers?.['retry-after'], Date.now()),
-    region: headers?.['x-amz-bucket-region'] ?? text(details.Region),
+    region: text(headers?.['x-amz-bucket-region'] ?? details.Region, 64),
   };
 }
 
@@ -153,7 +154,7 @@ function failureCode(error: Error, status: number | undefined): string | undefin
   // Some servers name it with the model's namespace before a `#`.
   if (status !== undefined)
     return (
-      text(Code)?.replace(/^.*#/, '') ?? (meaningful(error.name) ? error.name : `HTTP ${status}`)
+      name(Code)?.replace(/^.*#/, '') ?? (meaningful(error.name) ? error.name : `HTTP ${status}`)
     );
   if (error.name === 'TimeoutError' || error.name.endsWith('ProviderError')) return error.name;
   // Several addresses were tried, none answered.
@@ -170,14 +171,13 @@ function failureMessage(
   code: string,
   status: number | undefined,
 ): string {
-  const said = oneLine(
-    error.message !== '' ? error.message : ((error as SdkErrorDetails).errors?.[0] ?? ''),
+  const said = wordsOf(
+    error.message !== '' ? error : ((error as SdkErrorDetails).errors?.[0] ?? ''),
   );
   // What follows a failure to parse is advice for users of the SDK.
-  const useful =
-    said === '' || /Deserialization error|UnknownError/.test(said) ? '' : `: ${said.slice(0, 300)}`;
-  const header = text((error as SdkErrorDetails).Header);
-  const about = header === undefined ? '' : ` (header ${header.slice(0, 100)})`;
+  const useful = said === '' || /Deserialization error|UnknownError/.test(said) ? '' : `: ${said}`;
+  const header = text((error as SdkErrorDetails).Header, 100);
+  const about = header === undefined ? '' : ` (header ${header})`;
   return status === undefined
     ? `${code}${useful}`
     : `${service} answered ${status} ${code}${useful}${about}`;
@@ -190,12 +190,20 @@ function meaningful(name: string): boolean {
   );
 }
 
-/** A message without line breaks. */
-function oneLine(error: unknown): string {
+/** Longest message that is kept, in characters. */
+const LONGEST_MESSAGE = 300;
+
+/** The beginning of a message, on one line. */
+function wordsOf(error: unknown): string {
   const said = error instanceof Error ? error.message : String(error);
-  return said.replace(/\s+/g, ' ').trim();
+  return serverText(said, LONGEST_MESSAGE).replaceAll(/\s+/g, ' ');
 }
 
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+function text(value: unknown, most?: number): string | undefined {
+  return serverText(value, most) || undefined;
+}
+
+function name(value: unknown): string | undefined {
+  const said = text(value);
+  return said === undefined ? undefined : serverCode(said);
 }

@@ -1,5 +1,6 @@
 import { MigrateError, usage } from '../errors.js';
 import { Fault, isFault, parseRetryAfter } from '../fault.js';
+import { serverText } from '../server-text.js';
 import type { LimitReason } from './limiter.js';
 
 /** What Elasticsearch says it is when a page of documents does not fit its memory. */
@@ -28,13 +29,18 @@ interface ErrorCause {
   caused_by?: ErrorCause;
 }
 
+/** Longest type of an error, in characters. */
+const LONGEST_TYPE = 64;
+
 /** Turns an answer with a status of 400 or more into a Fault, or a MigrateError where only the user can help. */
 export function answeredError(
   status: number,
   headers: Readonly<Record<string, string | string[] | undefined>>,
   body: Buffer,
 ): Fault | MigrateError {
-  const { type, reason } = causeOf(body);
+  const cause = causeOf(body);
+  const type = cause.type && serverText(cause.type, LONGEST_TYPE);
+  const reason = cause.reason && serverText(cause.reason);
   const said = `${type ?? `status ${status}`}${reason === undefined ? '' : `: ${reason}`}`;
   if (status === 401) {
     return usage(
@@ -97,14 +103,15 @@ function causeOf(body: Buffer): { type?: string | undefined; reason?: string | u
 /** Turns an error of the client or of the connection (no answer) into a Fault or a MigrateError. */
 export function connectionError(error: unknown, url: string): unknown {
   if (!(error instanceof Error)) return error;
-  if (isCertificateProblem(error)) {
+  const message = serverText(error.message);
+  if (isCertificateProblem(message)) {
     return usage(
-      `the certificate of Elasticsearch at ${url} was not accepted: ${error.message}`,
+      `the certificate of Elasticsearch at ${url} was not accepted: ${message}`,
       'Name its certificate authority in source.caFile.',
       error,
     );
   }
-  if (/wrong version number/.test(error.message)) {
+  if (/wrong version number/.test(message)) {
     return usage(
       `Elasticsearch at ${url} does not speak TLS`,
       'Write http:// in source.url.',
@@ -120,14 +127,14 @@ export function connectionError(error: unknown, url: string): unknown {
   const broken =
     known.includes(error.name) ||
     SYSTEM_CODE.test((error as { code?: string }).code ?? '') ||
-    error.message === 'terminated';
+    message === 'terminated';
   if (!broken) return error;
   return new Fault(
     'Elasticsearch',
     'retriable',
     error.name,
     // Where a host has several addresses, the error of all of them has no message of its own.
-    `cannot reach Elasticsearch at ${url}: ${error.message || 'connection refused'}`,
+    `cannot reach Elasticsearch at ${url}: ${message || 'connection refused'}`,
     {
       cause: error,
     },
@@ -164,7 +171,7 @@ export function pointsInTimeLost(cause?: unknown): MigrateError {
  */
 const SYSTEM_CODE = /^((?!ERR_)(E[A-Z]|UND_ERR_)|ERR_SSL_|ERR_STREAM_PREMATURE_CLOSE$)/;
 
-function isCertificateProblem({ message }: Error): boolean {
+function isCertificateProblem(message: string): boolean {
   return /certificate|self[- ]signed|unable to verify|altnames|unable to get (local )?issuer/i.test(
     message,
   );

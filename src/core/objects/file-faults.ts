@@ -1,5 +1,6 @@
 import { MigrateError, usage } from '../errors.js';
 import { Fault } from '../fault.js';
+import { serverText } from '../server-text.js';
 
 const noSpace = new Set(['ENOSPC', 'EDQUOT']);
 const notAllowed = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ELOOP']);
@@ -14,7 +15,7 @@ export function codeOf(error: unknown): string | undefined {
 /** An error's message without line breaks. */
 export function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s+/g, ' ').trim();
+  return serverText(text).replaceAll(/\s+/g, ' ');
 }
 
 /**

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { S3Client } from '@aws-sdk/client-s3';
+import { hideCredentials } from '../aws/known-credentials.js';
 import { SILENT } from '../aws/request-handler.js';
 import { usage } from '../errors.js';
 import type { S3TargetSettings } from '../settings.js';
@@ -57,6 +58,7 @@ export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Cli
     },
   });
   addHeaders(client, commonHeaders(settings));
+  hideCredentials(client);
   return client;
 }
 

@@ -9,6 +9,7 @@ import { Readable } from 'node:stream';
 import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Pool, type Dispatcher } from 'undici';
+import { hide } from '../aws/known-credentials.js';
 import { reached } from '../steps.js';
 import { isPage, notFromS3 } from './s3-answer.js';
 import { addressOf, pathOf, type S3Address } from './s3-address.js';
@@ -123,6 +124,7 @@ export class S3Put {
     const address = await addressOf(this.#client, this.#bucket);
     if (address === undefined) return undefined;
     const { credentials, sha256 } = this.#client.config;
+    hide(await credentials());
     return {
       address,
       signer: new SignatureV4({

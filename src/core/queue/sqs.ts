@@ -1,5 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { toUSVString } from 'node:util';
 import {
   ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
@@ -11,9 +12,11 @@ import {
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
 import { NEVER } from '../any-signal.js';
+import { hideCredentials } from '../aws/known-credentials.js';
 import { SILENT } from '../aws/request-handler.js';
 import { Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
+import { serverText } from '../server-text.js';
 import type { QueueSettings } from '../settings.js';
 import { bodyOf, type BatchMessage } from './message.js';
 import type { Delivery, Queue, QueueState } from './queue.js';
@@ -77,6 +80,7 @@ class SqsQueue implements Queue {
         logger: SILENT,
       },
     });
+    hideCredentials(this.#client);
   }
 
   async send(
@@ -167,7 +171,7 @@ class SqsQueue implements Queue {
   async bury(delivery: Delivery, reason: string): Promise<boolean> {
     const url = await this.findDeadLetters(await this.state(NEVER), NEVER);
     if (url !== undefined) {
-      const value = { DataType: 'String', StringValue: reason.slice(0, LONGEST_REASON) };
+      const value = { DataType: 'String', StringValue: attributeText(reason) };
       // First there, then no longer here: in between it is in both, and what it says is refused once more.
       const command = new SendMessageCommand({
         QueueUrl: url,
@@ -253,4 +257,11 @@ function redriveOf({ RedrivePolicy = '{}' }: { RedrivePolicy?: string }) {
     deadLetterTargetArn?: string;
     maxReceiveCount?: number | string;
   };
+}
+
+/** A text as an attribute of a message may have it: SQS refuses characters that XML does not know. */
+function attributeText(text: string): string {
+  const whole = toUSVString(serverText(text, LONGEST_REASON));
+  // eslint-disable-next-line no-control-regex
+  return whole.replaceAll(/[\u0000-\u001f\ufffe\uffff]/g, ' ');
 }

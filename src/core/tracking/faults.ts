@@ -1,5 +1,6 @@
 import { MigrateError, usage } from '../errors.js';
 import { Fault, isForeseen } from '../fault.js';
+import { serverText } from '../server-text.js';
 import { driverRule, serverRule } from './error-rules/index.js';
 import type { DriverRule, ErrorClass, ErrorRule, Product } from './error-rules/rule.js';
 
@@ -30,15 +31,16 @@ const BUG: Classified = { class: 'bug' };
 export function classify(error: unknown, product?: Product): Classified {
   if (!(error instanceof Error) || isForeseen(error)) return BUG;
   const { code = '', errno = 0, sqlState = '' } = error as DriverError;
+  const message = serverText(error.message);
   if (errno > 0) {
-    const rule = serverRule(errno, error.message, product);
+    const rule = serverRule(errno, message, product);
     return rule ? { class: rule.class, rule } : { class: classOfState(sqlState) };
   }
-  if (isCertificateProblem(code, error.message)) return { class: 'refused', rule: CERTIFICATE };
+  if (isCertificateProblem(code, message)) return { class: 'refused', rule: CERTIFICATE };
   const rule = driverRule(code);
   if (rule) return { class: rule.class, rule };
   // The driver gives these no code.
-  if (/closed state|closed connection|pool is closed/i.test(error.message))
+  if (/closed state|closed connection|pool is closed/i.test(message))
     return { class: 'connection' };
   return BUG;
 }
@@ -63,14 +65,15 @@ export function mysqlError(error: unknown, product?: Product): unknown {
   if (!(error instanceof Error) || isForeseen(error)) return error;
   const { class: errorClass, rule } = classify(error, product);
   const advice = rule?.advice;
+  const message = serverText(error.message);
   switch (errorClass) {
     case 'refused': {
-      const isDdl = /^(CREATE|ALTER|INDEX|DROP) command denied/.test(error.message);
+      const isDdl = /^(CREATE|ALTER|INDEX|DROP) command denied/.test(message);
       const what = rule === CERTIFICATE ? "MySQL's certificate was not accepted" : 'MySQL refused';
-      return usage(`${what}: ${error.message}`, isDdl ? MIGRATE : advice, error);
+      return usage(`${what}: ${message}`, isDdl ? MIGRATE : advice, error);
     }
     case 'no-space':
-      return new MigrateError('unavailable', `MySQL's disk is full: ${error.message}`, {
+      return new MigrateError('unavailable', `MySQL's disk is full: ${message}`, {
         ...(advice !== undefined && { advice }),
         cause: error,
       });
@@ -85,7 +88,8 @@ export function mysqlError(error: unknown, product?: Product): unknown {
 }
 
 function retriable(error: DriverError, lasting: Fault['lasting']): Fault {
-  const { code, errno = 0, message } = error;
+  const { code, errno = 0 } = error;
+  const message = serverText(error.message);
   const name = code ?? String(errno);
   // Node leaves the message of a refused connection to several addresses empty.
   return new Fault('MySQL', 'retriable', name, `MySQL: ${message === '' ? name : message}`, {

@@ -1,4 +1,5 @@
 import type { Joins } from '../joins.js';
+import { scrub } from '../secrets/known.js';
 import { reached } from '../steps.js';
 import { requireNoneLeft } from './agreement.js';
 import type { ClaimedBatch, ClaimedMessage } from './claims.js';
@@ -186,7 +187,7 @@ async function markFailed(
     stage,
     code,
     message.attempts + 1,
-    detail.slice(0, 1000),
+    scrub(detail).slice(0, 1000),
   ];
   for (const part of inPackets(on.packetBytes, failed, ROWS_PER_STATEMENT, errorRow)) {
     const rows = part.map(({ message, code }) => ({

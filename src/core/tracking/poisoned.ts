@@ -1,4 +1,5 @@
 import { POISONED } from '../process/failures.js';
+import { scrub } from '../secrets/known.js';
 import { requireNoneLeft } from './agreement.js';
 import { findNamed } from './claims.js';
 import type { Database } from './database.js';
@@ -21,7 +22,7 @@ export function failBatch(
       `INSERT INTO message_errors (message_id, index_id, job_id, batch_id, stage, code, attempt, detail)
        SELECT message_id, index_id, ?, batch_id, 'batch', ?, attempts + 1, ? FROM message_tracking
        WHERE batch_id = ? AND status IN ('pending', 'in_progress')`,
-      [jobId, POISONED, detail.slice(0, 1000), batchId],
+      [jobId, POISONED, scrub(detail).slice(0, 1000), batchId],
     );
     const { affectedRows } = await on.change(
       `UPDATE message_tracking SET status = 'failed', attempts = attempts + 1, error_code = ?, last_attempted = NOW(3)

@@ -1,3 +1,5 @@
+import { shortened } from '../one-line.js';
+import { scrub } from '../secrets/known.js';
 import type { Finding, FindingKind } from '../verify/types.js';
 import type { Parameter, Statements } from './database.js';
 import { inPackets } from './packets.js';
@@ -38,8 +40,8 @@ export async function insertFindings(
     finding.batchId ?? null,
     finding.message?.id ?? null,
     finding.message?.indexId ?? null,
-    finding.key === undefined ? null : cut(finding.key, LONGEST_KEY),
-    cut(finding.detail, LONGEST_DETAIL),
+    finding.key === undefined ? null : shortened(finding.key, LONGEST_KEY),
+    shortened(scrub(finding.detail), LONGEST_DETAIL),
     finding.count ?? 1,
   ]);
   for (const part of inPackets(on.packetBytes, rows, ROWS_PER_STATEMENT, (row) => row)) {
@@ -115,11 +117,6 @@ export async function batchesWith(
 /** Names a message within its batch. */
 export function messageName({ id, indexId }: { id: Buffer; indexId: number }): string {
   return `${indexId}/${id.toString('latin1')}`;
-}
-
-/** Not between the halves of a character beyond 16 bits. */
-function cut(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }
 
 function toFinding(row: Row): StoredFinding {

@@ -39,10 +39,9 @@ function pathOf({ key, batchId, jobId }: Finding): string {
   return jobId === undefined ? '?' : `job ${jobId}`;
 }
 
-/** Other people's keys may hold anything. */
+/** Other people's keys may hold anything: line breaks, and what acts on the terminal of who looks at the file. */
 function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f\u0085\u2028\u2029]/g, encodeURIComponent);
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, encodeURIComponent);
 }
 
 /**

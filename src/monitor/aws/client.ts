@@ -1,4 +1,5 @@
 import { kindOfFailure, readAwsFailure } from '../../core/aws/failure.js';
+import { serverText } from '../../core/server-text.js';
 import { impatient } from '../../core/aws/request-handler.js';
 
 /** Monitoring waits for nobody: what is late is sent with the next. In milliseconds. */
@@ -21,7 +22,8 @@ export function clientOptions(region: string | undefined) {
  */
 export function explainFailure(error: unknown, service: string, action: string): string {
   const failure = readAwsFailure(error, service);
-  if (!failure) return `${action}: ${error instanceof Error ? error.message : String(error)}`;
+  if (!failure)
+    return `${action}: ${serverText(error instanceof Error ? error.message : String(error))}`;
   const { code, message } = failure;
   switch (kindOfFailure(failure)) {
     case 'access':

@@ -1,0 +1,113 @@
+import { toUSVString } from 'node:util';
+import { oneLine } from '../one-line.js';
+
+/** Shorter ones are left: they occur in ordinary words, and blacking those out would tell the secret. In characters. */
+export const SHORTEST_SECRET = 4;
+/** Of a secret in the middle of other base64, fewer characters that are its own prove nothing. */
+const SHORTEST_CORE = 8;
+
+/**
+ * Every form in which a server, a proxy, a library or a shell may write a secret: as it is, misread as Latin-1, escaped for JSON, URLs,
+ * shells, SQL or HTML, and in base64. None is shorter than `SHORTEST_SECRET`.
+ */
+export function formsOf(secret: string): string[] {
+  const text = toUSVString(secret);
+  const plain = new Set([text, Buffer.from(text).toString('latin1'), oneLine(text), text.trim()]);
+  const forms = [...plain].flatMap((one) => [
+    one,
+    ...jsonForms(one),
+    ...urlForms(one),
+    ...quotedForms(one),
+    ...htmlForms(one),
+  ]);
+  return [...new Set([...forms, ...base64Forms(text)])].filter(
+    (form) => form.length >= SHORTEST_SECRET,
+  );
+}
+
+function jsonForms(text: string): string[] {
+  const json = JSON.stringify(text).slice(1, -1);
+  const slashes = json.replaceAll('/', '\\/');
+  return [json, slashes].flatMap((one) => [
+    one,
+    ...hexForms(one, /[\u007f-\uffff]/g, unicodeEscape),
+    // As libraries do that expect their JSON inside of HTML.
+    ...hexForms(one, /[\u007f-\uffff<>&'=]/g, unicodeEscape),
+    // JSON as a string within JSON.
+    JSON.stringify(one).slice(1, -1),
+  ]);
+}
+
+function urlForms(text: string): string[] {
+  const component = encodeURIComponent(text);
+  const strict = component.replaceAll(/[!'()*~]/g, percentEscape);
+  // Some escape all that is no letter or digit.
+  const most = strict.replaceAll(/[-._]/g, percentEscape);
+  const user = new URL('http://host');
+  user.password = text;
+  return [component, strict, most, encodeURI(text), user.password].flatMap((one) => [
+    ...[one, one.replaceAll('%20', '+')],
+    ...[lowerHex(one), lowerHex(one).replaceAll('%20', '+')],
+    // Of a URL that is a parameter of another one.
+    encodeURIComponent(one),
+  ]);
+}
+
+/** For shells and SQL, as `util.inspect` and as Python print it. */
+function quotedForms(text: string): string[] {
+  return [
+    text.replaceAll("'", "'\\''"),
+    text.replaceAll("'", `'"'"'`),
+    text.replaceAll("'", "''"),
+    text.replaceAll('"', '""'),
+    text.replaceAll(/["\\$`]/g, '\\$&'),
+    text.replaceAll(/['"\\]/g, '\\$&'),
+    text.replaceAll(/['\\]/g, '\\$&'),
+    text.replaceAll(/[^A-Za-z0-9_@%+=:,./-]/g, '\\$&'),
+  ];
+}
+
+function htmlForms(text: string): string[] {
+  const ampersand = text.replaceAll('&', '&amp;');
+  const angles = ampersand.replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const quotes = ['&quot;', '&#34;'].map((one) => angles.replaceAll('"', one));
+  const apostrophes = ['&#39;', '&#039;', '&#x27;', '&apos;'];
+  return [
+    ...[ampersand, angles, ...quotes],
+    ...quotes.flatMap((one) => apostrophes.map((other) => one.replaceAll("'", other))),
+  ];
+}
+
+/** Alone, and within other bytes, such as those of a whole header: how it looks there depends on what stands before it. */
+function base64Forms(text: string): string[] {
+  const bytes = Buffer.from(text);
+  const cores = [0, 1, 2].map((before) => {
+    const padded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
+    const whole = Math.floor(((before + bytes.length) * 8) / 6);
+    return padded.slice(Math.ceil((before * 8) / 6), whole);
+  });
+  const alone = bytes.toString('base64');
+  return [alone, ...cores.filter(({ length }) => length >= SHORTEST_CORE)].flatMap((one) => [
+    one,
+    one.replaceAll('+', '-').replaceAll('/', '_'),
+    ...[one, one.replaceAll('=', '')].map(encodeURIComponent),
+  ]);
+}
+
+/** With hexadecimal digits in either case. */
+function hexForms(text: string, some: RegExp, escape: (character: string) => string): string[] {
+  const lower = text.replaceAll(some, escape);
+  return [lower, text.replaceAll(some, (one) => escape(one).toUpperCase().replace('U', 'u'))];
+}
+
+function unicodeEscape(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+function percentEscape(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+function lowerHex(text: string): string {
+  return text.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
+}
