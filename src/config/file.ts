@@ -16,6 +16,7 @@ import { toJsonText, JsonText } from './json-text.js';
 import type { RawLayer } from './layer.js';
 import type { Problems } from './problems.js';
 import type { KeyPath } from './schema.js';
+import { aliasProblem, yamlProblem } from './yaml-errors.js';
 
 /** Looked for in the working directory, in this order. */
 export const FILE_NAMES = ['es-migrate.yaml', 'es-migrate.yml', 'es-migrate.json'] as const;
@@ -56,8 +57,12 @@ export function readConfigFile(file: ConfigFile, problems: Problems): RawLayer {
   const text = readText(file.path, file.name);
   const lines = new LineCounter();
   const at = (offset: number): string => `${file.name}:${lines.linePos(offset).line}`;
-  // The parser's pretty errors quote the line they are about, which may hold a password.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // The parser's pretty errors quote the line they are about, and its warnings a key: either may hold a password.
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'error',
+  });
   // Objects of JavaScript have it already, and the schema passes over it without a word.
   visit(document, {
     Pair: (_, { key }) => {
@@ -70,7 +75,7 @@ export function readConfigFile(file: ConfigFile, problems: Problems): RawLayer {
     },
   });
   for (const error of document.errors)
-    problems.add({ where: at(error.pos[0]), message: error.message });
+    problems.add({ where: at(error.pos[0]), message: yamlProblem(error) });
   if (document.errors.length === 0 && file.path.endsWith('.json') && !isJson(text)) {
     problems.add({
       where: file.name,
@@ -144,9 +149,11 @@ function valuesOf(
     if (filterText !== undefined && values.source) values.source.filter = filterText;
     return values;
   } catch (error) {
-    const key = filterText === undefined && isNode(filter) ? ['source', 'filter'] : [];
-    const reason = error instanceof Error ? error.message : String(error);
-    problems.add({ where: where(key), key: key.join('.'), message: reason });
+    const isFilter = filterText === undefined && isNode(filter) && error instanceof Error;
+    const key = isFilter ? ['source', 'filter'] : [];
+    // What is wrong with a filter is said by us, and without a word of it.
+    const message = isFilter ? error.message : aliasProblem(error);
+    problems.add({ where: where(key), key: key.join('.'), message });
     return undefined;
   }
 }

@@ -48,6 +48,9 @@ function without(value: unknown, [key, ...rest]: KeyPath): unknown {
   return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
 }
 
+/** What a key looks like. What doesn't may be a value: of `{password:hunter2}`, where a space is missing, YAML makes a key. */
+const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
+
 function addIssue(issue: z.core.$ZodIssue, where: RawLayer['where'], problems: Problems): void {
   const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
@@ -55,7 +58,7 @@ function addIssue(issue: z.core.$ZodIssue, where: RawLayer['where'], problems: P
       const at = [...path, key];
       problems.add({
         where: where(at),
-        key: at.join('.'),
+        key: [...path, KEY.test(key) ? key : '(not shown)'].join('.'),
         message: `unknown key${suggestion(path, key)}`,
       });
     }

@@ -44,6 +44,15 @@ export function text(form: string, pattern = /\S/) {
   });
 }
 
+/** Text that is never quoted in messages, since people put a secret there by mistake. `form` says in words what it must be. */
+export function unquotedText(form: string) {
+  return leaf<string>((raw) => {
+    if (typeof raw === 'number' || typeof raw === 'boolean')
+      return { wrong: 'must be put in quotes' };
+    return typeof raw === 'string' && /\S/.test(raw) ? raw : { wrong: `is not ${form}` };
+  });
+}
+
 /** Text that is never quoted in messages. */
 export function secretText() {
   return leaf<string>((raw) => {

@@ -15,6 +15,7 @@ import {
   share,
   size,
   text,
+  unquotedText,
   urls,
 } from './leaves.js';
 import {
@@ -28,6 +29,8 @@ import {
 const indexName = () => text('an index, alias or pattern', /^[^\s"\\/?#|<>]+$/);
 const fieldName = () => text('the name of a field');
 const path = () => text('the path of a file');
+/** Of a secret: the secret itself is easily given instead. */
+const secretPath = () => unquotedText('the path of a file');
 
 const related = z.strictObject({
   index: indexOrPairs(indexName()),
@@ -53,10 +56,10 @@ const relatedName = z
 const source = z.strictObject({
   url: urls(parseSourceUrls).optional(),
   apiKey: secretText().optional(),
-  apiKeyFile: path().optional(),
-  username: text('a user name').optional(),
+  apiKeyFile: secretPath().optional(),
+  username: unquotedText('a user name').optional(),
   password: secretText().optional(),
-  passwordFile: path().optional(),
+  passwordFile: secretPath().optional(),
   caFile: path().optional(),
   insecure: boolean().optional(),
   index: indexName().optional(),
@@ -68,7 +71,7 @@ const source = z.strictObject({
 const tracking = z.strictObject({
   url: parsed('a URL', parseTrackingUrl).optional(),
   password: secretText().optional(),
-  passwordFile: path().optional(),
+  passwordFile: secretPath().optional(),
   tls: z.strictObject({ caFile: path().optional(), insecure: boolean().optional() }).optional(),
 });
 

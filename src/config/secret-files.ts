@@ -39,6 +39,8 @@ export function readFilesOf(layer: Layer, problems: Problems): Layer {
   return { ...layer, config };
 }
 
+const THE_FILE = 'the file that it names';
+
 /** Docker writes secrets with and without a line break at the end; it is no part of them. */
 function secret(
   layer: Layer,
@@ -55,9 +57,9 @@ function secret(
   };
   if (value !== undefined) return complain(`${key.join('.')} is set, too; keep one of them`);
   try {
-    const path = resolve(layer.directory, file);
-    const text = readText(path, path).replace(/\r?\n$/, '');
-    if (text === '') return complain(`${path} is empty`);
+    // Not named: who gives the secret itself in the place of its file's path is not to find it in a log.
+    const text = readText(resolve(layer.directory, file), THE_FILE).replace(/\r?\n$/, '');
+    if (text === '') return complain(`${THE_FILE} is empty`);
     return { [key.at(-1) ?? '']: text };
   } catch (error) {
     return complain(error instanceof Error ? error.message : String(error));
