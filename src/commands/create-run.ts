@@ -11,6 +11,7 @@ export function createRun(stop: AbortSignal, report: Report, changes: Partial<Ho
   const host: Host = {
     hostname: hostname(),
     pid: process.pid,
+    uid: process.geteuid?.(),
     temporaryDirectory: tmpdir(),
     isAlive,
     identity: ownIdentity(),

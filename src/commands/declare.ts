@@ -178,13 +178,17 @@ export function addCommands(
   const get = declare(
     program,
     'get',
-    'Writes one migrated document to stdout, byte for byte, from wherever it lies.',
+    'Writes one migrated document to stdout, byte for byte, from where its row says it lies under target.url.',
     'es-migrate get 8f14e45f > message.json\nes-migrate get -- -id-that-begins-with-a-dash',
     [0, 1, 2, 3, 5, 130],
   )
     .argument('<id>', "the message's id")
-    .option('--index <name>', 'the index it is in, for ids that occur in several');
-  runs<{ id: string; index?: string }>(get, async () => (await import('./get.js')).get);
+    .option('--index <name>', 'the index it is in, for ids that occur in several')
+    .option('--anywhere', 'read it also where its row says that it lies outside target.url');
+  runs<{ id: string; index?: string; anywhere?: boolean }>(
+    get,
+    async () => (await import('./get.js')).get,
+  );
 
   const db = strict(program.command('db')).description('Looks after the tracking database.');
   const migrate = declare(

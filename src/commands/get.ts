@@ -10,7 +10,7 @@ import { forTerminal } from './terminal/document.js';
 
 /** `es-migrate get ID`: the document's bytes, and not one more, on stdout; on a terminal what would act on it is escaped. */
 export async function get(
-  { id: messageId, index }: { id: string; index?: string },
+  { id: messageId, index, anywhere = false }: { id: string; index?: string; anywhere?: boolean },
   context: CommandContext,
 ): Promise<Verdict> {
   return withConnections(
@@ -19,7 +19,7 @@ export async function get(
     () => undefined,
     async ({ run, on }) => {
       const core = await import('../core/index.js');
-      const document = await core.getDocument(run, on, { messageId, index });
+      const document = await core.getDocument(run, on, { messageId, index, anywhere });
       return answer(document, { id: JSON.stringify(messageId), index }, context);
     },
   );

@@ -78,6 +78,7 @@ const tracking = z.strictObject({
 const target = z.strictObject({
   url: parsed('a URL', parseTargetUrl).optional(),
   layout: choice('message', 'batch').optional(),
+  mode: parsed('a file mode in quotes, such as "0640"', fileMode).optional(),
   region: text('a region').optional(),
   endpoint: parsed('a URL', httpUrl).optional(),
   forcePathStyle: boolean().optional(),
@@ -184,6 +185,19 @@ function encryptionType(value: string): Parsed<'sse-s3' | 'sse-kms'> {
         'is sse-c: keys that are sent with each request are not supported; give sse-kms with a keyId of your own, or sse-s3',
     };
   return { wrong: `${JSON.stringify(value)} is not allowed; give sse-s3 or sse-kms` };
+}
+
+/** Permissions of files: their owner has to read and write them, and nobody executes them. */
+function fileMode(value: string): Parsed<number> {
+  const mode = /^(?:0o?)?[0-7]{3}$/.test(value) ? Number.parseInt(value.slice(-3), 8) : undefined;
+  if (mode === undefined) return { wrong: 'is not a file mode of three octal digits; give "0640"' };
+  if ((mode & 0o600) !== 0o600)
+    return { wrong: 'keeps es-migrate itself from reading or writing; give "0600" or "0640"' };
+  if ((mode & 0o111) !== 0)
+    return { wrong: 'makes documents executable; give "0640" (directories follow from it)' };
+  if ((mode & 0o002) !== 0)
+    return { wrong: 'lets every user change what is stored; give "0640" or "0644"' };
+  return mode;
 }
 
 function httpUrl(value: string): Parsed<string> {

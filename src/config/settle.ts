@@ -187,7 +187,10 @@ function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSe
   const { url, region, endpoint, caFile } = target;
   if (url === undefined) return undefined;
   const layout = target.layout ?? 'message';
-  if (url.kind === 'file') return { ...url, layout };
+  const { mode } = target;
+  if (url.kind === 'file') return { ...url, layout, ...(mode !== undefined && { mode }) };
+  if (mode !== undefined)
+    refuse(['target', 'mode'], 'is for a target file:// only; remove it', judge);
   if (target.insecure === true) warnInsecure(['target', 'insecure'], 'S3', judge);
   const encryption = encryptionOf(target.encryption, judge);
   return {

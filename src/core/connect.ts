@@ -4,6 +4,7 @@ import type { Source } from './elasticsearch/source.js';
 import { usage } from './errors.js';
 import { LimitNotice } from './limit-notice.js';
 import { requirePrefix } from './objects/require-prefix.js';
+import type { KeyStyle } from './objects/keys.js';
 import type { ClaimedPrefix, Target } from './objects/target.js';
 import type { Outbox, OutboxPlace } from './queue/outbox.js';
 import type { Queue } from './queue/queue.js';
@@ -123,11 +124,11 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
       const owner = { databaseId: await databaseId(database) };
       const own = async () => {
         if (wants.prefix !== 'require') return target.claimPrefix(owner, run.stop);
-        await requirePrefix(target, owner, run.stop);
-        return UNSEEN;
+        return requirePrefix(target, owner, run.stop);
       };
       prefix = await retrying(policy, own, { signal: run.stop });
-      if (prefix.ignoresConditions) run.report({ type: 'log', level: 'warn', message: IGNORED });
+      const cautions = [...(prefix.cautions ?? []), ...(prefix.ignoresConditions ? [IGNORED] : [])];
+      for (const message of cautions) run.report({ type: 'log', level: 'warn', message });
     }
     return {
       settings,
@@ -155,6 +156,14 @@ export async function connect(settings: Settings, wants: Wants, run: Run): Promi
     await close();
     throw error;
   }
+}
+
+/** How keys of objects are made in the target. */
+export function keyStyleOf({
+  prefix,
+  settings,
+}: Pick<Connections, 'prefix' | 'settings'>): KeyStyle {
+  return prefix.keyStyle ?? (settings.target?.kind === 'file' ? 'file' : 's3');
 }
 
 /** Connections to the tracking database: for its work, and for leases alone. */

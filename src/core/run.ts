@@ -102,6 +102,8 @@ export interface Run {
 export interface Host {
   readonly hostname: string;
   readonly pid: number;
+  /** The effective user id; undefined where the platform has none. */
+  readonly uid: number | undefined;
   /** Where staging directories are made. */
   readonly temporaryDirectory: string;
   /** Whether a process of this id runs on this host. */

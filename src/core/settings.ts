@@ -115,6 +115,8 @@ export interface FileTargetSettings extends TargetBase {
   readonly kind: 'file';
   /** Absolute path of the directory that stands for the prefix. */
   readonly directory: string;
+  /** Permissions of its files, 0o600 unless said; directories that are made may be entered by whoever may read files. */
+  readonly mode?: number;
 }
 
 /** Everything is off unless it is named. */

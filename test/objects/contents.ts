@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -14,7 +14,10 @@ export const never: AbortSignal = new AbortController().signal;
 setMaxListeners(0, never);
 
 /** This process, as targets know it. */
-export const thisProcess = { hostname: 'host-a.example', pid: process.pid, isAlive };
+export const thisProcess = {
+  ...{ hostname: 'host-a.example', pid: process.pid, isAlive },
+  uid: process.geteuid?.(),
+};
 
 export function isAlive(pid: number): boolean {
   try {
@@ -38,6 +41,16 @@ export async function temporaryDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'es-migrate-test-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return directory;
+}
+
+/** The uid of `nobody`. */
+export const STRANGER = 65_534;
+
+/** Makes a file or directory another user's. */
+export async function giveAway(path: string): Promise<void> {
+  await chown(path, STRANGER, STRANGER).catch((error: unknown) => {
+    throw new Error('This test gives a file to another user: run it as root.', { cause: error });
+  });
 }
 
 /** Content in memory, in chunks of `chunkSize` bytes. */

@@ -1,18 +1,19 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isMigrateError } from '../../src/core/errors.js';
-import { openStaging, removeLeftovers } from '../../src/core/objects/staging.js';
+import { openStaging, removeLeftovers, stagingFileName } from '../../src/core/objects/staging.js';
 import { deadPid, isAlive, rejection, temporaryDirectory } from './contents.js';
 
-const here = { hostname: 'host-a.example', isAlive };
+const uid = process.geteuid?.();
+const here = { hostname: 'host-a.example', isAlive, uid };
 
 describe('the staging directory', () => {
   it('is private, and gone after close with all that is in it', async () => {
     const parent = await temporaryDirectory();
-    const staging = await openStaging(parent, { hostname: 'host-a', pid: process.pid });
+    const staging = await openStaging(parent, { hostname: 'host-a', pid: process.pid, uid });
     expect((await stat(staging.directory)).mode & 0o777).toBe(0o700);
-    await writeFile(join(staging.directory, 'spool-1'), 'x');
+    await writeFile(join(staging.directory, stagingFileName()), 'x');
     await staging.close();
     await staging.close();
     expect(await readdir(parent)).toEqual([]);
@@ -20,7 +21,7 @@ describe('the staging directory', () => {
 
   it('of a living process stays', async () => {
     const parent = await temporaryDirectory();
-    await openStaging(parent, { hostname: here.hostname, pid: process.pid });
+    await openStaging(parent, { hostname: here.hostname, pid: process.pid, uid });
     expect(await removeLeftovers(parent, here)).toEqual([]);
     expect(await readdir(parent)).toHaveLength(1);
   });
@@ -30,24 +31,30 @@ describe('the staging directory', () => {
     const { directory } = await openStaging(parent, {
       hostname: here.hostname,
       pid: await deadPid(),
+      uid,
     });
-    await writeFile(join(directory, 'spool-1'), 'x');
+    await writeFile(join(directory, stagingFileName()), 'x');
     expect(await removeLeftovers(parent, here)).toEqual([directory]);
     expect(await readdir(parent)).toEqual([]);
   });
 
   it('is removed, too, when another process has the id now', async () => {
     const parent = await temporaryDirectory();
-    const name = `es-migrate-${here.hostname}-${process.pid}-0123456789ab-aBcDe1`;
-    await mkdir(join(parent, name));
-    const { directory } = await openStaging(parent, { hostname: here.hostname, pid: process.pid });
-    expect(await removeLeftovers(parent, here)).toEqual([join(parent, name)]);
-    expect(await readdir(parent)).toEqual([basename(directory)]);
+    const { directory } = await openStaging(parent, {
+      hostname: here.hostname,
+      pid: process.pid,
+      uid,
+    });
+    const own = dirname(directory);
+    const name = `${here.hostname}-${process.pid}-0123456789ab-aBcDe1`;
+    await mkdir(join(own, name), 0o700);
+    expect(await removeLeftovers(parent, here)).toEqual([join(own, name)]);
+    expect(await readdir(own)).toEqual([basename(directory)]);
   });
 
   it('of another host stays, and so does whatever else lies there', async () => {
     const parent = await temporaryDirectory();
-    await openStaging(parent, { hostname: 'host-b', pid: await deadPid() });
+    await openStaging(parent, { hostname: 'host-b', pid: await deadPid(), uid });
     await mkdir(join(parent, 'es-migrate-sandbox-abcdef'));
     await writeFile(join(parent, 'notes.txt'), '');
     expect(await removeLeftovers(parent, here)).toEqual([]);
@@ -56,7 +63,9 @@ describe('the staging directory', () => {
 
   it('needs a parent that exists', async () => {
     const parent = join(await temporaryDirectory(), 'missing');
-    const error = await rejection(openStaging(parent, { hostname: 'host-a', pid: process.pid }));
+    const error = await rejection(
+      openStaging(parent, { hostname: 'host-a', pid: process.pid, uid }),
+    );
     expect(isMigrateError(error) && error.kind).toBe('usage');
     expect(String(error)).toContain(parent);
     expect(await removeLeftovers(parent, here)).toEqual([]);

@@ -16,7 +16,7 @@ export function quietRun(
     clock: systemClock,
     host: {
       ...{ hostname: 'test', pid: 1, temporaryDirectory: tmpdir(), isAlive: () => true },
-      ...{ identity: undefined, stateOf: () => 'unknown' },
+      ...{ uid: process.geteuid?.(), identity: undefined, stateOf: () => 'unknown' },
     },
   };
 }

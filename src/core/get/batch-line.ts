@@ -21,6 +21,8 @@ export interface BatchPlace {
   readonly sha256: Uint8Array | undefined;
   readonly messageId: string;
   readonly index: string;
+  /** It may be read outside the target. */
+  readonly anywhere: boolean;
 }
 
 /**
@@ -30,10 +32,10 @@ export interface BatchPlace {
  */
 export async function rangeOf(
   target: Target,
-  { url, sha256, messageId, index }: BatchPlace,
+  { url, sha256, messageId, index, anywhere }: BatchPlace,
   signal: AbortSignal,
 ): Promise<ByteRange> {
-  const stored = await target.get(indexUrlOf(url), signal);
+  const stored = await target.get(indexUrlOf(url), signal, undefined, { anywhere });
   if (!stored) throw new UnreadableIndex('it is gone');
   const { object, members, documents, ...of } = await readBatchIndex(await collectIndex(stored));
   const isOther = sha256 && of.sha256 !== Buffer.from(sha256).toString('hex');

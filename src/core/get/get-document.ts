@@ -9,6 +9,13 @@ import { batchLine, isBatchUrl, rangeOf, type BatchPlace } from './batch-line.js
 import { checked, DamagedObject } from './damage.js';
 import { readAhead } from './read-ahead.js';
 
+export interface Wanted {
+  readonly messageId: string;
+  readonly index?: string | undefined;
+  /** Also where its row says that it lies outside the target. */
+  readonly anywhere?: boolean;
+}
+
 export type FoundDocument =
   | {
       readonly kind: 'found';
@@ -34,13 +41,15 @@ export type FoundDocument =
 const CHECKED_FIRST = 8 << 20;
 
 /**
- * One migrated document, byte for byte, from wherever it lies. Of a batch's object only those members are read in which it
+ * One migrated document, byte for byte, as its row says where it lies under the target. Of a batch's object only those members are read in which it
  * lies, or, without the batch's index, all. Documents of any size take a few megabytes of memory.
+ *
+ * @throws MigrateError `usage` where it lies outside the target, unless `anywhere`
  */
 export async function getDocument(
   run: Run,
   on: Connections,
-  { messageId, index }: { messageId: string; index?: string | undefined },
+  { messageId, index, anywhere = false }: Wanted,
 ): Promise<FoundDocument> {
   const all = await findMessages(on.database, messageId);
   const tracked = all.filter((row) => index === undefined || row.index === index);
@@ -51,7 +60,7 @@ export async function getDocument(
   if (status !== 'completed' || url === undefined) {
     return { kind: 'not-completed', status, ...(errorCode !== undefined && { code: errorCode }) };
   }
-  const place = { url, sha256, messageId, index: message.index };
+  const place = { url, sha256, messageId, index: message.index, anywhere };
   try {
     const bytes = await (isBatchUrl(url) ? fromBatch(run, on, place) : fromObject(run, on, place));
     return bytes ? { kind: 'found', bytes, url } : { kind: 'gone', url };
@@ -63,14 +72,14 @@ export async function getDocument(
 
 type Bytes = AsyncIterable<Uint8Array>;
 
-function fromObject(run: Run, on: Connections, { url, sha256 }: BatchPlace) {
-  return opened(run, on, url, undefined, (object) => checked(object, sha256));
+function fromObject(run: Run, on: Connections, place: BatchPlace) {
+  return opened(run, on, place, undefined, (object) => checked(object, place.sha256));
 }
 
 async function fromBatch(run: Run, on: Connections, place: BatchPlace): Promise<Bytes | undefined> {
-  const { url, sha256 } = place;
+  const { sha256 } = place;
   const range = await memberOf(run, on, place);
-  return opened(run, on, url, range, (object) =>
+  return opened(run, on, place, range, (object) =>
     batchLine(range ? object : checked(object, sha256), place),
   );
 }
@@ -95,12 +104,12 @@ async function memberOf(
 function opened(
   run: Run,
   { target, policy }: Connections,
-  url: string,
+  { url, anywhere }: BatchPlace,
   range: ByteRange | undefined,
   read: (object: Bytes) => Bytes,
 ): Promise<Bytes | undefined> {
   const attempt = async () => {
-    const object = await target.get(url, run.stop, range);
+    const object = await target.get(url, run.stop, range, { anywhere });
     return object && readAhead(read(object), CHECKED_FIRST);
   };
   return retrying(policy, attempt, { signal: run.stop });

@@ -3,8 +3,9 @@
  * on the way to the current file, and of what lies in them.
  */
 import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { codeOf } from './file-faults.js';
+import type { HeldDirectory } from './held-directory.js';
+import type { RootDirectory } from './root-directory.js';
 import type { ListedObject } from './target.js';
 
 /** Files asked for their length at once. */
@@ -15,30 +16,30 @@ const atOnce = 64;
  * `lstat` gives: links are not followed. What vanishes meanwhile is left out.
  */
 export async function* filesBelow(
-  root: string,
+  root: RootDirectory,
   after: string | undefined,
 ): AsyncGenerator<ListedObject, void, void> {
   yield* walk(root, '', after === undefined ? undefined : Buffer.from(after));
 }
 
 async function* walk(
-  root: string,
+  root: RootDirectory,
   start: string,
   after: Buffer | undefined,
 ): AsyncGenerator<ListedObject, void, void> {
   let files: string[] = [];
-  for (const entry of await sortedEntries(join(root, start))) {
+  for (const entry of await sortedEntries(root, start)) {
     const key = start + entry.name;
     if (after && isPassed(key, entry.isDirectory, after)) continue;
     if (!entry.isDirectory) {
       files.push(key);
       if (files.length < atOnce) continue;
     }
-    yield* withLengths(root, files);
+    yield* withLengths(root, start, files);
     files = [];
     if (entry.isDirectory) yield* walk(root, `${key}/`, after);
   }
-  yield* withLengths(root, files);
+  yield* withLengths(root, start, files);
 }
 
 /** Whether everything this entry stands for lies before `after` or is it. */
@@ -54,8 +55,9 @@ interface Entry {
 }
 
 /** A directory stands where its files' keys do: behind its name comes a slash. */
-async function sortedEntries(directory: string): Promise<Entry[]> {
-  const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
+async function sortedEntries(root: RootDirectory, start: string): Promise<Entry[]> {
+  const read = (directory: HeldDirectory) => readdir(directory.path(), { withFileTypes: true });
+  const entries = await root.within(keyOf(start), read).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return [];
     throw error;
   });
@@ -69,14 +71,26 @@ async function sortedEntries(directory: string): Promise<Entry[]> {
 }
 
 async function* withLengths(
-  root: string,
+  root: RootDirectory,
+  start: string,
   keys: readonly string[],
 ): AsyncGenerator<ListedObject, void, void> {
-  const found = await Promise.all(keys.map((key) => lengthOf(join(root, key))));
+  if (keys.length === 0) return;
+  const look = (directory: HeldDirectory) =>
+    Promise.all(keys.map((key) => lengthOf(directory.path(key.slice(start.length)))));
+  const found = await root.within(keyOf(start), look).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  });
   for (const [at, key] of keys.entries()) {
     const bytes = found[at];
     if (bytes !== undefined) yield { key, bytes, etag: undefined };
   }
+}
+
+/** Of a directory, by how its files' keys begin. */
+function keyOf(start: string): string {
+  return start.slice(0, -1);
 }
 
 async function lengthOf(path: string): Promise<number | undefined> {

@@ -4,19 +4,22 @@ import { dirname } from 'node:path';
 import { Fault } from '../fault.js';
 import { contentAsBuffer, contentChunks } from './content.js';
 import { codeOf } from './file-faults.js';
+import { HeldDirectory, setMode } from './held-directory.js';
 import type { Content } from './target.js';
 
 /**
- * Makes a new file with this content and waits until its bytes are on the disk. Its name isn't yet: see
- * {@link syncDirectory}.
+ * Makes a new file with this content and these permissions, whatever the umask is, and waits until its bytes are on the disk.
+ * Its name isn't yet: that takes `sync` of its directory.
  */
 export async function writeNewFile(
   path: string,
   content: Content,
   signal: AbortSignal,
+  mode: number,
 ): Promise<void> {
-  const file = await open(path, 'wx', 0o644);
+  const file = await open(path, 'wx', mode);
   try {
+    await setMode(file, mode);
     // Many small chunks would be as many system calls.
     const whole = content.kind === 'memory' && content.bytes <= 1024 * 1024;
     if (whole) await file.writeFile(await contentAsBuffer(content));
@@ -45,28 +48,15 @@ export async function* stoppable(
   }
 }
 
-/** Waits until the names in a directory are on the disk. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } catch (error) {
-    // Some network file systems cannot sync a directory; the file itself is durable.
-    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error) ?? '')) throw error;
-  } finally {
-    await handle.close();
-  }
-}
-
 /**
  * Makes the directory that stands for the prefix, with its parents. Node's own `recursive` says ENOENT where the
  * disk is read-only (seen with Node 20).
  */
-export async function makeRoot(directory: string): Promise<void> {
-  const missing = await makeOne(directory);
+export async function makeRoot(directory: string, mode: number): Promise<void> {
+  const missing = await makeOne(directory, mode);
   if (missing) {
-    await makeRoot(dirname(directory));
-    await makeOne(directory);
+    await makeRoot(dirname(directory), mode);
+    await makeOne(directory, mode);
   }
   if (!(await stat(directory)).isDirectory()) {
     throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
@@ -74,15 +64,38 @@ export async function makeRoot(directory: string): Promise<void> {
 }
 
 /** Makes one directory, if it isn't there, and its name durable. True where its parent is missing. */
-async function makeOne(directory: string): Promise<boolean> {
+async function makeOne(directory: string, mode: number): Promise<boolean> {
   try {
-    await mkdir(directory);
+    if (!(await makeDirectory(directory, mode))) return false;
   } catch (error) {
-    const code = codeOf(error);
-    if (code === 'ENOENT' && dirname(directory) !== directory) return true;
-    if (code === 'EEXIST') return false;
+    if (codeOf(error) === 'ENOENT' && dirname(directory) !== directory) return true;
     throw error;
   }
-  await syncDirectory(dirname(directory));
+  const parent = await HeldDirectory.open(dirname(directory), true);
+  try {
+    await parent.sync();
+  } finally {
+    await parent.close();
+  }
   return false;
+}
+
+/**
+ * Makes one directory with these permissions, whatever the umask is; false where something of that name is there. Its name isn't
+ * durable yet.
+ */
+export async function makeDirectory(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, mode);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+  const made = await HeldDirectory.open(path, false);
+  try {
+    await made.setMode(mode);
+  } finally {
+    await made.close();
+  }
+  return true;
 }

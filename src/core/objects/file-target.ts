@@ -1,18 +1,23 @@
-import { constants, createReadStream } from 'node:fs';
-import { access, mkdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { lstat, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { isMigrateError, usage } from '../errors.js';
+import { usage } from '../errors.js';
 import { Fault } from '../fault.js';
 import type { FileTargetSettings } from '../settings.js';
 import { reached } from '../steps.js';
 import { textContent } from './content.js';
 import { filesBelow } from './directory-walk.js';
-import { makeRoot, stoppable, syncDirectory, writeNewFile } from './durable-file.js';
-import { codeOf, fileFault, oneLine } from './file-faults.js';
-import { claimMarker, markerKey, type MarkerStore } from './marker.js';
-import type { NameOwner, Observer } from './owned-name.js';
+import { makeRoot, stoppable, writeNewFile } from './durable-file.js';
+import { checkRoot, claimError, tryFileSystem } from './file-claim.js';
+import { codeOf, fileFault } from './file-faults.js';
+import { HeldDirectory } from './held-directory.js';
+import type { FileKeyStyle } from './keys.js';
+import { claimMarker, LONGEST_MARKER, markerKey, notAMarker, type MarkerStore } from './marker.js';
+import { outsideTarget } from './outside.js';
+import type { FileUser, NameOwner, Observer } from './owned-name.js';
 import { linkFile, placeFile } from './place-file.js';
+import { openPlain, readPlain } from './plain-file.js';
+import { RootDirectory, splitKey } from './root-directory.js';
 import type {
   ByteRange,
   Content,
@@ -22,6 +27,7 @@ import type {
   ObjectStat,
   ClaimedPrefix,
   PrefixOwner,
+  ReadOptions,
   StoredObject,
   Target,
   UnfinishedUpload,
@@ -31,36 +37,53 @@ import { isTemporary, temporaryDirectory, TemporaryFiles } from './temporary-fil
 /** Objects a page of `list`, as S3 has it. */
 const pageSize = 1000;
 
+/** Permissions of files, unless said: documents are production's data. */
+const DEFAULT_MODE = 0o600;
+
 /** A directory as target. Nothing is touched before `claimPrefix` or `put`. */
-export function openFileTarget(settings: FileTargetSettings, host: NameOwner & Observer): Target {
+export function openFileTarget(
+  settings: FileTargetSettings,
+  host: NameOwner & Observer & FileUser,
+): Target {
   return new DirectoryTarget(settings, host);
 }
 
 class DirectoryTarget implements Target {
   readonly layout: Target['layout'];
   readonly #directory: string;
+  readonly #root: RootDirectory;
   readonly #temporaries: TemporaryFiles;
-  /** Directories known to exist and to be durable; a promise, since several puts may need a new one at once. */
-  readonly #directories = new Map<string, Promise<void>>();
+  readonly #user: FileUser;
+  /** Permissions of files, and of the directories that are made. */
+  readonly #modes: { readonly file: number; readonly directory: number };
   /**
    * Where the last page of `list` ended: the next needn't read the directories on the way there again. What others change
    * there meanwhile may be seen late.
    */
   #listed: { after: string; files: AsyncGenerator<ListedObject, void, void> } | undefined;
 
-  constructor(settings: FileTargetSettings, host: NameOwner & Observer) {
+  constructor(settings: FileTargetSettings, host: NameOwner & Observer & FileUser) {
     this.layout = settings.layout;
     this.#directory = settings.directory;
-    this.#temporaries = new TemporaryFiles(settings.directory, host);
+    this.#user = host;
+    const file = settings.mode ?? DEFAULT_MODE;
+    // Who may read a file may look into its directory.
+    this.#modes = { file, directory: file | ((file & 0o444) >> 2) };
+    this.#root = new RootDirectory(settings.directory, this.#modes.directory, host);
+    this.#temporaries = new TemporaryFiles(this.#root, host);
   }
 
   async claimPrefix(owner: PrefixOwner, signal: AbortSignal): Promise<ClaimedPrefix> {
     signal.throwIfAborted();
     try {
-      await makeRoot(this.#directory);
+      await makeRoot(this.#directory, this.#modes.directory);
+      const cautions = await checkRoot(this.#root, this.#user);
       await this.#temporaries.removeLeftovers();
-      return await claimMarker(this.#markerStore(signal), owner);
+      const seen = await tryFileSystem(this.#root, this.#temporaries, this.#modes.file, signal);
+      const claimed = await claimMarker(this.#markerStore(seen.style, signal), owner);
+      return { ...claimed, cautions: [...cautions, ...seen.cautions] };
     } catch (error) {
+      this.#temporaries.explain(error);
       throw claimError(error, this.#directory);
     }
   }
@@ -77,15 +100,17 @@ class DirectoryTarget implements Target {
     beforeReplacing?: () => Promise<void>,
   ): Promise<StoredObject> {
     signal.throwIfAborted();
-    const path = this.#pathOf(key);
+    const { parent, name } = placeOf(key);
     this.#listed = undefined;
     try {
-      await this.#ensureDirectory(dirname(path));
+      await this.#root.make(parent);
       reached('upload-begun');
       await this.#withTemporary(content, signal, (temporary) =>
-        placeFile(temporary, path, content, beforeReplacing),
+        this.#root.within(parent, async (directory) => {
+          await placeFile(temporary, directory.path(name), content, beforeReplacing);
+          await directory.sync();
+        }),
       );
-      await syncDirectory(dirname(path));
     } catch (error) {
       throw this.#fault(error);
     }
@@ -98,29 +123,22 @@ class DirectoryTarget implements Target {
     url: string,
     signal: AbortSignal,
     range?: ByteRange,
+    options?: ReadOptions,
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
     signal.throwIfAborted();
-    const path = pathOfUrl(url);
-    try {
-      // Anything but a file is no object; a pipe would wait for ever.
-      if (!(await stat(path)).isFile()) return undefined;
-      await access(path, constants.R_OK);
-      return readChunks(path, range, signal, this.#directory);
-    } catch (error) {
-      if (isAbsent(error)) return undefined;
-      throw fileFault(error, dirname(path));
-    }
+    const file = await this.#openFile(url, options);
+    return file && readChunks(file, range, signal, this.#directory);
   }
 
   async stat(url: string, signal: AbortSignal): Promise<ObjectStat | undefined> {
     signal.throwIfAborted();
-    const path = pathOfUrl(url);
+    const { parent, name } = placeOf(this.#keyToRead(url));
     try {
-      const found = await stat(path);
+      const found = await this.#root.within(parent, (directory) => lstat(directory.path(name)));
       return found.isFile() ? { bytes: found.size, etag: undefined, sha256: undefined } : undefined;
     } catch (error) {
       if (isAbsent(error)) return undefined;
-      throw fileFault(error, dirname(path));
+      throw this.#fault(error);
     }
   }
 
@@ -128,7 +146,7 @@ class DirectoryTarget implements Target {
     signal.throwIfAborted();
     const last = this.#listed;
     this.#listed = undefined;
-    const files = last && last.after === after ? last.files : filesBelow(this.#directory, after);
+    const files = last && last.after === after ? last.files : filesBelow(this.#root, after);
     const objects: ListedObject[] = [];
     try {
       while (objects.length < pageSize) {
@@ -148,8 +166,9 @@ class DirectoryTarget implements Target {
     this.#listed = undefined;
     for (const key of keys) {
       signal.throwIfAborted();
-      const path = this.#pathOf(key);
-      await unlink(path).catch((error: unknown) => {
+      const { parent, name } = placeOf(key);
+      const remove = this.#root.within(parent, (directory) => unlink(directory.path(name)));
+      await remove.catch((error: unknown) => {
         if (!isAbsent(error)) throw this.#fault(error);
       });
     }
@@ -191,19 +210,28 @@ class DirectoryTarget implements Target {
   }
 
   close(): Promise<void> {
-    this.#directories.clear();
     this.#listed = undefined;
-    return Promise.resolve();
+    return this.#temporaries.close();
   }
 
-  /** Keys are made by keys.ts, or listed; but those kept in the tracking tables may have been edited by hand. */
-  #pathOf(key: string): string {
-    const bad = (segment: string) => ['', '.', '..'].includes(segment) || segment.includes('\0');
-    if (key.split('/').some(bad)) {
-      const message = `${JSON.stringify(key)} is no key of an object`;
-      throw new Fault('the target directory', 'request', 'InvalidKey', message);
+  /** Undefined where there is no such file. What is no plain file is no object; a pipe would wait for ever. */
+  async #openFile(url: string, options: ReadOptions = {}): Promise<FileHandle | undefined> {
+    try {
+      if (options.anywhere) return await openAnywhere(pathOfUrl(url));
+      const { parent, name } = placeOf(this.#keyToRead(url));
+      return await this.#root.within(parent, (directory) => openPlain(directory.path(name)));
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw this.#fault(error);
     }
-    return join(this.#directory, key);
+  }
+
+  /** @throws MigrateError `usage` for what is no file URL, or not under this prefix */
+  #keyToRead(url: string): string {
+    pathOfUrl(url);
+    const key = this.keyOf(url);
+    if (key === undefined) throw outsideTarget(url, this.urlOf(''));
+    return key;
   }
 
   /** Writes the content to a temporary file, which is gone afterwards, whatever `use` does. */
@@ -214,7 +242,7 @@ class DirectoryTarget implements Target {
   ): Promise<void> {
     const temporary = await this.#temporaries.newPath();
     try {
-      await writeNewFile(temporary, content, signal);
+      await writeNewFile(temporary, content, signal, this.#modes.file);
       signal.throwIfAborted();
       await use(temporary);
     } finally {
@@ -225,54 +253,33 @@ class DirectoryTarget implements Target {
   #fault(error: unknown): unknown {
     // Somebody may have removed a directory we know: look again next time.
     if (codeOf(error) === 'ENOENT') {
-      this.#directories.clear();
+      this.#root.forget();
       this.#temporaries.forget();
     }
+    this.#temporaries.explain(error);
     return fileFault(error, this.#directory);
   }
 
-  #ensureDirectory(directory: string): Promise<void> {
-    let known = this.#directories.get(directory);
-    if (!known) {
-      known = this.#makeDirectory(directory).catch((error: unknown) => {
-        this.#directories.delete(directory);
-        throw error;
-      });
-      this.#directories.set(directory, known);
-    }
-    return known;
-  }
-
-  /** Makes a directory below the root and, where it may be new, makes its name durable. */
-  async #makeDirectory(directory: string): Promise<void> {
-    if (directory === this.#directory) {
-      await makeRoot(directory);
-      return;
-    }
-    await this.#ensureDirectory(dirname(directory));
-    await mkdir(directory).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    });
-    await syncDirectory(dirname(directory));
-  }
-
-  #markerStore(signal: AbortSignal): MarkerStore {
-    const path = join(this.#directory, markerKey);
-    const write = async (text: string, place: (temporary: string) => Promise<unknown>) => {
-      await this.#withTemporary(textContent(text), signal, place);
-      await syncDirectory(this.#directory);
-    };
+  #markerStore(style: FileKeyStyle, signal: AbortSignal): MarkerStore {
+    const url = this.urlOf(markerKey);
+    const write = (text: string, place: (temporary: string, path: string) => Promise<unknown>) =>
+      this.#withTemporary(textContent(text), signal, (temporary) =>
+        this.#root.within('', async (root) => {
+          await place(temporary, root.path(markerKey));
+          await root.sync();
+        }),
+      );
     return {
       server: 'the target directory',
-      url: this.urlOf(markerKey),
-      style: 'file',
-      read: () => readIfThere(path),
+      url,
+      style,
+      read: () => this.#root.within('', (root) => readMarker(root, url)),
       create: (text) =>
-        write(text, async (temporary) => {
+        write(text, async (temporary, path) => {
           // Without links, a rename: whole, too, though who comes last wins, and is found by reading it back.
           if ((await linkFile(temporary, path)) === 'no links here') await rename(temporary, path);
         }),
-      replace: (text) => write(text, (temporary) => rename(temporary, path)),
+      replace: (text) => write(text, rename),
       heedsConditions: () => Promise.resolve(true),
     };
   }
@@ -298,51 +305,52 @@ function pathOfUrl(url: string): string {
   }
 }
 
-/** Before anything was done, whatever is wrong with the directory is for the user to change. */
-function claimError(error: unknown, directory: string): unknown {
-  const code = codeOf(error);
-  if (code === undefined || isMigrateError(error)) return error;
-  const why: Record<string, [string, string]> = {
-    ENOSPC: ['is on a full disk', 'Free space there or choose another directory in target.url.'],
-    EDQUOT: ['is over its quota', 'Free space there or choose another directory in target.url.'],
-    EROFS: ['is on a read-only file system', 'Choose another directory in target.url.'],
-    EACCES: [
-      'is not writable for this user',
-      'Grant access or choose another directory in target.url.',
-    ],
-    EPERM: [
-      'is not writable for this user',
-      'Grant access or choose another directory in target.url.',
-    ],
-    EEXIST: ['is not a directory', 'Choose another directory in target.url.'],
-    ENOTDIR: ['is not a directory', 'Choose another directory in target.url.'],
-  };
-  const [what, advice] = why[code] ?? [
-    `cannot be used: ${oneLine(error)}`,
-    'Choose a directory this user may write to in target.url.',
-  ];
-  return usage(`The target directory ${directory} ${what}`, advice, error);
+/** Keys are made by keys.ts, or listed; but those kept in the tracking tables may have been edited by hand. */
+function placeOf(key: string): { parent: string; name: string } {
+  const bad = (segment: string) => ['', '.', '..'].includes(segment) || segment.includes('\0');
+  if (key.split('/').some(bad)) {
+    const message = `${JSON.stringify(key)} is no key of an object`;
+    throw new Fault('the target directory', 'request', 'InvalidKey', message);
+  }
+  return splitKey(key);
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+/** A file that the user wants to be read though it lies outside the target; a link in its place is not followed all the same. */
+async function openAnywhere(path: string): Promise<FileHandle | undefined> {
+  const directory = await HeldDirectory.open(dirname(path), true);
   try {
-    return await readFile(path, 'utf8');
+    return await openPlain(directory.path(basename(path)));
+  } catch (error) {
+    throw directory.explain(error);
+  } finally {
+    await directory.close();
+  }
+}
+
+/** @throws MigrateError `usage` where there is one, but not as a file of the size of a marker */
+async function readMarker(root: HeldDirectory, url: string): Promise<string | undefined> {
+  try {
+    const text = await readPlain(root.path(markerKey), LONGEST_MARKER);
+    if (text !== undefined) return text;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+  throw notAMarker(url);
 }
 
 async function* readChunks(
-  path: string,
+  file: FileHandle,
   range: ByteRange | undefined,
   signal: AbortSignal,
   directory: string,
 ): AsyncGenerator<Uint8Array, void, void> {
   try {
     const part = range && { start: range.start, end: range.start + range.bytes - 1 };
-    yield* stoppable(createReadStream(path, part), signal);
+    yield* stoppable(file.createReadStream(part), signal);
   } catch (error) {
     throw fileFault(error, directory);
+  } finally {
+    await file.close();
   }
 }

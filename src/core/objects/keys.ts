@@ -3,12 +3,20 @@
  * object twice is harmless, and what one run wrote another finds.
  *
  * Ids are encoded byte by byte over their UTF-8 form: `A-Z a-z 0-9 . _ -` stay, every other byte becomes
- * `%XX`. `.` and `..` are encoded whole, though `.json` follows, so that an id never looks like a path.
+ * `%XX`. `.` and `..` are encoded whole, though `.json` follows, so that an id never looks like a path. All of a key is
+ * ASCII, so that no file system's Unicode normalisation can change it.
  */
 import { createHash } from 'node:crypto';
 
-/** Where the key is used: directories of a file system get two hash directories before the file name. */
-export type KeyStyle = 's3' | 'file';
+/**
+ * Where the key is used. Directories of a file system get two hash directories before the file name, and what other systems
+ * refuse in a name is encoded, so that the tree can be copied there. `file-caseless`: upper-case letters are encoded, too, for
+ * file systems that take `A` and `a` for the same name.
+ */
+export type KeyStyle = 's3' | FileKeyStyle;
+
+export const FILE_KEY_STYLES = ['file', 'file-caseless'] as const;
+export type FileKeyStyle = (typeof FILE_KEY_STYLES)[number];
 
 export interface MessageName {
   /** The Elasticsearch `_id`, as text or as its UTF-8 bytes. */
@@ -23,21 +31,23 @@ export interface MessageName {
  */
 const longestSegment = 200;
 const extension = '.json';
+/** Names that Windows keeps for devices, whatever follows their first dot. */
+const reservedName = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 /** Index, hash directories, id. */
 const messagePattern = /^messages\/(?:([^/]+)\/)??(?:([0-9a-f]{2}\/[0-9a-f]{2}\/))?([^/]*)\.json$/;
 
 /**
- * The key of one message: `messages/ID.json`, with an index `messages/INDEX/ID.json`; in style `file`
- * two directories from the id's SHA-256 stand before the file name, which keeps directories small and
- * keeps ids that differ only in case apart where a file system does not.
+ * The key of one message: `messages/ID.json`, with an index `messages/INDEX/ID.json`; in the styles of file systems two
+ * directories from the id's SHA-256 stand before the file name, which keeps directories small. They do not keep ids apart
+ * that differ only in case: two of the same 16 bits are easily found.
  *
  * Where `ID.json` would be longer than 200 bytes, ID becomes `~` and the id's SHA-256 in hex. Different
  * messages have different keys (`~` itself is always encoded).
  */
 export function messageKey(message: MessageName, style: KeyStyle): string {
-  const index = message.index === undefined ? '' : `${segment(message.index, '')}/`;
-  const hashes = style === 'file' ? hashDirectories(message.id) : '';
-  return `messages/${index}${hashes}${segment(message.id, extension)}`;
+  const index = message.index === undefined ? '' : `${segment(message.index, '', style)}/`;
+  const hashes = style === 's3' ? '' : hashDirectories(message.id);
+  return `messages/${index}${hashes}${segment(message.id, extension, style)}`;
 }
 
 /**
@@ -91,7 +101,7 @@ export function parseBatchKey(key: string): BatchName | undefined {
 }
 
 /**
- * The message a key (without the target's prefix) was made for, in either style. Undefined for keys
+ * The message a key (without the target's prefix) was made for, in any style. Undefined for keys
  * `messageKey` does not make and for those whose id or index is hashed: see {@link hashedNameOfKey}.
  */
 export function idOfKey(key: string): { id: Uint8Array; index: string | undefined } | undefined {
@@ -103,8 +113,8 @@ export function idOfKey(key: string): { id: Uint8Array; index: string | undefine
   if (id === undefined || (indexSegment !== undefined && indexBytes === undefined))
     return undefined;
   const index = indexBytes === undefined ? undefined : Buffer.from(indexBytes).toString('utf8');
-  const made = messageKey({ id, index }, hashes === undefined ? 's3' : 'file');
-  return made === key ? { id, index } : undefined;
+  const isMade = stylesOf(hashes).some((style) => messageKey({ id, index }, style) === key);
+  return isMade ? { id, index } : undefined;
 }
 
 /** An id or an index as it stands in a key: itself, or where that would be too long its SHA-256. */
@@ -124,8 +134,9 @@ export function hashedNameOfKey(key: string): HashedName | undefined {
   const match = messagePattern.exec(key);
   if (!match) return undefined;
   const [, indexSegment, hashes, idSegment = ''] = match;
-  const id = partOf(idSegment, extension);
-  const indexPart = indexSegment === undefined ? undefined : partOf(indexSegment, '');
+  const styles = stylesOf(hashes);
+  const id = partOf(idSegment, extension, styles);
+  const indexPart = indexSegment === undefined ? undefined : partOf(indexSegment, '', styles);
   if (id === undefined || (indexSegment !== undefined && indexPart === undefined)) return undefined;
   if ('name' in id && (indexPart === undefined || 'name' in indexPart)) return undefined;
   const sha256 = 'name' in id ? sha256Hex(id.name) : Buffer.from(id.sha256).toString('hex');
@@ -137,12 +148,22 @@ export function hashedNameOfKey(key: string): HashedName | undefined {
   return { id, index };
 }
 
+/** The styles of keys with, or without, hash directories. */
+function stylesOf(hashes: string | undefined): readonly KeyStyle[] {
+  return hashes === undefined ? ['s3'] : FILE_KEY_STYLES;
+}
+
 /** Undefined for segments that no name makes. */
-function partOf(segmentText: string, suffix: string): KeyPart<Uint8Array> | undefined {
+function partOf(
+  segmentText: string,
+  suffix: string,
+  styles: readonly KeyStyle[],
+): KeyPart<Uint8Array> | undefined {
   const hash = /^~([0-9a-f]{64})$/.exec(segmentText)?.[1];
   if (hash !== undefined) return { sha256: Buffer.from(hash, 'hex') };
   const name = decode(segmentText);
-  return name && segment(name, suffix) === segmentText + suffix ? { name } : undefined;
+  const isMade = (style: KeyStyle) => name && segment(name, suffix, style) === segmentText + suffix;
+  return name && styles.some(isMade) ? { name } : undefined;
 }
 
 function batchStem(jobId: number, batchId: number, claim: number): string {
@@ -151,25 +172,38 @@ function batchStem(jobId: number, batchId: number, claim: number): string {
   return `job-${job}/batch-${batch}-${String(claim).padStart(4, '0')}`;
 }
 
-function segment(name: Uint8Array | string, suffix: string): string {
-  const encoded = encode(name);
+function segment(name: Uint8Array | string, suffix: string, style: KeyStyle): string {
+  const encoded = style === 's3' ? encode(name) : portable(encode(name, style), suffix);
   if (encoded.length + suffix.length <= longestSegment) return encoded + suffix;
   return `~${sha256Hex(name)}${suffix}`;
 }
 
-function encode(name: Uint8Array | string): string {
-  if (typeof name === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) return name;
+/**
+ * The same without what Windows refuses: names of devices, and a dot at the end. Encoding one character more keeps different
+ * names apart, since each is decoded to what it was made from.
+ */
+function portable(encoded: string, suffix: string): string {
+  if (reservedName.test(encoded + suffix)) return percent(encoded.charCodeAt(0)) + encoded.slice(1);
+  return suffix === '' && encoded.endsWith('.') ? `${encoded.slice(0, -1)}%2E` : encoded;
+}
+
+function encode(name: Uint8Array | string, style: KeyStyle = 's3'): string {
+  const isCaseless = style === 'file-caseless';
+  const plain = isCaseless ? /^[a-z0-9_-][a-z0-9._-]*$/ : /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+  if (typeof name === 'string' && plain.test(name)) return name;
   const bytes = typeof name === 'string' ? Buffer.from(name, 'utf8') : name;
   const onlyDots =
     (bytes.length === 1 || bytes.length === 2) && bytes.every((byte) => byte === 0x2e);
   let encoded = '';
   for (const byte of bytes) {
-    encoded +=
-      isSafe(byte) && !onlyDots
-        ? String.fromCharCode(byte)
-        : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    const stays = isSafe(byte) && !onlyDots && !(isCaseless && isUpperCase(byte));
+    encoded += stays ? String.fromCharCode(byte) : percent(byte);
   }
   return encoded;
+}
+
+function percent(byte: number): string {
+  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
 function decode(encoded: string): Uint8Array | undefined {
@@ -189,12 +223,16 @@ function decode(encoded: string): Uint8Array | undefined {
 function isSafe(byte: number): boolean {
   return (
     (byte >= 0x30 && byte <= 0x39) ||
-    (byte >= 0x41 && byte <= 0x5a) ||
+    isUpperCase(byte) ||
     (byte >= 0x61 && byte <= 0x7a) ||
     byte === 0x2d ||
     byte === 0x2e ||
     byte === 0x5f
   );
+}
+
+function isUpperCase(byte: number): boolean {
+  return byte >= 0x41 && byte <= 0x5a;
 }
 
 function hashDirectories(id: Uint8Array | string): string {

@@ -12,6 +12,12 @@ export interface NameOwner {
   readonly pid: number;
 }
 
+/** Whose files they are. */
+export interface FileUser {
+  /** The effective user id; undefined where the platform has none: then nobody's ownership is checked. */
+  readonly uid?: number | undefined;
+}
+
 /** Who looks at names. */
 export interface Observer {
   readonly hostname: string;

@@ -5,10 +5,11 @@
  * remains is the instant between the two.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, type BigIntStats } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { link, lstat, rename, rm } from 'node:fs/promises';
 import { Fault } from '../fault.js';
 import { codeOf } from './file-faults.js';
+import { openPlain } from './plain-file.js';
 import type { Content } from './target.js';
 
 /** No hard links here (FAT, some network file systems). */
@@ -70,8 +71,10 @@ async function look(path: string): Promise<BigIntStats | undefined> {
 /** A link to the same bytes is not the object: it may point elsewhere tomorrow. */
 async function isSame(path: string, found: BigIntStats, content: Content): Promise<boolean> {
   if (!found.isFile() || found.size !== BigInt(content.bytes)) return false;
+  const file = await openPlain(path);
+  if (!file) return false;
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  for await (const chunk of file.createReadStream()) hash.update(chunk as Buffer);
   return hash.digest().equals(content.sha256);
 }
 

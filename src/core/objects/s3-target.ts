@@ -10,6 +10,7 @@ import { reached } from '../steps.js';
 import { contentAsBuffer } from './content.js';
 import { claimMarker, markerKey } from './marker.js';
 import { s3ClaimError, s3MarkerStore } from './s3-claim.js';
+import { outsideTarget } from './outside.js';
 import { commonHeaders, openS3Client, readTlsOptions } from './s3-client.js';
 import { clockCorrected, signingClock } from './s3-clock.js';
 import { putConditionally, type Condition, type Written } from './s3-condition.js';
@@ -27,6 +28,7 @@ import type {
   ObjectBody,
   ObjectStat,
   PrefixOwner,
+  ReadOptions,
   StoredObject,
   Target,
   UnfinishedUpload,
@@ -142,15 +144,16 @@ class BucketTarget implements Target {
     url: string,
     signal: AbortSignal,
     range?: ByteRange,
+    options?: ReadOptions,
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const place = parseS3Url(url);
+    const place = this.#placeToRead(url, options);
     return this.#request(`GET ${url}`, signal, () =>
       openObject(this.#client, place, range, signal),
     );
   }
 
   async stat(url: string, signal: AbortSignal): Promise<ObjectStat | undefined> {
-    return this.#look(parseS3Url(url), signal);
+    return this.#look(this.#placeToRead(url), signal);
   }
 
   async list(after: string | undefined, signal: AbortSignal): Promise<ListedPage> {
@@ -213,6 +216,13 @@ class BucketTarget implements Target {
   async close(): Promise<void> {
     this.#client.destroy();
     await this.#small.close();
+  }
+
+  /** @throws MigrateError `usage` for what is no URL of an object, or not under this prefix */
+  #placeToRead(url: string, { anywhere = false }: ReadOptions = {}): ObjectPlace {
+    const place = parseS3Url(url);
+    if (!anywhere && this.keyOf(url) === undefined) throw outsideTarget(url, this.urlOf(''));
+    return place;
   }
 
   get #place(): ListPlace {

@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { open, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stagingError } from './staging.js';
+import { stagingError, stagingFileName } from './staging.js';
 import type { Content } from './target.js';
 
 export interface SpoolOptions {
@@ -41,7 +41,7 @@ class MemoryThenFile implements Spool {
 
   constructor({ memoryLimit, directory }: SpoolOptions) {
     this.#memoryLimit = memoryLimit;
-    this.#path = join(directory, `spool-${randomBytes(8).toString('hex')}`);
+    this.#path = join(directory, stagingFileName());
   }
 
   async write(chunk: Uint8Array): Promise<void> {

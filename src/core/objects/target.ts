@@ -1,3 +1,5 @@
+import type { FileKeyStyle } from './keys.js';
+
 /**
  * Where documents go: an S3 bucket under a prefix, or a directory.
  *
@@ -35,14 +37,16 @@ export interface Target {
   ): Promise<StoredObject>;
   /**
    * The object's bytes, or as many of a range as there are, as a stream; undefined if there is no object. They are what lies
-   * there now: comparing them is the reader's. `url` is what `put` returned, under this prefix or another.
+   * there now: comparing them is the reader's. `url` is what `put` returned. Of a directory, no link below the root is followed.
+   * @throws MigrateError `usage` where the URL is not under this prefix, unless it may be anywhere
    */
   get(
     url: string,
     signal: AbortSignal,
     range?: ByteRange,
+    options?: ReadOptions,
   ): Promise<AsyncIterable<Uint8Array> | undefined>;
-  /** What the store knows of an object without its being read; undefined if there is none. */
+  /** What the store knows of an object under this prefix without its being read; undefined if there is none. */
   stat(url: string, signal: AbortSignal): Promise<ObjectStat | undefined>;
   /**
    * Objects under the prefix behind `after` (any key, there or not), up to 1,000, in the order of their keys' UTF-8 bytes,
@@ -73,6 +77,11 @@ export interface Target {
   close(): Promise<void>;
 }
 
+export interface ReadOptions {
+  /** Also what is not under the target's prefix. */
+  readonly anywhere?: boolean;
+}
+
 export interface PrefixOwner {
   /** The tracking database's own id (a UUID made when its schema was). */
   readonly databaseId: string;
@@ -85,6 +94,10 @@ export interface ClaimedPrefix {
    * remains is the time between the look and the write. Never of a directory, where that is always so.
    */
   readonly ignoresConditions: boolean;
+  /** How keys are made there, where it is a directory: other commands have to make them in the same way. */
+  readonly keyStyle?: FileKeyStyle;
+  /** What the user should know of it, a sentence each. */
+  readonly cautions?: readonly string[];
 }
 
 export interface ObjectBody {

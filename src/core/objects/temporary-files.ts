@@ -4,10 +4,11 @@
  * that host; those of other hosts cannot be told from what is being written now, and are only listed.
  */
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, readdir, unlink } from 'node:fs/promises';
 import { codeOf } from './file-faults.js';
+import type { HeldDirectory } from './held-directory.js';
 import { ownedName, ownerOfName, type NameOwner, type Observer } from './owned-name.js';
+import type { RootDirectory } from './root-directory.js';
 import type { UnfinishedUpload } from './target.js';
 
 /** Its name under the prefix. */
@@ -16,74 +17,116 @@ export const temporaryDirectory = '.tmp-es-migrate';
 const pattern = /^(.+)-[0-9a-f]{16}$/;
 
 export class TemporaryFiles {
-  readonly #directory: string;
+  readonly #root: RootDirectory;
   readonly #host: NameOwner & Observer;
-  #start: Promise<string> | undefined;
+  #place: Promise<{ directory: HeldDirectory; start: string }> | undefined;
+  /** All that were opened. They stay open: files may be under way in one that `forget` was told of. */
+  readonly #opened: HeldDirectory[] = [];
 
-  /** `root` is the directory that stands for the prefix. */
-  constructor(root: string, host: NameOwner & Observer) {
-    this.#directory = join(root, temporaryDirectory);
+  constructor(root: RootDirectory, host: NameOwner & Observer) {
+    this.#root = root;
     this.#host = host;
   }
 
-  /** A path nobody else uses, in a directory that is there; its parent has to be. */
+  /** A path nobody else uses, in a directory that is there, by way of that directory. Its name has a letter. */
   async newPath(): Promise<string> {
-    this.#start ??= this.#prepare().catch((error: unknown) => {
-      this.#start = undefined;
+    this.#place ??= this.#prepare().catch((error: unknown) => {
+      this.#place = undefined;
       throw error;
     });
-    return join(this.#directory, `${await this.#start}-${randomBytes(8).toString('hex')}`);
+    const { directory, start } = await this.#place;
+    return directory.path(`${start}-${randomHex()}`);
   }
 
   /** Has the directory made again by the next `newPath`: somebody may have removed it. */
   forget(): void {
-    this.#start = undefined;
+    this.#place = undefined;
+  }
+
+  /** Puts the directory's path in the place of what only this process can look up. */
+  explain(error: unknown): void {
+    for (const directory of this.#opened) directory.explain(error);
   }
 
   /** Removes those of this host's processes that no longer live, as far as this user may. */
   async removeLeftovers(): Promise<void> {
-    for (const { name, owner } of await this.#files()) {
-      if (owner === 'dead') await rm(this.#path(name), { force: true }).catch(() => undefined);
-    }
+    await this.#look(async (directory, files) => {
+      for (const { name, owner } of files)
+        if (owner === 'dead') await removePlain(directory.path(name)).catch(() => undefined);
+    });
   }
 
   /** Those that no living process of this host is writing. */
   async unfinished(): Promise<UnfinishedUpload[]> {
-    const idle = (await this.#files()).filter(({ owner }) => owner !== 'alive');
-    return Promise.all(
-      idle.map(async ({ name }) => {
-        const found = await lstat(this.#path(name)).catch(() => undefined);
-        return { key: '', id: name, begunAt: found?.mtimeMs };
-      }),
+    const found = await this.#look((directory, files) =>
+      Promise.all(
+        files
+          .filter(({ owner }) => owner !== 'alive')
+          .map(async ({ name }) => {
+            const stat = await lstat(directory.path(name)).catch(() => undefined);
+            return { key: '', id: name, begunAt: stat?.mtimeMs };
+          }),
+      ),
     );
+    return found ?? [];
   }
 
-  /** @param id from `unfinished`; other names are left alone */
+  /** @param id from `unfinished`; other names are left alone, and what is no plain file */
   async remove(id: string): Promise<void> {
-    if (isTemporary(id)) await rm(this.#path(id), { force: true });
+    if (isTemporary(id)) await this.#look((directory) => removePlain(directory.path(id)));
   }
 
-  async #files(): Promise<{ name: string; owner: Awaited<ReturnType<typeof ownerOfName>> }[]> {
-    const names = await readdir(this.#directory).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return [];
+  async close(): Promise<void> {
+    this.#place = undefined;
+    await Promise.all(this.#opened.splice(0).map((directory) => directory.close()));
+  }
+
+  /** Undefined where there is no such directory. */
+  async #look<T>(
+    use: (directory: HeldDirectory, files: readonly OwnedFile[]) => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await this.#root.within(temporaryDirectory, async (directory) => {
+        const names = (await readdir(directory.path())).filter(isTemporary);
+        const files = names.map(async (name) => ({
+          name,
+          owner: await ownerOfName(pattern.exec(name)?.[1] ?? '', this.#host),
+        }));
+        return use(directory, await Promise.all(files));
+      });
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
-    });
-    return Promise.all(
-      names.filter(isTemporary).map(async (name) => {
-        return { name, owner: await ownerOfName(pattern.exec(name)?.[1] ?? '', this.#host) };
-      }),
-    );
+    }
   }
 
-  async #prepare(): Promise<string> {
-    await mkdir(this.#directory).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    });
-    return ownedName(this.#host);
+  async #prepare(): Promise<{ directory: HeldDirectory; start: string }> {
+    await this.#root.make(temporaryDirectory);
+    const directory = await this.#root.open(temporaryDirectory);
+    this.#opened.push(directory);
+    return { directory, start: await ownedName(this.#host) };
   }
+}
 
-  #path(name: string): string {
-    return join(this.#directory, name);
+interface OwnedFile {
+  readonly name: string;
+  readonly owner: Awaited<ReturnType<typeof ownerOfName>>;
+}
+
+/** Removes a plain file; whatever else has its name stays. */
+async function removePlain(path: string): Promise<void> {
+  try {
+    if ((await lstat(path)).isFile()) await unlink(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** 16 digits, one of them a letter. */
+function randomHex(): string {
+  for (;;) {
+    const digits = randomBytes(8).toString('hex');
+    if (/[a-f]/.test(digits)) return digits;
   }
 }
 

@@ -2,7 +2,7 @@ import { linkSignals } from '../any-signal.js';
 import { areOthers, joinsOf, type Joins } from '../joins.js';
 import { countOutdated, jobsWithJoins, otherJoins } from '../tracking/joins.js';
 import { sumRelated } from '../tracking/related-counts.js';
-import type { Connections, QueueConnection } from '../connect.js';
+import { keyStyleOf, type Connections, type QueueConnection } from '../connect.js';
 import { HandedInbox, PolledInbox } from '../queue/inbox.js';
 import type { Delivery } from '../queue/queue.js';
 import { QueueSource } from './queue-source.js';
@@ -295,15 +295,16 @@ function isImpatience({ stop }: Run, error: unknown): boolean {
 }
 
 function openWriter(
-  { settings, target, policy, database }: Connections,
+  on: Connections,
   { workshop, uploads }: Pick<Bench, 'workshop' | 'uploads'>,
   batch: ClaimedBatch,
   signal: AbortSignal,
 ): BatchWriter {
+  const { target, policy, database } = on;
   const beforeReplacing = () => requireHeld(database, batch);
   const context = { target, policy, limit: uploads, signal, beforeReplacing };
   if (target.layout === 'message') {
-    return new MessageWriter(context, batch, settings.target?.kind === 'file' ? 'file' : 's3');
+    return new MessageWriter(context, batch, keyStyleOf(on));
   }
   const { shares, staging } = workshop;
   const spool = (memoryLimit: number) => createSpool({ memoryLimit, directory: staging });

@@ -16,9 +16,8 @@ const BRIEF_MS = 10;
  * @throws MigrateError `usage` where nothing can be staged
  */
 export async function prepareStaging({ host }: Run): Promise<void> {
-  const { hostname, pid, temporaryDirectory, isAlive } = host;
-  await removeLeftovers(temporaryDirectory, { hostname, isAlive });
-  const staging = await openStaging(temporaryDirectory, { hostname, pid });
+  await removeLeftovers(host.temporaryDirectory, host);
+  const staging = await openStaging(host.temporaryDirectory, host);
   await staging.close();
 }
 
@@ -34,8 +33,7 @@ export async function openWorkshop(
   concurrency: number,
   uploads = 0,
 ): Promise<Workshop & { close(): Promise<void> }> {
-  const { hostname, pid, temporaryDirectory } = run.host;
-  const staging = await openStaging(temporaryDirectory, { hostname, pid });
+  const staging = await openStaging(run.host.temporaryDirectory, run.host);
   const { maxInFlightBytes } = settings.limits;
   const total = maxInFlightBytes === 0 ? Number.POSITIVE_INFINITY : maxInFlightBytes;
   const shares = shareMemory(total, concurrency, related.length, uploads);

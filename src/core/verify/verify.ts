@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { linkSignals } from '../any-signal.js';
-import type { Connections } from '../connect.js';
+import { keyStyleOf, type Connections } from '../connect.js';
 import { joinsOf } from '../joins.js';
 import { leaseOwner, type Run } from '../run.js';
 import { reached } from '../steps.js';
@@ -231,7 +231,7 @@ async function contextOf(
   return {
     ...parts,
     joins: joinsOf(settings.source),
-    keys: settings.target?.kind === 'file' ? 'file' : 's3',
+    keys: keyStyleOf(on),
     marks: {
       prefix: prefixOf(target),
       longId: LONGEST_PLAIN_ID,
