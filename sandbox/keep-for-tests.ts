@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { startSandbox, TEST_SERVERS } from './index.js';
+import { writePrivateFile } from './private-file.js';
 
 /**
  * `npm run sandbox:tests FILE`: keeps the servers of the tests up until Ctrl-C, and writes where they are into FILE. Tests that
@@ -12,7 +13,7 @@ async function keepForTests(file: string, stop: AbortSignal): Promise<void> {
   try {
     const { elasticsearch, mysql, s3, sqs, aws } = sandbox;
     // It holds the throw-away servers' passwords.
-    await writeFile(file, JSON.stringify({ elasticsearch, mysql, s3, sqs, aws }), { mode: 0o600 });
+    await writePrivateFile(file, JSON.stringify({ elasticsearch, mysql, s3, sqs, aws }));
     report(`export ES_MIGRATE_TEST_SANDBOX=${file}`);
     if (!stop.aborted) await once(stop, 'abort');
   } finally {

@@ -329,6 +329,7 @@ limits: 5
     ['limits: { sourceLatencyTarget: 1h }', 'limits.sourceLatencyTarget'],
     ['  encryption: { type: aws }', 'target.encryption.type'],
     ['  requesterPays: maybe', 'target.requesterPays'],
+    ['  mode: "0640"', 'target.mode'],
     ['limits: { uploads: -1 }', 'limits.uploads'],
     ['limits: { uploads: 4097 }', 'limits.uploads'],
     ['limits: { uploads: 1.5 }', 'limits.uploads'],
@@ -340,6 +341,33 @@ limits: 5
     const lines = problemsWith(`${yaml}\n`);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain(`es-migrate.yaml:9: ${key}: `);
+  });
+
+  const toFiles = (mode: string) =>
+    `${MINIMAL.replace('s3://bucket', 'file:///srv')}  mode: ${mode}\n`;
+
+  test.each([
+    ['"0640"', 0o640],
+    ['"600"', 0o600],
+    ['"0o664"', 0o664],
+  ])('target.mode %s of a directory', (text, mode) => {
+    const { settings } = load({ files: { 'es-migrate.yaml': toFiles(text) } });
+    expect(settings.target).toMatchObject({ kind: 'file', mode });
+  });
+
+  test.each([
+    ['0640', 'is not a file mode in quotes'],
+    ['"0480"', 'three octal digits'],
+    ['"01777"', 'three octal digits'],
+    ['"rw-r-----"', 'three octal digits'],
+    ['"0440"', 'reading or writing'],
+    ['"0750"', 'executable'],
+    ['"0666"', 'lets every user change'],
+  ])('target.mode %s is refused: %s', (text, message) => {
+    const files = { 'es-migrate.yaml': toFiles(text) };
+    expect(problems({ files })).toEqual([
+      expect.stringMatching(new RegExp(`^es-migrate.yaml:9: target.mode: .*${message}`)),
+    ]);
   });
 
   test('a key of another section is found there', () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { Connections } from '../../src/core/connect.js';
 import { getDocument } from '../../src/core/get/get-document.js';
 import { openTarget } from '../../src/core/objects/open-target.js';
@@ -40,6 +40,7 @@ it.each(['batch', 'message'] as const)(
     await extraction.store(['large', 'small']);
     const directory = await temporaryDirectory();
     const target = await openTarget({ kind: 'file', layout, directory }, quietRun().host);
+    onTestFinished(() => target.close());
     const batch = await claimed(database);
     const staging = await temporaryDirectory();
     const spool = (): Spool => createSpool({ memoryLimit: MIB, directory: staging });

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createSampleIndices, loadSample, sampleIndices } from '../../sandbox/sample.js';
@@ -286,6 +287,27 @@ describe.each(['s3', 'file'] as const)('layout message, to %s', (target) => {
     expect(got.code).toBe(3);
     await writeFile(path, kept);
     expect((await runBinary(['get', '--', id], project)).stdout).toBe(kept.toString());
+  });
+
+  it('nothing is read outside of the target, as an edited row may say, unless it is asked for', async () => {
+    const id = ids.find((one) => /^[0-9a-f-]{36}$/.test(one)) ?? '';
+    const row = (await trackingRows(project)).find((one) => one.message_id.toString() === id);
+    const url = row?.s3_path ?? '';
+    const root = project.urlPrefix.slice(0, -1);
+    // A name that begins as the target's does is none of its own.
+    const outside = `${root}-of-others/${basename(url)}`;
+    await mkdir(`${project.objects}-of-others`);
+    await copyFile(fileOf(project, url), join(`${project.objects}-of-others`, basename(url)));
+    const point = (to: string) =>
+      query(project, `UPDATE message_tracking SET s3_path = '${to}' WHERE message_id = '${id}'`);
+    await point(outside);
+    const refused = await runBinary(['get', '--', id], project);
+    expect([refused.code, refused.stdout]).toEqual([2, '']);
+    expect(refused.stderr).toContain(`${outside} lies outside the target ${root}`);
+    expect(refused.stderr).toContain('--anywhere');
+    const got = await runBinary(['get', '--anywhere', '--', id], project);
+    expect([got.code, got.stdout === expected.get(id)]).toEqual([0, true]);
+    await point(url);
   });
 
   it('one too large to be checked before is printed, and what is wrong is told at its end', async () => {

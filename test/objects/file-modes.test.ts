@@ -15,8 +15,10 @@ import {
 } from './contents.js';
 
 const owner = { databaseId: 'b2c5e0b2-0000-4000-8000-000000000001' };
-const umask = process.umask();
-afterEach(() => void process.umask(umask));
+let restore: () => void = () => undefined;
+afterEach(() => {
+  restore();
+});
 
 async function targetAt(directory: string, mode?: number) {
   const settings = { kind: 'file', layout: 'message', directory } as const;
@@ -49,7 +51,8 @@ describe('the permissions of what is written', () => {
     [0o644, 0o077, '644', '755'],
     [0o660, 0o022, '660', '770'],
   ])('with mode %o and umask %o are %s, of directories %s', async (mode, mask, files, folders) => {
-    process.umask(mask);
+    const before = process.umask(mask);
+    restore = () => void process.umask(before);
     const parent = await temporaryDirectory();
     const directory = join(parent, 'new/export');
     const target = await targetAt(directory, mode);

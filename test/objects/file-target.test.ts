@@ -32,8 +32,10 @@ import { targetContract } from './target-contract.js';
 
 const owner = { databaseId: randomUUID() };
 
-function openAt(directory: string): Promise<Target> {
-  return openTarget({ kind: 'file', layout: 'message', directory }, thisProcess);
+async function openAt(directory: string): Promise<Target> {
+  const target = await openTarget({ kind: 'file', layout: 'message', directory }, thisProcess);
+  onTestFinished(() => target.close());
+  return target;
 }
 
 async function body(bytes: Uint8Array): Promise<ObjectBody> {

@@ -27,10 +27,21 @@ const id = fc
   )
   .filter((text) => Buffer.byteLength(text) <= 512 && !/\p{Surrogate}/u.test(text));
 const index = fc.option(
-  fc.constantFrom('messages', 'messages-2024.10', '.hidden', 'a', 'ab', 'a'.repeat(255), '~a'),
+  fc.constantFrom(
+    'con',
+    'aux.1',
+    'logs.',
+    'messages',
+    'messages-2024.10',
+    '.hidden',
+    'a',
+    'ab',
+    'a'.repeat(255),
+    '~a',
+  ),
   { nil: undefined },
 );
-const style = fc.constantFrom<KeyStyle>('s3', 'file');
+const style = fc.constantFrom<KeyStyle>('s3', 'file', 'file-caseless');
 
 describe('messageKey', () => {
   it.each([
@@ -60,6 +71,45 @@ describe('messageKey', () => {
     // sha256('a') = ca978112…
     expect(messageKey({ id: 'a' }, 'file')).toBe('messages/ca/97/a.json');
     expect(messageKey({ id: 'a', index: 'i' }, 'file')).toBe('messages/i/ca/97/a.json');
+  });
+
+  it.each([
+    ['CON', '%43ON.json', '%43%4F%4E.json'],
+    ['nul', '%6Eul.json', '%6Eul.json'],
+    ['aux.tar', '%61ux.tar.json', '%61ux.tar.json'],
+    ['Com1', '%43om1.json', '%43om1.json'],
+    ['LPT9', '%4CPT9.json', '%4C%50%549.json'],
+    ['lpt10', 'lpt10.json', 'lpt10.json'],
+    ['console', 'console.json', 'console.json'],
+    ['a.CON', 'a.CON.json', 'a.%43%4F%4E.json'],
+    ['C:\\x', 'C%3A%5Cx.json', '%43%3A%5Cx.json'],
+    ['a.', 'a..json', 'a..json'],
+  ])('leaves %j out of the names that other systems reserve', (text, file, caseless) => {
+    const nameOf = (how: KeyStyle) => messageKey({ id: text }, how).split('/').at(-1);
+    expect(nameOf('file')).toBe(file);
+    expect(nameOf('file-caseless')).toBe(caseless);
+    expect(nameOf('s3')).toBe(`${text.replace(':', '%3A').replace('\\', '%5C')}.json`);
+  });
+
+  it.each([
+    ['con', 'messages/%63on/ca/97/a.json'],
+    ['logs.', 'messages/logs%2E/ca/97/a.json'],
+    ['nul.x', 'messages/%6Eul.x/ca/97/a.json'],
+  ])('does so for the index %s, too', (name, key) => {
+    expect(messageKey({ id: 'a', index: name }, 'file')).toBe(key);
+    expect(idOfKey(key)).toEqual({ id: utf8('a'), index: name });
+  });
+
+  it('gives different messages different keys where case does not count', () => {
+    const cased = fc.string({ unit: fc.constantFrom('a', 'A', '.', '%', '4', '1'), minLength: 1 });
+    const any = fc.oneof(id, cased);
+    fc.assert(
+      fc.property(any, any, (idA, idB) => {
+        fc.pre(idA !== idB);
+        const [a, b] = [idA, idB].map((one) => messageKey({ id: one }, 'file-caseless'));
+        expect(a?.toLowerCase()).not.toBe(b?.toLowerCase());
+      }),
+    );
   });
 
   it('replaces an id by its hash where the segment, with .json, exceeds 200 bytes', () => {

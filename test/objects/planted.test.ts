@@ -95,9 +95,9 @@ describe('the directory of the user in a shared temporary directory', () => {
     const { parent } = await sharedPlace();
     await Promise.all(
       Array.from({ length: 40 }, async () => {
-        const { directory, close } = await openStaging(parent, thisProcess);
-        await writeFile(join(directory, stagingFileName()), 'x');
-        await close();
+        const staging = await openStaging(parent, thisProcess);
+        await writeFile(join(staging.directory, stagingFileName()), 'x');
+        await staging.close();
       }),
     );
     expect(await readdir(parent)).toEqual([]);

@@ -71,9 +71,15 @@ describe('a bucket as target', () => {
     expect(await keysIn(bucket)).toEqual(['_es-migrate.json', 'messages/a.json']);
   });
 
-  it('reads an object of another prefix by its URL', async () => {
+  it('reads an object of another prefix by its URL, if it is told to', async () => {
     const { url } = await (await open()).put('messages/a.json', await body('x'), never);
-    expect((await readAll(await (await open()).get(url, never))).toString()).toBe('x');
+    const other = await open();
+    const read = await other.get(url, never, undefined, { anywhere: true });
+    expect((await readAll(read)).toString()).toBe('x');
+    for (const request of [() => other.get(url, never), () => other.stat(url, never)]) {
+      const { message } = await usageError(request());
+      expect(message).toBe(`${url} lies outside the target ${other.urlOf('')}`.slice(0, -1));
+    }
   });
 
   it.each([
@@ -569,9 +575,11 @@ describe('a failed request to S3', () => {
   });
 
   it('that loses its connection while reading can be tried again', async () => {
-    const { url } = await (await open()).put('a.json', await body(noise(9_000_000, 'r')), never);
+    const prefix = freshPrefix();
+    const large = await body(noise(9_000_000, 'r'));
+    const { url } = await (await open({ prefix })).put('a.json', large, never);
     const { endpoint, cut } = await proxyTo(sandbox().s3.endpoint);
-    const chunks = await (await open({ endpoint })).get(url, never);
+    const chunks = await (await open({ endpoint, prefix })).get(url, never);
     if (!chunks) throw new Error('there is no such object');
     const error = await fault(
       (async () => {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { isUsage } from '../../src/core/errors.js';
 import { Fault } from '../../src/core/fault.js';
 import { openTarget } from '../../src/core/objects/open-target.js';
@@ -15,6 +15,7 @@ import { claimed, temporaryDirectory, withMethod } from './support.js';
 async function writing(messages: number, codeOf: (nth: number) => string | undefined) {
   const directory = await temporaryDirectory();
   const real = await openTarget({ kind: 'file', layout: 'message', directory }, quietRun().host);
+  onTestFinished(() => real.close());
   let asked = 0;
   const target = withMethod(real, 'put', (...put) => {
     asked += 1;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Fault } from '../../src/core/fault.js';
 import { openTarget } from '../../src/core/objects/open-target.js';
 import { createSpool } from '../../src/core/objects/spool.js';
@@ -20,7 +20,10 @@ const INDEX = '_index/job-000003/batch-0000000007-0002.index.json.gz';
 
 async function directoryTarget(): Promise<Target> {
   const directory = await temporaryDirectory();
-  return openTarget({ kind: 'file', layout: 'batch', directory }, quietRun().host);
+  const settings = { kind: 'file', layout: 'batch', directory } as const;
+  const target = await openTarget(settings, quietRun().host);
+  onTestFinished(() => target.close());
+  return target;
 }
 
 async function writerTo(target: Target, ids: readonly string[]) {

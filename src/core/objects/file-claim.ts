@@ -62,8 +62,8 @@ export interface FileSystemTraits {
 }
 
 /**
- * Writes an empty file and looks whether it is found by its name in capitals, too, and has the mode it was given. The name has
- * not been used before, so nobody can have put a file there.
+ * Writes an empty file and looks whether it is found by its name in capitals, too, and has the mode it was given. The name is
+ * random, so no other user can have put a file there.
  */
 export async function tryFileSystem(
   root: RootDirectory,

@@ -1,22 +1,21 @@
 import { lstat, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { usage } from '../errors.js';
 import { Fault } from '../fault.js';
 import type { FileTargetSettings } from '../settings.js';
 import { reached } from '../steps.js';
 import { textContent } from './content.js';
 import { filesBelow } from './directory-walk.js';
-import { makeRoot, stoppable, writeNewFile } from './durable-file.js';
+import { makeRoot, writeNewFile } from './durable-file.js';
 import { checkRoot, claimError, tryFileSystem } from './file-claim.js';
 import { codeOf, fileFault } from './file-faults.js';
-import { HeldDirectory } from './held-directory.js';
+import { isAbsent, openAnywhere, pathOfUrl, readChunks, readMarker } from './file-read.js';
 import type { FileKeyStyle } from './keys.js';
-import { claimMarker, LONGEST_MARKER, markerKey, notAMarker, type MarkerStore } from './marker.js';
+import { claimMarker, markerKey, type MarkerStore } from './marker.js';
 import { outsideTarget } from './outside.js';
 import type { FileUser, NameOwner, Observer } from './owned-name.js';
 import { linkFile, placeFile } from './place-file.js';
-import { openPlain, readPlain } from './plain-file.js';
+import { openPlain } from './plain-file.js';
 import { RootDirectory, splitKey } from './root-directory.js';
 import type {
   ByteRange,
@@ -291,20 +290,6 @@ function isListed(key: string): boolean {
   return key !== markerKey && !(key.startsWith(start) && isTemporary(key.slice(start.length)));
 }
 
-/** Nothing is there: not even the directory, or a file in its place. */
-function isAbsent(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');
-}
-
-function pathOfUrl(url: string): string {
-  try {
-    return fileURLToPath(url);
-  } catch (error) {
-    const advice = 'Set target.url to the bucket that holds it.';
-    throw usage(`${url} is not in a directory`, advice, error);
-  }
-}
-
 /** Keys are made by keys.ts, or listed; but those kept in the tracking tables may have been edited by hand. */
 function placeOf(key: string): { parent: string; name: string } {
   const bad = (segment: string) => ['', '.', '..'].includes(segment) || segment.includes('\0');
@@ -313,44 +298,4 @@ function placeOf(key: string): { parent: string; name: string } {
     throw new Fault('the target directory', 'request', 'InvalidKey', message);
   }
   return splitKey(key);
-}
-
-/** A file that the user wants to be read though it lies outside the target; a link in its place is not followed all the same. */
-async function openAnywhere(path: string): Promise<FileHandle | undefined> {
-  const directory = await HeldDirectory.open(dirname(path), true);
-  try {
-    return await openPlain(directory.path(basename(path)));
-  } catch (error) {
-    throw directory.explain(error);
-  } finally {
-    await directory.close();
-  }
-}
-
-/** @throws MigrateError `usage` where there is one, but not as a file of the size of a marker */
-async function readMarker(root: HeldDirectory, url: string): Promise<string | undefined> {
-  try {
-    const text = await readPlain(root.path(markerKey), LONGEST_MARKER);
-    if (text !== undefined) return text;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  throw notAMarker(url);
-}
-
-async function* readChunks(
-  file: FileHandle,
-  range: ByteRange | undefined,
-  signal: AbortSignal,
-  directory: string,
-): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    const part = range && { start: range.start, end: range.start + range.bytes - 1 };
-    yield* stoppable(file.createReadStream(part), signal);
-  } catch (error) {
-    throw fileFault(error, directory);
-  } finally {
-    await file.close();
-  }
 }

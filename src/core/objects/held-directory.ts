@@ -2,7 +2,7 @@
  * A directory that is held open while files in it are worked on.
  *
  * Node has no `openat`. On Linux a name behind `/proc/self/fd/N/` is looked up in the directory that is open as N, whatever
- * has become of its path meanwhile: nobody can exchange it for a link to another one. Without /proc names are looked up by
+ * has become of its path meanwhile: exchanging it for a link changes nothing. Without /proc names are looked up by
  * the path; what was checked of it may then have changed.
  */
 import { constants, type BigIntStats } from 'node:fs';

@@ -138,7 +138,13 @@ function parseMarker(text: string): Marker | undefined {
   if (typeof format !== 'number' || typeof trackingDatabase !== 'string') return undefined;
   const keys = 'keys' in value ? value.keys : undefined;
   const style = typeof keys === 'object' && keys && 'style' in keys ? keys.style : undefined;
-  return { format, trackingDatabase, ...(style !== undefined && { style: String(style) }) };
+  return {
+    format,
+    trackingDatabase,
+    ...(style !== undefined && {
+      style: typeof style === 'string' ? style : JSON.stringify(style),
+    }),
+  };
 }
 
 function markerText(databaseId: string, style: KeyStyle): string {

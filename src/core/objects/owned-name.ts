@@ -14,7 +14,7 @@ export interface NameOwner {
 
 /** Whose files they are. */
 export interface FileUser {
-  /** The effective user id; undefined where the platform has none: then nobody's ownership is checked. */
+  /** The effective user id; undefined where the platform has none: then ownership is not checked. */
   readonly uid?: number | undefined;
 }
 

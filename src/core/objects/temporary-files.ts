@@ -28,7 +28,7 @@ export class TemporaryFiles {
     this.#host = host;
   }
 
-  /** A path nobody else uses, in a directory that is there, by way of that directory. Its name has a letter. */
+  /** A path that no one else uses, in a directory that is there, by way of that directory. Its name has a letter. */
   async newPath(): Promise<string> {
     this.#place ??= this.#prepare().catch((error: unknown) => {
       this.#place = undefined;
