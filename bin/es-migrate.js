@@ -1,2 +1,4 @@
 #!/usr/bin/env node
-import '../dist/src/commands/main.js';
+// Before all others are loaded, which takes its time.
+import '../dist/src/host/inspection.js';
+await import('../dist/src/commands/main.js');

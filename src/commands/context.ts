@@ -1,6 +1,7 @@
 import type { ConfigFlags } from '../config/load.js';
 import type { Needs } from '../config/settle.js';
 import type { Run, Settings } from '../core/index.js';
+import { currentUser } from '../host/user.js';
 import type { Verdict } from './exit-codes.js';
 import type { StopSignals } from './signals.js';
 import type { Terminal } from './terminal/terminal.js';
@@ -63,7 +64,8 @@ export async function withRun<T>(
 async function load(context: CommandContext, needs: Needs, flags: ConfigFlags) {
   const { readSettings } = await import('../config/read-settings.js');
   const { cwd, env, globals } = context;
-  return readSettings({ cwd, env, flags, configPath: globals.config, needs });
+  const user = currentUser(env);
+  return readSettings({ cwd, env, flags, configPath: globals.config, needs, user });
 }
 
 /** The same with settings, whose warnings are said first. */

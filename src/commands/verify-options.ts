@@ -1,4 +1,4 @@
-import { access, constants, stat } from 'node:fs/promises';
+import { access, constants, lstat, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { usage } from '../core/errors.js';
 import type { VerifyOptions } from '../core/verify/types.js';
@@ -35,7 +35,8 @@ export async function verifyOptions(flags: VerifyOnlyFlags, cwd: string): Promis
 
 /** Whether the file can be written, without touching it: it may be another verification's that goes on. */
 async function writable(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSymbolicLink()) throw refused(path, 'it is a link, and links are not followed');
   if (found && !found.isFile()) throw refused(path, 'it is not a file');
   if (found) {
     await access(path, constants.W_OK).catch((error: unknown) => {

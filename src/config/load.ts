@@ -2,6 +2,7 @@ import { usage } from '../core/errors.js';
 import type { Settings } from '../core/settings.js';
 import { configuredVariables, readEnvironment } from './environment.js';
 import { FILE_NAMES, findConfigFile, readConfigFile, readJsonFile } from './file.js';
+import { requireOwnFile, type User } from './found-file.js';
 import { checkLayer, type RawLayer } from './layer.js';
 import { has, mergeLayers, origin } from './merge.js';
 import { Problems } from './problems.js';
@@ -24,6 +25,8 @@ export interface LoadRequest {
   /** `--config`; without it the working directory is looked through. */
   readonly configPath?: string | undefined;
   readonly needs: Needs;
+  /** Whose configuration files in the working directory are read, besides root's. */
+  readonly user: User;
 }
 
 export interface Loaded {
@@ -39,8 +42,9 @@ export interface Loaded {
  *
  * @throws MigrateError `usage`, whose message has one line for each problem of all three
  */
-export function loadSettings({ cwd, env, flags, configPath, needs }: LoadRequest): Loaded {
+export function loadSettings({ cwd, env, flags, configPath, needs, user }: LoadRequest): Loaded {
   const file = findConfigFile(cwd, configPath);
+  if (file && configPath === undefined) requireOwnFile(file.path, file.name, user);
   const variables = configuredVariables(env);
   if (file === undefined && variables.length === 0) {
     throw usage(

@@ -85,6 +85,7 @@ const target = z.strictObject({
   caFile: path().optional(),
   insecure: boolean().optional(),
   requesterPays: boolean().optional(),
+  bucketOwner: text('an AWS account: 12 digits', /^\d{12}$/).optional(),
   encryption: z
     .strictObject({
       type: parsed('sse-s3 or sse-kms', encryptionType).optional(),

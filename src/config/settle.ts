@@ -204,6 +204,7 @@ function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSe
     forcePathStyle: target.forcePathStyle ?? target.endpoint !== undefined,
     insecure: target.insecure ?? false,
     ...(target.requesterPays === true && { requesterPays: true }),
+    ...(target.bucketOwner !== undefined && { bucketOwner: target.bucketOwner }),
   };
 }
 

@@ -107,6 +107,8 @@ export interface S3TargetSettings extends TargetBase {
   readonly insecure: boolean;
   /** The bucket's requests are paid by us, not by its owner. */
   readonly requesterPays?: boolean;
+  /** The AWS account the bucket has to belong to: S3 refuses each request where it doesn't. */
+  readonly bucketOwner?: string;
   readonly encryption?:
     { readonly type: 'sse-s3' } | { readonly type: 'sse-kms'; readonly keyId?: string };
 }

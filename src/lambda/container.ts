@@ -156,6 +156,8 @@ export class Container {
     const { settings, warnings } = await readSettings({
       ...{ cwd: env['LAMBDA_TASK_ROOT'] ?? process.cwd(), env, flags: {} },
       ...{ configPath: undefined, needs: this.#needs },
+      // What lies in its folder came with the function.
+      user: { uid: undefined, sudoUid: undefined },
     });
     for (const message of warnings) log.write({ level: 'warn', message });
     this.#namespace = settings.monitor?.metricsNamespace;

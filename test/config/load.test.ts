@@ -58,6 +58,7 @@ target:
   forcePathStyle: true
   layout: batch
   requesterPays: true
+  bucketOwner: '012345678901'
   encryption: { type: sse-kms, keyId: k }
 queue: { url: 'https://sqs.eu-west-1.amazonaws.com/123456789012/q', region: eu-west-1 }
 monitor:
@@ -119,6 +120,7 @@ limits: { sourceRequestsPerSecond: 0, sourceLoad: 0.5, sourceLatencyTarget: 750m
         insecure: false,
         layout: 'batch',
         requesterPays: true,
+        bucketOwner: '012345678901',
         encryption: { type: 'sse-kms', keyId: 'k' },
       },
       queue: {
@@ -330,6 +332,8 @@ limits: 5
     ['  encryption: { type: aws }', 'target.encryption.type'],
     ['  requesterPays: maybe', 'target.requesterPays'],
     ['  mode: "0640"', 'target.mode'],
+    ['  bucketOwner: 123456789012', 'target.bucketOwner'],
+    ["  bucketOwner: '12345678901'", 'target.bucketOwner'],
     ['limits: { uploads: -1 }', 'limits.uploads'],
     ['limits: { uploads: 4097 }', 'limits.uploads'],
     ['limits: { uploads: 1.5 }', 'limits.uploads'],

@@ -34,7 +34,8 @@ type Given = Partial<LoadRequest> & { readonly files?: Readonly<Record<string, s
 /** Loads the settings of a folder with `files`, by default with MINIMAL as its es-migrate.yaml. */
 export function load({ files = { 'es-migrate.yaml': MINIMAL }, ...given }: Given = {}): Loaded {
   const needs = { source: true, target: true };
-  return loadSettings({ cwd: workspace(files), env: {}, flags: {}, needs, ...given });
+  const user = { uid: process.getuid?.(), sudoUid: undefined };
+  return loadSettings({ cwd: workspace(files), env: {}, flags: {}, needs, user, ...given });
 }
 
 /** The lines of the error that loading ends with. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 import { loadSettings } from '../../src/config/load.js';
+import { currentUser } from '../../src/host/user.js';
 import { connect, type Connections } from '../../src/core/connect.js';
 import { getDocument, type FoundDocument } from '../../src/core/get/get-document.js';
 import type { ByteRange, Target } from '../../src/core/objects/target.js';
@@ -38,7 +39,8 @@ export async function getter(project: Project): Promise<Getter> {
   const run = quietRun(report);
   const needs = { source: false, target: true };
   const { cwd, env } = project;
-  const { settings } = loadSettings({ cwd, env, flags: {}, configPath: undefined, needs });
+  const user = currentUser({});
+  const { settings } = loadSettings({ user, cwd, env, flags: {}, configPath: undefined, needs });
   const connected = await connect(settings, needs, run);
   onTestFinished(() => connected.close());
   const readings: Reading[] = [];

@@ -1,6 +1,7 @@
 /** Answers that say success, and are none of S3's. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Target } from '../../src/core/objects/target.js';
+import { sandbox } from '../support/sandbox.js';
 import { never, noise } from './contents.js';
 import type { SeenRequest } from './proxy.js';
 import { body, fault, open, openThrough, sandboxCredentials, usageError } from './s3.js';
@@ -127,14 +128,24 @@ describe('a bucket whose requester pays', () => {
     await target.delete(['small', 'large'], never);
   };
 
-  it('gets that with every request, signed', async () => {
-    const target = await openThrough({}, { requesterPays: true });
+  it('gets that with every request, signed, and the account it has to belong to', async () => {
+    // This server's accounts are named by their first key.
+    const bucketOwner = sandbox().s3.accessKeyId;
+    const target = await openThrough({}, { requesterPays: true, bucketOwner });
     await everything(target);
     expect(target.requests.length).toBeGreaterThan(9);
     for (const { headers, method, url } of target.requests) {
       expect(headers['x-amz-request-payer'], `${method} ${url}`).toBe('requester');
       expect(headers.authorization).toContain('x-amz-request-payer');
+      expect(headers['x-amz-expected-bucket-owner'], `${method} ${url}`).toBe(bucketOwner);
+      expect(headers.authorization).toContain('x-amz-expected-bucket-owner');
     }
+  });
+
+  it('is not written to where it belongs to another account', async () => {
+    const target = await open({ bucketOwner: '012345678901' });
+    const error = await usageError(target.claimPrefix(owner, never));
+    expect(error.advice).toContain('target.bucketOwner');
   });
 
   it('gets it with none, unless that is configured', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { loadSettings } from '../../src/config/load.js';
+import { currentUser } from '../../src/host/user.js';
 import { connect, type Connections } from '../../src/core/connect.js';
 import type { Source } from '../../src/core/elasticsearch/source.js';
 import { extract } from '../../src/core/extract/extract.js';
@@ -43,7 +44,8 @@ export async function connectedToQueue<T>(
   work: (on: Connections) => Promise<T>,
 ): Promise<T> {
   const needs = { source: true, target: true, queue: true };
-  const { settings } = loadSettings({ cwd, env, flags: {}, configPath: undefined, needs });
+  const user = currentUser({});
+  const { settings } = loadSettings({ user, cwd, env, flags: {}, configPath: undefined, needs });
   const on = await connect(settings, { ...needs, queue: 'receive' }, run);
   try {
     return await work(on);

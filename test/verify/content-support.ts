@@ -1,4 +1,5 @@
 import { loadSettings } from '../../src/config/load.js';
+import { currentUser } from '../../src/host/user.js';
 import { connect, type Connections } from '../../src/core/connect.js';
 import { extract } from '../../src/core/extract/extract.js';
 import { processBatches } from '../../src/core/process/process.js';
@@ -43,7 +44,8 @@ function connectTo(
   prefix: 'claim' | 'require',
 ): Promise<Connections> {
   const needs = { source: true, target: true };
-  const { settings } = loadSettings({ cwd, env, flags: {}, configPath: undefined, needs });
+  const user = currentUser({});
+  const { settings } = loadSettings({ user, cwd, env, flags: {}, configPath: undefined, needs });
   return connect(settings, { ...needs, prefix }, run);
 }
 

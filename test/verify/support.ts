@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { onTestFinished } from 'vitest';
 import { loadSettings } from '../../src/config/load.js';
+import { currentUser } from '../../src/host/user.js';
 import { connect, type Connections } from '../../src/core/connect.js';
 import { extract } from '../../src/core/extract/extract.js';
 import { processBatches } from '../../src/core/process/process.js';
@@ -83,7 +84,8 @@ export async function connected(
   prefix: 'claim' | 'require' = 'require',
 ): Promise<Connections> {
   const needs = { source: true, target: true };
-  const { settings } = loadSettings({ cwd, env, flags: {}, configPath: undefined, needs });
+  const user = currentUser({});
+  const { settings } = loadSettings({ user, cwd, env, flags: {}, configPath: undefined, needs });
   return connect(settings, { ...needs, prefix }, run);
 }
 

@@ -9,6 +9,7 @@ import {
   type Interval,
   type Run,
 } from '../../core/index.js';
+import { currentUser } from '../../host/user.js';
 import type { VerifyOptions } from '../../core/verify/types.js';
 import { foremost, type Verdict } from '../exit-codes.js';
 import { extractLines, extractVerdict } from '../extract-report.js';
@@ -52,7 +53,8 @@ export async function migrateSample(
   const env = sandboxEnvironment(sandbox);
   useAwsVariables(env);
   const needs = { source: true, target: true };
-  const { settings } = loadSettings({ cwd: sandbox.dir, env, flags: {}, configPath, needs });
+  const user = currentUser(env);
+  const { settings } = loadSettings({ cwd: sandbox.dir, env, flags: {}, configPath, needs, user });
   const on = await connect(settings, needs, run);
   try {
     const { concurrency } = settings;

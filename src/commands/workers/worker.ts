@@ -2,6 +2,7 @@
  * A worker of `es-migrate process --processes N`, forked by worker-process.ts: carries batches as the command itself
  * would, and says by messages what there is to say. Imports what it needs when it needs it, beginning with the signals.
  */
+import '../../host/inspection.js';
 import { setMaxListeners } from 'node:events';
 import { knowEnvironment } from '../../config/secrets.js';
 import type { Wants } from '../../core/connect.js';

@@ -63,8 +63,14 @@ export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Cli
 }
 
 /** What every request of a target carries. */
-export function commonHeaders({ requesterPays }: S3TargetSettings): Record<string, string> {
-  return requesterPays === true ? { 'x-amz-request-payer': 'requester' } : {};
+export function commonHeaders({
+  requesterPays,
+  bucketOwner,
+}: S3TargetSettings): Record<string, string> {
+  return {
+    ...(requesterPays === true && { 'x-amz-request-payer': 'requester' }),
+    ...(bucketOwner !== undefined && { 'x-amz-expected-bucket-owner': bucketOwner }),
+  };
 }
 
 /** Before requests are signed. */

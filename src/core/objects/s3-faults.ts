@@ -77,7 +77,7 @@ export function s3UsageError(
   kind: Exclude<S3Failure['kind'], 'retriable' | 'request'>,
   what: string,
   bucket: string,
-  advice = 'Grant s3:PutObject, s3:GetObject and s3:AbortMultipartUpload below the prefix and s3:ListBucket on the bucket; with SSE-KMS also the use of the key. For a bucket whose requester pays, set target.requesterPays: true.',
+  advice = 'Grant s3:PutObject, s3:GetObject and s3:AbortMultipartUpload below the prefix and s3:ListBucket on the bucket; with SSE-KMS also the use of the key. For a bucket whose requester pays, set target.requesterPays: true. Where target.bucketOwner is set, the bucket has to belong to that account.',
 ): Error {
   const { code, region } = failure;
   switch (kind) {

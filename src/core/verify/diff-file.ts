@@ -1,4 +1,4 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { constants, open, type FileHandle } from 'node:fs/promises';
 import { MigrateError, usage } from '../errors.js';
 import type { Finding, FindingKind } from './types.js';
 
@@ -66,7 +66,9 @@ export class DiffFile {
    */
   static async create(path: string): Promise<DiffFile> {
     try {
-      return new DiffFile(path, await open(path, 'w'), 0);
+      const file = await openOwn(path, O_CREAT);
+      if ((await file.stat()).isFile()) await file.truncate(0);
+      return new DiffFile(path, file, 0);
     } catch (error) {
       throw cannotWrite(path, error);
     }
@@ -76,7 +78,7 @@ export class DiffFile {
   static async resume(path: string, bytes: number): Promise<DiffFile | undefined> {
     let file: FileHandle;
     try {
-      file = await open(path, 'r+');
+      file = await openOwn(path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw cannotWrite(path, error);
@@ -125,6 +127,25 @@ export class DiffFile {
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+}
+
+const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/**
+ * Opens a file to be written to, readable to its user alone where it is new. Never through a link, and none that has another name,
+ * too: in a directory that others use, it may be theirs, and lead to any file of ours.
+ */
+async function openOwn(path: string, more = 0): Promise<FileHandle> {
+  const file = await open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | more, 0o600);
+  try {
+    const { nlink } = await file.stat();
+    if (nlink > 1)
+      throw new Error('it has another name, too, and what is written would stand there');
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }
 
