@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { MINIMAL, problems, workspace } from './workspace.js';
 import { loadSettings } from '../../src/config/load.js';
+import { currentUser } from '../../src/host/user.js';
 
 const SECRET = 'hunter2Xy';
 
@@ -9,7 +10,13 @@ const SECRET = 'hunter2Xy';
 function refused(yaml: string, env: Record<string, string> = {}, name = 'es-migrate.yaml'): string {
   const cwd = workspace({ [name]: yaml });
   try {
-    loadSettings({ cwd, env, flags: {}, needs: { source: true, target: true } });
+    loadSettings({
+      cwd,
+      env,
+      flags: {},
+      user: currentUser({}),
+      needs: { source: true, target: true },
+    });
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'MigrateError') throw error;
     expect(error.message).toMatch(/es-migrate\.|ES_MIGRATE_/);
