@@ -20,13 +20,17 @@ const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-
  * A certificate authority of its own and, signed by it, a server certificate for localhost and 127.0.0.1.
  *
  * @param directory is created; a second call with another directory makes an unrelated authority.
+ * @param names other names of the server, as OpenSSL writes them
  */
-export async function createCertificates(directory: string): Promise<Certificates> {
+export async function createCertificates(
+  directory: string,
+  names = 'DNS:localhost,IP:127.0.0.1',
+): Promise<Certificates> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const at = (name: string) => join(directory, name);
   await writeFile(
     at('server.ext'),
-    'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n',
+    `subjectAltName=${names}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n`,
   );
   const openssl = (...args: string[]) => runTool('openssl', args, { cwd: directory });
   await openssl(

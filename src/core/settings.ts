@@ -35,7 +35,7 @@ export interface SourceSettings {
     { readonly apiKey: string } | { readonly username: string; readonly password: string };
   /** PEM file with the certificate authority to trust instead of the system's. */
   readonly caFile?: string;
-  /** True only where `insecure: true` was written out: certificates are then not checked. */
+  /** True only where `insecure: true` was written out: certificates are then not checked, and http:// with credentials is allowed. */
   readonly insecure: boolean;
   readonly index: string;
   readonly dateField: string;
@@ -84,7 +84,11 @@ export interface TrackingSettings {
   readonly user: string;
   readonly password: string;
   readonly database: string;
-  readonly tls?: { readonly caFile?: string; readonly insecure: boolean };
+  /**
+   * Where it is left out: TLS with a certificate that is checked, unless the server is on this machine (a socket, 127/8,
+   * ::1, localhost), where there is no TLS. `off`: none anywhere.
+   */
+  readonly tls?: 'off' | { readonly caFile?: string; readonly insecure: boolean };
 }
 
 export type Layout = 'message' | 'batch';
@@ -133,6 +137,8 @@ export interface MonitorSettings {
   readonly alertFailureRate: number;
   /** Of CloudWatch; the AWS SDK's own chain where it is not given. */
   readonly region?: string;
+  /** As that of {@link SourceSettings}. */
+  readonly insecure?: boolean;
 }
 
 export interface QueueSettings {
@@ -140,6 +146,8 @@ export interface QueueSettings {
   readonly url: string;
   /** Else the one that the URL names, else the SDK's own chain. */
   readonly region?: string;
+  /** As that of {@link SourceSettings}. */
+  readonly insecure?: boolean;
 }
 
 export interface LimitSettings {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Parameter, Statements } from './database.js';
-import { classify } from './faults.js';
+import { classify, FILE_REQUEST } from './faults.js';
 import { requireStillWriter, type ServerFacts } from './server.js';
 import { checkSession } from './session.js';
 
@@ -106,6 +106,6 @@ export async function inTransaction<T>(
 /** After these the connection must not go back into the pool: a late answer could meet the next statement. */
 export function isBroken(error: unknown): boolean {
   if ((error as { fatal?: boolean }).fatal === true) return true;
-  const { class: errorClass } = classify(error);
-  return errorClass === 'connection' || errorClass === 'read-only';
+  const { class: errorClass, rule } = classify(error);
+  return errorClass === 'connection' || errorClass === 'read-only' || rule === FILE_REQUEST;
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import {
   createPool,
@@ -20,6 +19,7 @@ import {
   SMALLEST_PACKET_BYTES,
   type Session,
 } from './session.js';
+import { transportOptions } from './transport.js';
 
 /**
  * Longest wait for one statement, in milliseconds; past it the connection counts as cut. Shorter where less than that is
@@ -245,24 +245,14 @@ function statementTimeout(leftMs: number): number {
 const prepared = new WeakMap<object, ServerFacts & Session>();
 
 function poolOptions(settings: TrackingSettings, connections: number): PoolOptions {
-  const { host, port, socketPath, user, password, database, tls } = settings;
+  const { user, password, database } = settings;
   return {
-    ...(socketPath === undefined ? { host, port } : { socketPath }),
+    ...transportOptions(settings),
     user,
     password,
     database,
-    ...(tls && {
-      ssl: {
-        ...(tls.caFile !== undefined && { ca: readFileSync(tls.caFile) }),
-        rejectUnauthorized: !tls.insecure,
-        verifyIdentity: !tls.insecure,
-      },
-    }),
     connectionLimit: connections,
     connectTimeout: 10_000,
-    enableKeepAlive: true,
-    // Of a server that lost its power nobody would hear for two hours, the default of most systems.
-    keepAliveInitialDelay: 30_000,
     timezone: 'Z',
     charset: 'utf8mb4',
     supportBigNumbers: true,

@@ -1,3 +1,4 @@
+import { certificateAdvice, isCertificateProblem, lacksTlsVersion } from '../certificates.js';
 import { MigrateError, usage } from '../errors.js';
 import { Fault, isForeseen } from '../fault.js';
 import { serverText } from '../server-text.js';
@@ -36,7 +37,11 @@ export function classify(error: unknown, product?: Product): Classified {
     const rule = serverRule(errno, message, product);
     return rule ? { class: rule.class, rule } : { class: classOfState(sqlState) };
   }
-  if (isCertificateProblem(code, message)) return { class: 'refused', rule: CERTIFICATE };
+  if (isCertificateCode(code) || isCertificateProblem(message))
+    return { class: 'refused', rule: CERTIFICATE };
+  if (lacksTlsVersion(message)) return { class: 'refused', rule: OLD_TLS };
+  // The driver gives it no code.
+  if (errno === 0 && /LOCAL INFILE/.test(message)) return { class: 'refused', rule: FILE_REQUEST };
   const rule = driverRule(code);
   if (rule) return { class: rule.class, rule };
   // The driver gives these no code.
@@ -57,18 +62,38 @@ const CERTIFICATE: DriverRule = {
   class: 'refused',
   codes: [],
   what: "the server's certificate is not accepted",
-  advice: 'Name its certificate authority in tracking.tls.caFile.',
+};
+
+const OLD_TLS: DriverRule = {
+  class: 'refused',
+  codes: [],
+  what: 'the server has no TLS 1.2 or later',
+  advice: 'Check host and port in tracking.url. If they are right, enable TLS 1.2 at the server.',
+};
+
+/** No statement of ours asks for one, so this is no server of ours. */
+export const FILE_REQUEST: DriverRule = {
+  class: 'refused',
+  codes: [],
+  what: 'the server asks for a file of this machine (LOCAL INFILE)',
+  advice:
+    'Check host and port in tracking.url: this may be another server, or somebody in between.',
 };
 
 /** Turns what mysql2 throws into a Fault or a MigrateError; errors that are neither (bugs) stay as they are. */
 export function mysqlError(error: unknown, product?: Product): unknown {
   if (!(error instanceof Error) || isForeseen(error)) return error;
   const { class: errorClass, rule } = classify(error, product);
-  const advice = rule?.advice;
   const message = serverText(error.message);
+  const advice =
+    rule === CERTIFICATE
+      ? certificateAdvice(message, { url: 'tracking.url', caFile: 'tracking.tls.caFile' })
+      : rule?.advice;
   switch (errorClass) {
     case 'refused': {
       const isDdl = /^(CREATE|ALTER|INDEX|DROP) command denied/.test(message);
+      if (rule === FILE_REQUEST)
+        return usage('MySQL asked for a file of this machine, and got none', advice, error);
       const what = rule === CERTIFICATE ? "MySQL's certificate was not accepted" : 'MySQL refused';
       return usage(`${what}: ${message}`, isDdl ? MIGRATE : advice, error);
     }
@@ -98,9 +123,6 @@ function retriable(error: DriverError, lasting: Fault['lasting']): Fault {
   });
 }
 
-function isCertificateProblem(code: string, message: string): boolean {
-  return (
-    /^(UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS_CERT)/.test(code) ||
-    /self[- ]signed certificate|unable to verify|certificate/i.test(message)
-  );
+function isCertificateCode(code: string): boolean {
+  return /^(UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS_CERT)/.test(code);
 }

@@ -20,7 +20,7 @@ export const ACCOUNT_RULES: readonly ErrorRule[] = [
     numbers: [1045],
     what: 'user or password is wrong, or TLS is missing',
     advice:
-      'Check the user in tracking.url and ES_MIGRATE_TRACKING_PASSWORD; a user that requires TLS needs tracking.tls.',
+      'Check the user in tracking.url and ES_MIGRATE_TRACKING_PASSWORD; a user that requires TLS needs tracking.tls: on.',
   },
   {
     class: 'refused',
@@ -76,14 +76,15 @@ export const ACCOUNT_RULES: readonly ErrorRule[] = [
     class: 'refused',
     numbers: [3159, 3160],
     what: 'the server takes encrypted connections only (require_secure_transport)',
-    advice: 'Set tracking.tls.caFile: this server takes encrypted connections only.',
+    advice:
+      'Set tracking.tls: on, and tracking.tls.caFile where a private authority signed its certificate.',
   },
   {
     class: 'refused',
     numbers: [4167],
     on: 'MariaDB',
     what: 'the server wants encrypted connections and has no certificate',
-    advice: 'Configure TLS at the server, or set require_secure_transport to OFF.',
+    advice: 'Give the server a certificate (ssl_cert, ssl_key).',
   },
   {
     class: 'refused',

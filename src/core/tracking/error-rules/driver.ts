@@ -1,5 +1,8 @@
 import type { DriverRule } from './rule.js';
 
+/** Never to go without: a server that offered TLS yesterday and none today may be somebody in between. */
+const NO_TLS =
+  'Check host and port in tracking.url: this may be another server, or somebody in between. If it is the right one, ask its administrator to enable TLS.';
 const AUTH_PLUGIN =
   'Give the user a password plugin that this server has loaded and the client knows: caching_sha2_password, or mysql_native_password.';
 
@@ -53,8 +56,8 @@ export const DRIVER_RULES: readonly DriverRule[] = [
   {
     class: 'refused',
     codes: ['HANDSHAKE_NO_SSL_SUPPORT'],
-    what: 'TLS is asked for, and the server has none',
-    advice: 'The server offers no TLS: remove tracking.tls, or switch TLS on at the server.',
+    what: 'TLS is required, and what answers offers none',
+    advice: NO_TLS,
   },
   {
     class: 'refused',
