@@ -1,4 +1,5 @@
 import { kindOfFailure, lacksCredentials, readAwsFailure } from '../core/aws/failure.js';
+import { encryptedOnly, ENCRYPTED_ONLY } from '../core/aws/encrypted-only.js';
 import { impatient } from '../core/aws/request-handler.js';
 import { MigrateError, usage } from '../core/errors.js';
 
@@ -30,6 +31,7 @@ async function read(SecretId: string): Promise<string> {
     ...(region !== undefined && { region }),
     requestHandler: impatient(TIMEOUT_MS),
   });
+  client.middlewareStack.add(encryptedOnly('Secrets Manager'), ENCRYPTED_ONLY);
   try {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }));
     return SecretString ?? '';

@@ -94,7 +94,7 @@ async function healthPart(
 }
 
 async function metricsPart(
-  { metricsNamespace, region }: MonitorSettings,
+  { metricsNamespace, ...reached }: MonitorSettings,
   { report }: Run,
 ): Promise<Part | undefined> {
   if (metricsNamespace === undefined) return undefined;
@@ -103,20 +103,23 @@ async function metricsPart(
     import('./meter.js'),
     import('./metric-sender.js'),
   ]);
-  return sendMetrics(new Meter(), new CloudWatchMetrics(metricsNamespace, region), report);
+  return sendMetrics(new Meter(), new CloudWatchMetrics(metricsNamespace, reached), report);
 }
 
-async function logPart({ logGroup, region }: MonitorSettings, run: Run): Promise<Part | undefined> {
+async function logPart(
+  { logGroup, ...reached }: MonitorSettings,
+  run: Run,
+): Promise<Part | undefined> {
   if (logGroup === undefined) return undefined;
   const [{ CloudWatchLogs }, { sendLines }] = await Promise.all([
     import('./aws/cloudwatch-logs.js'),
     import('./log-sender.js'),
   ]);
-  return sendLines(new CloudWatchLogs(logGroup, streamOf(run), region), run.report);
+  return sendLines(new CloudWatchLogs(logGroup, streamOf(run), reached), run.report);
 }
 
 async function alertPart(
-  { alertTopic, alertFailureRate: threshold }: MonitorSettings,
+  { alertTopic, alertFailureRate: threshold, insecure }: MonitorSettings,
   { host, report }: Run,
 ): Promise<Part | undefined> {
   if (alertTopic === undefined) return undefined;
@@ -124,7 +127,7 @@ async function alertPart(
     import('./aws/sns.js'),
     import('./failure-alert.js'),
   ]);
-  const toTopic = (subject: string, text: string) => publish(alertTopic, subject, text);
+  const toTopic = (subject: string, text: string) => publish(alertTopic, subject, text, insecure);
   return alertOnFailures({ threshold, host, report, publish: toTopic });
 }
 

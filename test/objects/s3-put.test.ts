@@ -11,6 +11,7 @@ import { createCertificates } from '../../sandbox/certificates.js';
 import { addressOf, pathOf } from '../../src/core/objects/s3-address.js';
 import { openS3Client } from '../../src/core/objects/s3-client.js';
 import type { S3TargetSettings } from '../../src/core/settings.js';
+import { tlsOptions } from '../../src/core/tls.js';
 import { freshBucket, sandbox } from '../support/sandbox.js';
 import { never, noise, temporaryDirectory } from './contents.js';
 import { proxyTo } from './proxy.js';
@@ -43,7 +44,7 @@ function clientOf(changes: Partial<S3TargetSettings>) {
     insecure: false,
     ...changes,
   };
-  const client = openS3Client(settings, { rejectUnauthorized: true });
+  const client = openS3Client(settings, tlsOptions());
   onTestFinished(() => client.destroy());
   return { client, bucket: settings.bucket };
 }
@@ -54,13 +55,21 @@ describe('the address of an object', () => {
     ['AWS in China', { region: 'cn-north-1' }, 'https://a-bucket.s3.cn-north-1.amazonaws.com.cn/'],
     ['a bucket with dots', { bucket: 'a.b' }, 'https://s3.eu-west-1.amazonaws.com/a.b/'],
     ['path style', { forcePathStyle: true }, 'https://s3.eu-west-1.amazonaws.com/a-bucket/'],
-    ['an endpoint', { endpoint: 'http://s3.example:9000' }, 'http://a-bucket.s3.example:9000/'],
+    [
+      'an endpoint',
+      { endpoint: 'http://s3.example:9000', insecure: true },
+      'http://a-bucket.s3.example:9000/',
+    ],
     [
       'an endpoint with a path',
       { endpoint: 'https://s3.example/some/path/', forcePathStyle: true },
       'https://s3.example/some/path/a-bucket/',
     ],
-    ['a default port', { endpoint: 'http://s3.example:80' }, 'http://a-bucket.s3.example/'],
+    [
+      'a default port',
+      { endpoint: 'http://s3.example:80', insecure: true },
+      'http://a-bucket.s3.example/',
+    ],
     ['an IP address', { endpoint: 'http://127.0.0.1:9' }, 'http://127.0.0.1:9/a-bucket/'],
   ])('of %s is what the SDK would ask for', async (_name, changes, expected) => {
     const { client, bucket } = clientOf(changes);

@@ -560,7 +560,7 @@ describe('a failed request to S3', () => {
 
   it.each([
     ['http://127.0.0.1:1', 'ECONNREFUSED'],
-    ['http://nowhere.invalid', /ENOTFOUND|EAI_AGAIN/],
+    ['https://nowhere.invalid', /ENOTFOUND|EAI_AGAIN/],
   ])('to %s can be tried again', async (endpoint, code) => {
     const target = await open({ endpoint });
     for (const request of [

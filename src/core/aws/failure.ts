@@ -1,5 +1,6 @@
 import { parseRetryAfter } from '../fault.js';
 import { serverCode, serverText } from '../server-text.js';
+import { redirectTarget } from '../redirect.js';
 
 /** What is known of a failed request to AWS, or to a server that speaks like it; all of it may be shown to users. */
 export interface AwsFailure {
@@ -11,6 +12,8 @@ export interface AwsFailure {
   readonly retryAfterMs: number | undefined;
   /** The region to use instead, where the answer names it. */
   readonly region: string | undefined;
+  /** Where a redirect leads, which is not followed: a signed request is for one host. Undefined for other answers. */
+  readonly redirect: string | undefined;
 }
 
 /** What a failure is about: beyond the last two, something only the user can change. */
@@ -93,10 +96,18 @@ export function readAwsFailure(error: unknown, service: string): AwsFailure | un
   const code = failureCode(error, status);
   if (code === undefined) return undefined;
   const headers = details.$response?.headers;
+  const isRedirect = status !== undefined && status >= 300 && status < 400;
+  const location = isRedirect ? headers?.['location'] : undefined;
+  const redirect = location === undefined ? undefined : redirectTarget(location);
+  const message = failureMessage(error, service, code, status);
   return {
     code,
     status,
-    message: failureMessage(error, service, code, status),
+    message:
+      redirect === undefined
+        ? message
+        : `${message}: a redirect to ${redirect}, and none are followed`,
+    redirect,
     retryAfterMs: parseRetryAfter(headers?.['retry-after'], Date.now()),
     region: text(headers?.['x-amz-bucket-region'] ?? details.Region, 64),
   };

@@ -1,6 +1,8 @@
+import { certificateAdvice, isCertificateProblem, lacksTlsVersion } from '../certificates.js';
 import { MigrateError, usage } from '../errors.js';
 import { Fault, isFault, parseRetryAfter } from '../fault.js';
 import { serverText } from '../server-text.js';
+import { redirectTarget } from '../redirect.js';
 import type { LimitReason } from './limiter.js';
 
 /** What Elasticsearch says it is when a page of documents does not fit its memory. */
@@ -100,6 +102,29 @@ function causeOf(body: Buffer): { type?: string | undefined; reason?: string | u
   };
 }
 
+/**
+ * A redirect, which is not followed: the credentials would go along. Before Elasticsearch has answered once, the address is
+ * wrong; later it is something before it, such as a page for maintenance, and is tried again.
+ */
+export function redirected(
+  status: number,
+  location: string | undefined,
+  url: string,
+  hasAnswered: boolean,
+): Fault | MigrateError {
+  const to = redirectTarget(location);
+  const message = `what answers at ${url} redirects (${status}) to ${to}; es-migrate follows no redirects`;
+  const advice =
+    'Correct source.url. If the address is right, somebody or something in between answers.';
+  if (!hasAnswered) return usage(message, advice);
+  const lasting = {
+    kind: 'usage',
+    says: 'Elasticsearch has been behind a redirect',
+    advice,
+  } as const;
+  return new Fault('Elasticsearch', 'retriable', String(status), message, { status, lasting });
+}
+
 /** Turns an error of the client or of the connection (no answer) into a Fault or a MigrateError. */
 export function connectionError(error: unknown, url: string): unknown {
   if (!(error instanceof Error)) return error;
@@ -107,14 +132,21 @@ export function connectionError(error: unknown, url: string): unknown {
   if (isCertificateProblem(message)) {
     return usage(
       `the certificate of Elasticsearch at ${url} was not accepted: ${message}`,
-      'Name its certificate authority in source.caFile.',
+      certificateAdvice(message, { url: 'source.url', caFile: 'source.caFile' }),
+      error,
+    );
+  }
+  if (lacksTlsVersion(message)) {
+    return usage(
+      `Elasticsearch at ${url} has no TLS 1.2 or later: ${message}`,
+      'Check host and port in source.url. If they are right, enable TLS 1.2 at the server.',
       error,
     );
   }
   if (/wrong version number/.test(message)) {
     return usage(
       `Elasticsearch at ${url} does not speak TLS`,
-      'Write http:// in source.url.',
+      'Check host and port in source.url: this may be another server, or somebody in between. If it is the right one, ask its administrator to enable TLS.',
       error,
     );
   }
@@ -170,9 +202,3 @@ export function pointsInTimeLost(cause?: unknown): MigrateError {
  * other ERR_… are mistakes in how it was called.
  */
 const SYSTEM_CODE = /^((?!ERR_)(E[A-Z]|UND_ERR_)|ERR_SSL_|ERR_STREAM_PREMATURE_CLOSE$)/;
-
-function isCertificateProblem(message: string): boolean {
-  return /certificate|self[- ]signed|unable to verify|altnames|unable to get (local )?issuer/i.test(
-    message,
-  );
-}

@@ -11,6 +11,7 @@ import {
   NO_ANSWER,
   noAnswer,
   overloadOf,
+  redirected,
   unsearchable,
 } from './faults.js';
 import type { Limiter } from './limiter.js';
@@ -57,6 +58,7 @@ export class Requests {
   readonly #limiter: Limiter;
   readonly #policy: RetryPolicy;
   readonly #url: string;
+  #hasAnswered = false;
 
   constructor(client: Client, { pace, limiter }: Brakes, policy: RetryPolicy, url: string) {
     this.#client = client;
@@ -216,16 +218,15 @@ export class Requests {
         { asStream: true, meta: true, signal: either.signal, headers: JSON_HEADERS },
       );
       const afterMs = performance.now() - sentAt;
-      const failed = answer.statusCode >= 400;
+      const { statusCode, headers } = answer;
+      const failed = statusCode >= 300;
       const limit = failed ? { maxBytes: MAX_ERROR_BYTES } : { maxBytes, beyond };
       const bytes = await collect(answer.body, limit, () => silence.refresh());
-      if (failed) {
-        throw answeredError(
-          answer.statusCode,
-          answer.headers,
-          bytes === 'too-large' ? Buffer.alloc(0) : bytes,
-        );
-      }
+      if (statusCode >= 300 && statusCode < 400)
+        throw redirected(statusCode, firstOf(headers['location']), this.#url, this.#hasAnswered);
+      if (failed)
+        throw answeredError(statusCode, headers, bytes === 'too-large' ? Buffer.alloc(0) : bytes);
+      this.#hasAnswered = true;
       return { body: bytes, afterMs };
     } catch (error) {
       signal.throwIfAborted();
@@ -237,6 +238,10 @@ export class Requests {
       either.unlink();
     }
   }
+}
+
+function firstOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
 }
 
 /** All of a stream as one buffer; where it exceeds `maxBytes` it is destroyed, or read to its end for `beyond`. */

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { S3Client } from '@aws-sdk/client-s3';
 import { hideCredentials } from '../aws/known-credentials.js';
-import { SILENT } from '../aws/request-handler.js';
+import { encryptedOnly, ENCRYPTED_ONLY } from '../aws/encrypted-only.js';
+import { agents, SILENT } from '../aws/request-handler.js';
 import { usage } from '../errors.js';
 import type { S3TargetSettings } from '../settings.js';
+import { tlsOptions, type TlsOptions } from '../tls.js';
 import { oneLine } from './file-faults.js';
 
 export const connectTimeoutMs = 10_000;
@@ -15,19 +15,9 @@ export const connectTimeoutMs = 10_000;
  */
 export const idleTimeoutMs = 25_000;
 
-/** How the endpoint's certificate is checked. */
-export interface TlsOptions {
-  /** PEM, to trust instead of the system's authorities. */
-  readonly ca?: Buffer;
-  readonly rejectUnauthorized: boolean;
-}
-
 /** @throws MigrateError `usage` where `caFile` cannot be read */
 export async function readTlsOptions({ caFile, insecure }: S3TargetSettings): Promise<TlsOptions> {
-  return {
-    ...(caFile !== undefined && { ca: await readCa(caFile) }),
-    rejectUnauthorized: !insecure,
-  };
+  return tlsOptions({ ...(caFile !== undefined && { ca: await readCa(caFile) }), insecure });
 }
 
 /**
@@ -35,11 +25,10 @@ export async function readTlsOptions({ caFile, insecure }: S3TargetSettings): Pr
  * (environment, profile, role). Retries are off: the caller has one policy for all.
  */
 export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Client {
-  // How many requests are in flight is decided by the caller; a limit here would let requests wait unseen
-  // until they count as timed out.
-  const sockets = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
   const client = new S3Client({
     maxAttempts: 1,
+    // A signed request is for the host of the settings, wherever an answer says the bucket is.
+    followRegionRedirects: false,
     // Every body carries a SHA-256 of ours or, in a multipart upload, of its part; another checksum by
     // the SDK on top would only cost time.
     requestChecksumCalculation: 'WHEN_REQUIRED',
@@ -52,13 +41,17 @@ export function openS3Client(settings: S3TargetSettings, tls: TlsOptions): S3Cli
     requestHandler: {
       connectionTimeout: connectTimeoutMs,
       socketTimeout: idleTimeoutMs,
-      httpAgent: new HttpAgent(sockets),
-      httpsAgent: new HttpsAgent({ ...sockets, ...tls }),
+      // How many requests are in flight is decided by the caller; a limit here would let requests wait unseen
+      // until they count as timed out.
+      ...agents(tls, Number.POSITIVE_INFINITY),
       logger: SILENT,
     },
   });
   addHeaders(client, commonHeaders(settings));
   hideCredentials(client);
+  if (!settings.insecure) {
+    client.middlewareStack.add(encryptedOnly('S3'), ENCRYPTED_ONLY);
+  }
   return client;
 }
 

@@ -65,6 +65,12 @@ export function s3Fault(
   if (failure === undefined) return error;
   const { kind, code, status, message, retryAfterMs } = failure;
   if (isUnreadable(failure)) return notFromS3(what, 'XML that can be read');
+  // Without a word of S3's: something before it, or another server.
+  if (kind === 'request' && isRedirected(failure)) {
+    return hasAnswered === true
+      ? new Fault('S3', 'retriable', code, `${what}: ${message}`, { retryAfterMs, status })
+      : usage(`${what}: ${message}`, 'Correct target.endpoint or target.region.');
+  }
   if (kind === 'retriable' || kind === 'request') {
     return new Fault('S3', kind, code, `${what}: ${message}`, { retryAfterMs, status });
   }
@@ -123,7 +129,13 @@ function kindOf(failure: AwsFailure, hasAnswered: boolean): S3Failure['kind'] {
   if (place.has(code)) return 'place';
   if (status === 501) return 'unsupported';
   const kind = kindOfFailure(failure, hasAnswered);
-  return kind === 'request' && (status === 301 || status === 307) ? 'place' : kind;
+  const isElsewhere = (status === 301 || status === 307) && !isRedirected(failure);
+  return kind === 'request' && isElsewhere ? 'place' : kind;
+}
+
+/** Without a region: it leads to another server, as far as anybody can tell. */
+function isRedirected({ redirect, region }: Pick<AwsFailure, 'redirect' | 'region'>): boolean {
+  return redirect !== undefined && region === undefined;
 }
 
 /** Success, and a body that the SDK could not read. */

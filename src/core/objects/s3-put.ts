@@ -10,10 +10,12 @@ import { PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aw
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Pool, type Dispatcher } from 'undici';
 import { hide } from '../aws/known-credentials.js';
+import { requireEncryption } from '../aws/encrypted-only.js';
 import { reached } from '../steps.js';
+import type { TlsOptions } from '../tls.js';
 import { isPage, notFromS3 } from './s3-answer.js';
 import { addressOf, pathOf, type S3Address } from './s3-address.js';
-import { connectTimeoutMs, idleTimeoutMs, type TlsOptions } from './s3-client.js';
+import { connectTimeoutMs, idleTimeoutMs } from './s3-client.js';
 import type { Condition, Written } from './s3-condition.js';
 import { unquoted } from './s3-etag.js';
 import { S3Refusal } from './s3-refusal.js';
@@ -123,6 +125,7 @@ export class S3Put {
   async #openWay(): Promise<Way | undefined> {
     const address = await addressOf(this.#client, this.#bucket);
     if (address === undefined) return undefined;
+    if (this.#tls.rejectUnauthorized) requireEncryption(address.origin, 'S3');
     const { credentials, sha256 } = this.#client.config;
     hide(await credentials());
     return {

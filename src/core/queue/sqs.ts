@@ -1,5 +1,3 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { toUSVString } from 'node:util';
 import {
   ChangeMessageVisibilityCommand,
@@ -13,11 +11,13 @@ import {
 } from '@aws-sdk/client-sqs';
 import { NEVER } from '../any-signal.js';
 import { hideCredentials } from '../aws/known-credentials.js';
-import { SILENT } from '../aws/request-handler.js';
+import { encryptedOnly, ENCRYPTED_ONLY } from '../aws/encrypted-only.js';
+import { agents, SILENT } from '../aws/request-handler.js';
 import { Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import { serverText } from '../server-text.js';
 import type { QueueSettings } from '../settings.js';
+import { tlsOptions } from '../tls.js';
 import { bodyOf, type BatchMessage } from './message.js';
 import type { Delivery, Queue, QueueState } from './queue.js';
 import { regionOf } from './region.js';
@@ -63,8 +63,10 @@ class SqsQueue implements Queue {
   #hasAnswered = false;
   #firstAskedAt: number | undefined;
 
-  constructor({ url, region = regionOf(url) }: QueueSettings, policy: RetryPolicy) {
-    const sockets = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY };
+  constructor(
+    { url, region = regionOf(url), insecure = false }: QueueSettings,
+    policy: RetryPolicy,
+  ) {
     this.#url = url;
     this.#policy = policy;
     this.#client = new SQSClient({
@@ -72,15 +74,20 @@ class SqsQueue implements Queue {
       maxAttempts: 1,
       ...(region !== undefined && { region }),
       endpoint: new URL(url).origin,
+      // The dead-letter queue's URL comes from an answer: no request goes to whatever host that names.
+      useQueueUrlAsEndpoint: false,
       requestHandler: {
         connectionTimeout: CONNECT_TIMEOUT_MS,
         socketTimeout: IDLE_TIMEOUT_MS,
-        httpAgent: new HttpAgent(sockets),
-        httpsAgent: new HttpsAgent(sockets),
+        ...agents(tlsOptions({ insecure }), Number.POSITIVE_INFINITY),
         logger: SILENT,
       },
     });
     hideCredentials(this.#client);
+    if (!insecure) {
+      const { middlewareStack } = this.#client;
+      middlewareStack.add(encryptedOnly('SQS'), ENCRYPTED_ONLY);
+    }
   }
 
   async send(

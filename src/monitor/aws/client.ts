@@ -1,17 +1,21 @@
 import { kindOfFailure, readAwsFailure } from '../../core/aws/failure.js';
 import { serverText } from '../../core/server-text.js';
 import { impatient } from '../../core/aws/request-handler.js';
+import type { MonitorSettings } from '../../core/settings.js';
 
 /** Monitoring waits for nobody: what is late is sent with the next. In milliseconds. */
 const TIMEOUT_MS = 5_000;
 
+/** Where the clients of this folder lead, and how. */
+export type Reached = Pick<MonitorSettings, 'region' | 'insecure'>;
+
 /** How clients of this folder are made: region and credentials come from the SDK's own chain where they are not given. */
-export function clientOptions(region: string | undefined) {
+export function clientOptions({ region, insecure }: Reached) {
   return {
     // What fails is sent with the next.
     maxAttempts: 1,
     ...(region !== undefined && { region }),
-    requestHandler: impatient(TIMEOUT_MS),
+    requestHandler: impatient(TIMEOUT_MS, insecure),
   };
 }
 

@@ -3,7 +3,8 @@ import {
   CreateLogStreamCommand,
   PutLogEventsCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
-import { clientOptions, explainFailure } from './client.js';
+import { encryptedOnly, ENCRYPTED_ONLY } from '../../core/aws/encrypted-only.js';
+import { clientOptions, explainFailure, type Reached } from './client.js';
 
 /** A line and when it was written. */
 export interface LogLine {
@@ -28,8 +29,10 @@ export class CloudWatchLogs {
   #hasStream = false;
 
   /** @param stream its name, in which `:` and `*` are not allowed */
-  constructor(group: string, stream: string, region: string | undefined) {
-    this.#client = new CloudWatchLogsClient(clientOptions(region));
+  constructor(group: string, stream: string, reached: Reached) {
+    this.#client = new CloudWatchLogsClient(clientOptions(reached));
+    if (reached.insecure !== true)
+      this.#client.middlewareStack.add(encryptedOnly('CloudWatch Logs'), ENCRYPTED_ONLY);
     this.#group = group;
     this.#stream = stream;
   }

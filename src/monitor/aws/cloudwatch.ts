@@ -3,9 +3,10 @@ import {
   PutMetricDataCommand,
   type MetricDatum,
 } from '@aws-sdk/client-cloudwatch';
+import { encryptedOnly, ENCRYPTED_ONLY } from '../../core/aws/encrypted-only.js';
 import type { Reading } from '../meter.js';
 import { METRICS } from '../metrics.js';
-import { clientOptions, explainFailure } from './client.js';
+import { clientOptions, explainFailure, type Reached } from './client.js';
 
 /** Different values of one metric in one request, by CloudWatch's own limit. */
 const MOST_VALUES = 150;
@@ -15,8 +16,10 @@ export class CloudWatchMetrics {
   readonly #client: CloudWatchClient;
   readonly #namespace: string;
 
-  constructor(namespace: string, region: string | undefined) {
-    this.#client = new CloudWatchClient(clientOptions(region));
+  constructor(namespace: string, reached: Reached) {
+    this.#client = new CloudWatchClient(clientOptions(reached));
+    if (reached.insecure !== true)
+      this.#client.middlewareStack.add(encryptedOnly('CloudWatch'), ENCRYPTED_ONLY);
     this.#namespace = namespace;
   }
 

@@ -1,4 +1,5 @@
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import { encryptedOnly, ENCRYPTED_ONLY } from '../../core/aws/encrypted-only.js';
 import { clientOptions, explainFailure } from './client.js';
 
 /** Longest subject, by SNS's own limit. */
@@ -8,10 +9,20 @@ const LONGEST_SUBJECT = 100;
  * Publishes one message to a topic.
  *
  * @param topic its ARN, which names its region
+ * @param insecure as that of MonitorSettings
  * @throws Error in words for an operator
  */
-export async function publish(topic: string, subject: string, text: string): Promise<void> {
-  const client = new SNSClient(clientOptions(topic.split(':')[3]));
+export async function publish(
+  topic: string,
+  subject: string,
+  text: string,
+  insecure = false,
+): Promise<void> {
+  const region = topic.split(':')[3];
+  const client = new SNSClient(
+    clientOptions({ insecure, ...(region !== undefined && { region }) }),
+  );
+  if (!insecure) client.middlewareStack.add(encryptedOnly('SNS'), ENCRYPTED_ONLY);
   try {
     await client.send(
       new PublishCommand({

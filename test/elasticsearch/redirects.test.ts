@@ -1,0 +1,73 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createCertificates } from '../../sandbox/certificates.js';
+import { isMigrateError } from '../../src/core/errors.js';
+import { proxyTo } from '../objects/proxy.js';
+import { freshIndexPrefix, sandbox } from '../support/sandbox.js';
+import { createIndex, never, open, rejection } from './support.js';
+
+const auth = { username: 'reader', password: 'Tr0ub4dor&3' };
+
+/** Two servers: the first sends everybody to the second, once `away` is set. */
+async function redirecting(status: number, path = '') {
+  const second = await proxyTo(sandbox().elasticsearch.url);
+  const state = { away: true };
+  const location = `${second.endpoint}${path}`;
+  const first = await proxyTo(sandbox().elasticsearch.url, {
+    answer: () => (state.away ? { status, headers: { location } } : undefined),
+  });
+  return { first, second, state };
+}
+
+test.each([301, 302, 303, 307, 308])(
+  'a redirect (%i) carries no credentials away',
+  async (status) => {
+    const { first, second } = await redirecting(status, '/x?secret');
+    const error = await rejection(
+      open({ urls: [first.endpoint], auth, index: 'messages' }).inspect(never),
+    );
+    expect(error).toMatchObject({
+      kind: 'usage',
+      message: `what answers at ${first.endpoint} redirects (${status}) to ${second.endpoint}; es-migrate follows no redirects`,
+      advice: expect.stringMatching(/^Correct source\.url\./) as string,
+    });
+    expect(second.requests).toEqual([]);
+  },
+);
+
+test('one that comes later is tried again, and has no document go missing', async () => {
+  const index = `${freshIndexPrefix()}messages`;
+  await createIndex(index, { properties: { timestamp: { type: 'date' } } });
+  const { first, second, state } = await redirecting(302);
+  state.away = false;
+  const source = open({ urls: [first.endpoint], auth, index });
+  expect((await source.inspect(never)).indices).toEqual([index]);
+  state.away = true;
+  const again = source.inspect(never);
+  const before = first.requests.length;
+  await expect.poll(() => first.requests.length).toBeGreaterThan(before);
+  state.away = false;
+  expect((await again).indices).toEqual([index]);
+  expect(second.requests).toEqual([]);
+});
+
+test('credentials do not go unencrypted to another machine', () => {
+  const { port } = new URL(sandbox().elasticsearch.url);
+  const urls = [`http://0.0.0.0:${port}`];
+  expect(() => open({ urls, auth, index: 'messages' })).toThrow(/sent unencrypted to 0\.0\.0\.0/);
+});
+
+test('NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch the check off', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'es-migrate-test-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const { certFile, keyFile } = await createCertificates(directory);
+  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+  const { endpoint, requests } = await proxyTo(sandbox().elasticsearch.url, { tls: { cert, key } });
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const error = await rejection(open({ urls: [endpoint], index: 'messages' }).inspect(never));
+  expect(isMigrateError(error) && error.kind).toBe('usage');
+  expect(requests).toEqual([]);
+});
