@@ -1,15 +1,16 @@
 import type { RawLayer } from './layer.js';
 import { nearest } from './nearest.js';
 import type { Problems } from './problems.js';
-import { scalarKeys, type KeyPath } from './schema.js';
+import { scalarKeys, TLS_MODE, type KeyPath } from './schema.js';
 
 const PREFIX = 'ES_MIGRATE_';
 
 /** Not configuration: what the sandbox and the tests are told. */
 const OTHERS = /^ES_MIGRATE_(SANDBOX|TEST)_/;
 
-/** `source.apiKeyFile` → `ES_MIGRATE_SOURCE_API_KEY_FILE`. */
+/** `source.apiKeyFile` → `ES_MIGRATE_SOURCE_API_KEY_FILE`; `tracking.tls: off` → `ES_MIGRATE_TRACKING_TLS`. */
 export function variableOf(key: KeyPath): string {
+  if (key.join('.') === TLS_MODE.join('.')) return variableOf(key.slice(0, -1));
   return PREFIX + key.map((part) => part.replace(/[A-Z]/g, '_$&').toUpperCase()).join('_');
 }
 

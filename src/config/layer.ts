@@ -1,7 +1,15 @@
 import type { z } from 'zod';
 import { nearest } from './nearest.js';
 import type { Problems } from './problems.js';
-import { configSchema, keysOf, scalarKeys, type Config, type KeyPath } from './schema.js';
+import {
+  configSchema,
+  keysOf,
+  scalarKeys,
+  TLS_MODE,
+  withTlsMode,
+  type Config,
+  type KeyPath,
+} from './schema.js';
 
 /** Keys as one place (the file, the environment, the flags) has them. */
 export interface RawLayer {
@@ -24,9 +32,10 @@ export interface Layer extends Omit<RawLayer, 'values'> {
 export function checkLayer(raw: RawLayer, problems: Problems): Layer {
   const { where, directory } = raw;
   if (raw.values === undefined) return { where, directory, config: {} };
-  const result = configSchema.safeParse(raw.values);
+  const values = withTlsMode(raw.values);
+  const result = configSchema.safeParse(values);
   if (result.success) return { where, directory, config: result.data };
-  let rest: unknown = raw.values;
+  let rest: unknown = values;
   for (const issue of result.error.issues) {
     addIssue(issue, where, problems);
     const path = issue.path.map(String);
@@ -72,7 +81,10 @@ function addIssue(issue: z.core.$ZodIssue, where: RawLayer['where'], problems: P
         : issue.code === 'invalid_type'
           ? expected(path, issue.expected)
           : issue.message;
-  problems.add({ where: where(path), key: path.join('.'), message });
+  // Written as one word, it has no key of its own.
+  const isMode = path.join('.') === TLS_MODE.join('.');
+  const key = (isMode ? path.slice(0, -1) : path).join('.');
+  problems.add({ where: where(path), key, message });
 }
 
 function expected(path: KeyPath, type: string): string {

@@ -122,6 +122,16 @@ export function boolean() {
   });
 }
 
+/** `off` and `on`, which older versions of YAML, JSON and variables also write as false and true. */
+export function offOrOn() {
+  return leaf<'off' | 'on'>((raw) => {
+    const word = String(raw).toLowerCase();
+    if (word === 'off' || word === 'false') return 'off';
+    if (word === 'on' || word === 'true') return 'on';
+    return { wrong: `${show(raw)} is not allowed; give off or on` };
+  });
+}
+
 export function choice<const T extends string>(...allowed: readonly T[]) {
   return leaf<T>((raw) => {
     const found = allowed.find((value) => value === raw);

@@ -12,7 +12,7 @@ export function origin(layers: readonly Layer[], key: KeyPath): string | undefin
 }
 
 function overlay(lower: Config, upper: Config): Config {
-  const tls = both(lower.tracking?.tls, upper.tracking?.tls);
+  const tls = tlsOf(lower.tracking?.tls, upper.tracking?.tls);
   const encryption = both(lower.target?.encryption, upper.target?.encryption);
   const queue = both(lower.queue, upper.queue);
   const monitor = both(lower.monitor, upper.monitor);
@@ -26,6 +26,13 @@ function overlay(lower: Config, upper: Config): Config {
     ...(queue && { queue }),
     ...(monitor && { monitor }),
   };
+}
+
+type Tls = NonNullable<Config['tracking']>['tls'];
+
+/** A word and keys are two ways to set the same: the upper one counts. */
+function tlsOf(lower: Tls, upper: Tls): Tls {
+  return lower?.mode === 'off' || upper?.mode === 'off' ? (upper ?? lower) : both(lower, upper);
 }
 
 function both<T extends object>(lower: T | undefined, upper: T | undefined): T | undefined {

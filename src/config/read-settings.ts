@@ -1,3 +1,5 @@
+import { restoreTlsDefaults } from '../host/tls-defaults.js';
+import { ignoredVariables } from './ignored-variables.js';
 import { loadSettings, type Loaded, type LoadRequest } from './load.js';
 import { knowSecrets } from '../core/secrets/known.js';
 import { secretsOf } from '../core/secrets/of-settings.js';
@@ -10,11 +12,15 @@ import { withSecrets } from './secrets-manager.js';
  * @throws MigrateError `usage`, `unavailable`
  */
 export async function readSettings(request: LoadRequest): Promise<Loaded> {
+  // A copy: what is taken out of this process's environment is still to be warned of.
+  const given = { ...request.env };
+  restoreTlsDefaults();
   // Before and after: what is wrong with a secret of Secrets Manager is told, too.
-  knowEnvironment(request.env);
-  const env = await withSecrets(request.env);
+  knowEnvironment(given);
+  const env = await withSecrets(given);
   knowEnvironment(env);
   const loaded = loadSettings({ ...request, env });
   knowSecrets(secretsOf(loaded.settings));
-  return loaded;
+  const warnings = [...loaded.warnings, ...ignoredVariables(env, loaded.settings)];
+  return { ...loaded, warnings };
 }

@@ -8,6 +8,7 @@ import {
   integer,
   isScalarKey,
   jsonObject,
+  offOrOn,
   oneOrMore,
   parsed,
   rate,
@@ -68,11 +69,18 @@ const source = z.strictObject({
   related: z.record(relatedName, related).optional(),
 });
 
+/** `mode` is what `tls: off` and `tls: on` stand for: see {@link withTlsMode}. */
+const trackingTls = z.strictObject({
+  mode: offOrOn().optional(),
+  caFile: path().optional(),
+  insecure: boolean().optional(),
+});
+
 const tracking = z.strictObject({
   url: parsed('a URL', parseTrackingUrl).optional(),
   password: secretText().optional(),
   passwordFile: secretPath().optional(),
-  tls: z.strictObject({ caFile: path().optional(), insecure: boolean().optional() }).optional(),
+  tls: trackingTls.optional(),
 });
 
 const target = z.strictObject({
@@ -97,6 +105,7 @@ const target = z.strictObject({
 const queue = z.strictObject({
   url: parsed('a URL', parseQueueUrl).optional(),
   region: text('a region').optional(),
+  insecure: boolean().optional(),
 });
 
 const monitor = z.strictObject({
@@ -114,6 +123,7 @@ const monitor = z.strictObject({
   ).optional(),
   alertFailureRate: share('a share of all messages, such as 5% or 0.05').optional(),
   region: text('a region').optional(),
+  insecure: boolean().optional(),
 });
 
 /**
@@ -143,6 +153,22 @@ export const configSchema = z.strictObject({
     })
     .optional(),
 });
+
+/** Where it is set by a word, `tracking.tls: off`, instead of by keys. */
+export const TLS_MODE: KeyPath = ['tracking', 'tls', 'mode'];
+
+/** Values as they are written, with `tracking.tls: off` as `tracking.tls: { mode: off }`. */
+export function withTlsMode(values: unknown): unknown {
+  if (!isRecord(values) || !isRecord(values['tracking'])) return values;
+  const { tracking: written } = values;
+  const { tls } = written;
+  if (typeof tls !== 'string' && typeof tls !== 'boolean') return values;
+  return { ...values, tracking: { ...written, tls: { mode: tls } } };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /** One layer of the configuration, checked, its values read. */
 export type Config = z.output<typeof configSchema>;

@@ -8,6 +8,7 @@ import type {
 } from '../core/settings.js';
 import { regionOf } from '../core/queue/region.js';
 import { variableOf } from './environment.js';
+import { insecureWarning, plainTrackingWarning, unencrypted } from './insecure.js';
 import type { Problems } from './problems.js';
 import type { Config, KeyPath } from './schema.js';
 import { masked } from './secrets.js';
@@ -73,7 +74,7 @@ export function settle(config: Config, judge: Judge): Settings {
     tracking: trackingOf(config.tracking ?? {}, judge),
     ...(target && { target }),
     ...queueOf(config.queue, judge),
-    monitor: monitorOf(config.monitor),
+    monitor: monitorOf(config.monitor, judge),
     ...(config.startDate !== undefined && { startDate: config.startDate }),
     settleMs: config.settle ?? 15 * 60_000,
     batchSize: config.batchSize ?? 500,
@@ -96,6 +97,8 @@ export function settle(config: Config, judge: Judge): Settings {
 function sourceOf(source: NonNullable<Config['source']>, judge: Judge): SourceSettings {
   if (source.insecure === true) warnInsecure(['source', 'insecure'], 'Elasticsearch', judge);
   const auth = authOf(source, judge);
+  if (auth && source.insecure !== true)
+    refuseHttp(['source', 'url'], source.url?.urls ?? [], 'the credentials', judge);
   return {
     urls: source.url?.urls ?? [],
     ...(auth && { auth }),
@@ -162,8 +165,8 @@ function authOf(source: NonNullable<Config['source']>, judge: Judge): SourceSett
 }
 
 function trackingOf(tracking: NonNullable<Config['tracking']>, judge: Judge): TrackingSettings {
-  const { tls, url } = tracking;
-  if (tls?.insecure === true) warnInsecure(['tracking', 'tls', 'insecure'], 'MySQL', judge);
+  const { url } = tracking;
+  const tls = tlsOf(tracking, judge);
   return masked(
     {
       host: url?.host ?? '',
@@ -172,15 +175,29 @@ function trackingOf(tracking: NonNullable<Config['tracking']>, judge: Judge): Tr
       user: url?.user ?? '',
       password: tracking.password ?? url?.password ?? '',
       database: url?.database ?? '',
-      ...(tls && {
-        tls: {
-          ...(tls.caFile !== undefined && { caFile: tls.caFile }),
-          insecure: tls.insecure ?? false,
-        },
-      }),
+      ...(tls && { tls }),
     },
     ['password'],
   );
+}
+
+function tlsOf(
+  { tls, url }: NonNullable<Config['tracking']>,
+  judge: Judge,
+): TrackingSettings['tls'] {
+  if (tls === undefined) return undefined;
+  const { mode, caFile, insecure = false } = tls;
+  if (mode === 'off') {
+    if (caFile !== undefined || insecure) {
+      const message = 'is off, but has a caFile or insecure, too; keep one of them';
+      refuse(['tracking', 'tls'], message, judge);
+    }
+    const warning = url && plainTrackingWarning(url);
+    if (warning !== undefined) judge.warnings.push(warning);
+    return mode;
+  }
+  if (insecure) warnInsecure(['tracking', 'tls', 'insecure'], 'MySQL', judge);
+  return { ...(caFile !== undefined && { caFile }), insecure };
 }
 
 function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSettings | undefined {
@@ -192,6 +209,8 @@ function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSe
   if (mode !== undefined)
     refuse(['target', 'mode'], 'is for a target file:// only; remove it', judge);
   if (target.insecure === true) warnInsecure(['target', 'insecure'], 'S3', judge);
+  else if (endpoint !== undefined)
+    refuseHttp(['target', 'endpoint'], [endpoint], 'the messages and session tokens', judge);
   const encryption = encryptionOf(target.encryption, judge);
   return {
     ...url,
@@ -216,18 +235,28 @@ function queueOf(queue: Config['queue'], judge: Judge): Pick<Settings, 'queue'> 
     const message = `is ${region}, and queue.url names ${named}: remove it, or correct the URL`;
     refuse(['queue', 'region'], message, judge);
   }
-  return { queue: { url, ...(region !== undefined && { region }) } };
+  if (queue.insecure === true) warnInsecure(['queue', 'insecure'], 'SQS', judge);
+  else refuseHttp(['queue', 'url'], [url], 'the batches and session tokens', judge);
+  return {
+    queue: {
+      url,
+      ...(region !== undefined && { region }),
+      ...(queue.insecure === true && { insecure: true }),
+    },
+  };
 }
 
 const ALERT_FAILURE_RATE = 0.05;
 
-function monitorOf(monitor: Config['monitor'] = {}): MonitorSettings {
-  const { metricsNamespace, logGroup, alertTopic, region } = monitor;
+function monitorOf(monitor: Config['monitor'] = {}, judge: Judge): MonitorSettings {
+  const { metricsNamespace, logGroup, alertTopic, region, insecure } = monitor;
+  if (insecure === true) warnInsecure(['monitor', 'insecure'], 'CloudWatch and SNS', judge);
   return {
     ...(metricsNamespace !== undefined && { metricsNamespace }),
     ...(logGroup !== undefined && { logGroup }),
     ...(alertTopic !== undefined && { alertTopic }),
     ...(region !== undefined && { region }),
+    ...(insecure === true && { insecure }),
     alertFailureRate: monitor.alertFailureRate ?? ALERT_FAILURE_RATE,
   };
 }
@@ -261,7 +290,10 @@ function clampConcurrency(concurrency: number, judge: Judge): number {
 }
 
 function warnInsecure(key: KeyPath, server: string, judge: Judge): void {
-  judge.warnings.push(
-    `${key.join('.')} is true: certificates of ${server} are not checked, so anybody on the way can read and change what is sent`,
-  );
+  judge.warnings.push(insecureWarning(key.join('.'), server));
+}
+
+function refuseHttp(key: KeyPath, urls: readonly string[], what: string, judge: Judge): void {
+  const message = unencrypted(urls, what);
+  if (message !== undefined) refuse(key, message, judge);
 }

@@ -37,6 +37,19 @@ test('the whole job runs with exactly these', async () => {
   }
 });
 
+test('neither is let in without TLS', async () => {
+  const { project } = await indexed({ ids: ids(1) });
+  const accounts = await leastAccounts(project.database.database);
+  for (const who of ['owner', 'worker'] as const) {
+    // An empty variable counts as not set.
+    const plain = { ES_MIGRATE_TRACKING_TLS: 'off', ES_MIGRATE_TRACKING_TLS_CA_FILE: '' };
+    const env = { ...project.env, ...accounts.as(who), ...plain };
+    const { code, stderr } = await runBinary(['db', 'migrate'], { cwd: project.cwd, env });
+    expect(code, stderr).toBe(2);
+    expect(stderr).toMatch(/Access denied.*\n.*tracking\.tls: on/);
+  }
+});
+
 test.each(['SELECT', 'INSERT', 'UPDATE', 'CREATE', 'ALTER'])(
   'the tables can’t be made without %s',
   async (privilege) => {

@@ -16,7 +16,7 @@ export interface Accounts {
 
 /** The accounts of grants.sql, under names of this test's own, for a database that is there already. */
 export async function leastAccounts(database: string): Promise<Accounts> {
-  const { host, port, user, password } = sandbox().mysql;
+  const { host, port, user, password, caFile } = sandbox().mysql;
   const suffix = randomBytes(4).toString('hex');
   const names = { owner: `owner_${suffix}`, worker: `worker_${suffix}` };
   const run = async (sql: string) => {
@@ -41,6 +41,7 @@ export async function leastAccounts(database: string): Promise<Accounts> {
     as: (who) => ({
       ES_MIGRATE_TRACKING_URL: `mysql://${names[who]}@${host}:${port}/${database}`,
       ES_MIGRATE_TRACKING_PASSWORD: PASSWORDS[who],
+      ES_MIGRATE_TRACKING_TLS_CA_FILE: caFile,
     }),
     revoke: (privilege, from) =>
       run(`REVOKE ${privilege} ON ${database}.* FROM '${names[from]}'@'%'`),

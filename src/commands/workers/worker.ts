@@ -36,11 +36,14 @@ async function work({ settings, known, options, sentAt }: Start): Promise<void> 
     const { maxRuntimeMs } = options;
     const left =
       maxRuntimeMs === undefined ? undefined : Math.max(0, maxRuntimeMs - (Date.now() - sentAt));
-    const [{ createRun }, { connect }, { carryBatches }] = await Promise.all([
-      import('../create-run.js'),
-      import('../../core/connect.js'),
-      import('../../core/process/process.js'),
-    ]);
+    const [{ restoreTlsDefaults }, { createRun }, { connect }, { carryBatches }] =
+      await Promise.all([
+        import('../../host/tls-defaults.js'),
+        import('../create-run.js'),
+        import('../../core/connect.js'),
+        import('../../core/process/process.js'),
+      ]);
+    restoreTlsDefaults();
     const run = createRun(stop.signal, report);
     const queue = options.fromQueue ? 'receive' : undefined;
     const wants: Wants = { source: true, target: true, queue, known };
