@@ -19,7 +19,7 @@ interface RawHit {
 const rawHit: fc.Arbitrary<RawHit> = fc.record({
   id: fc.string({ minLength: 1, unit: 'grapheme' }),
   index: fc.constantFrom('messages', 'messages-2024', 'ä'),
-  source: fc.oneof({ weight: 4, arbitrary: rawObject }, rawJson),
+  source: rawObject,
   sort: fc
     .array(fc.constantFrom('9223372036854775807', '"a"', 'null', '-0.0', '1.10'), { maxLength: 3 })
     .map((values) => `[${values.join(',')}]`),

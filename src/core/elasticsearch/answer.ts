@@ -1,6 +1,10 @@
+import { z } from 'zod';
 import { Fault } from '../fault.js';
 import { Hit } from './hit.js';
-import { JsonScanner, MalformedJson, putOnOneLine } from './scan.js';
+import { byName, malformed, parsedAnswer } from './json-answer.js';
+import { readHit, requireOnce } from './read-hit.js';
+import { MalformedJson, UnreadableDocument } from './json-walk.js';
+import { JsonScanner, putOnOneLine } from './scan.js';
 
 export interface SearchAnswer {
   readonly hits: readonly Hit[];
@@ -12,18 +16,35 @@ export interface SearchAnswer {
   readonly tookMs: number;
 }
 
-interface Shards {
-  total?: number;
-  successful?: number;
-  failed?: number;
-  failures?: unknown[];
-}
+const count = z.int().nonnegative();
+/** Elasticsearch's own account of its work, which pauses follow from (pace.ts): never below zero, never infinite. */
+const milliseconds = z.number().nonnegative();
+const shardCounts = z.object({
+  total: count.optional(),
+  successful: count.optional(),
+  failed: count.optional(),
+  failures: z.array(z.unknown()).optional(),
+});
 /** Of a search across clusters. */
-interface Clusters {
-  skipped?: number;
-  partial?: number;
-  failed?: number;
-}
+const clusterCounts = z.object({
+  skipped: count.optional(),
+  partial: count.optional(),
+  failed: count.optional(),
+});
+const totals = z.union([
+  count.transform((value) => ({ value, relation: undefined })),
+  z.object({ value: count, relation: z.string().optional() }),
+]);
+const failureReason = z.object({ reason: z.object({ type: z.string() }) });
+const aggregated = z.object({
+  took: milliseconds.default(0),
+  timed_out: z.boolean().default(false),
+  terminated_early: z.boolean().default(false),
+  _shards: shardCounts.optional(),
+  _clusters: clusterCounts.optional(),
+  hits: z.unknown(),
+  aggregations: byName(z.unknown()).default({}),
+});
 
 interface Envelope {
   hits: Hit[];
@@ -32,8 +53,8 @@ interface Envelope {
   tookMs: number;
   timedOut: boolean;
   terminatedEarly: boolean;
-  shards: Shards | undefined;
-  clusters: Clusters | undefined;
+  shards: z.infer<typeof shardCounts> | undefined;
+  clusters: z.infer<typeof clusterCounts> | undefined;
   sawHits: boolean;
 }
 
@@ -55,23 +76,17 @@ export function parseSearch(body: Buffer): SearchAnswer {
     clusters: undefined,
     sawHits: false,
   };
-  putOnOneLine(body);
+  const seen = new Set<string>();
   try {
     const scanner = new JsonScanner(body);
     for (let more = scanner.beginObject(); more; more = scanner.anotherMember())
-      readMember(scanner, scanner.key(), envelope);
+      readMember(scanner, scanner.key(), envelope, seen);
     scanner.end();
   } catch (error) {
-    if (error instanceof MalformedJson || error instanceof SyntaxError) {
-      throw new Fault(
-        'Elasticsearch',
-        'retriable',
-        'malformed_answer',
-        `Elasticsearch: the answer ${error.message}`,
-      );
-    }
-    throw error;
+    throw asFault(error);
   }
+  // Not before: a line break within a string is no JSON, and would be made some.
+  putOnOneLine(body);
   refuseShort(envelope);
   const { hits, total, pitId, tookMs } = envelope;
   return { hits, total, pitId, tookMs };
@@ -80,35 +95,41 @@ export function parseSearch(body: Buffer): SearchAnswer {
 /**
  * Reads the answer of a search that asks for aggregations; its documents are not looked at.
  *
+ * @param schema of the aggregations
  * @throws Fault `retriable` as `parseSearch`
  */
-export function parseAggregations(body: Buffer): { aggregations: unknown; tookMs: number } {
-  let answer: {
-    took?: number;
-    timed_out?: boolean;
-    terminated_early?: boolean;
-    _shards?: Shards;
-    _clusters?: Clusters;
-    hits?: unknown;
-    aggregations?: unknown;
-  };
-  try {
-    answer = JSON.parse(body.toString('utf8')) as typeof answer;
-  } catch (error) {
-    const message = `Elasticsearch: the answer is no JSON (${(error as Error).message})`;
-    throw new Fault('Elasticsearch', 'retriable', 'malformed_answer', message);
-  }
+export function parseAggregations<T>(
+  body: Buffer,
+  schema: z.ZodType<T>,
+): { aggregations: T; tookMs: number } {
+  const answer = parsedAnswer(body, aggregated);
   refuseShort({
-    timedOut: answer.timed_out === true,
-    terminatedEarly: answer.terminated_early === true,
+    timedOut: answer.timed_out,
+    terminatedEarly: answer.terminated_early,
     shards: answer._shards,
     clusters: answer._clusters,
     sawHits: answer.hits !== undefined,
   });
-  return { aggregations: answer.aggregations, tookMs: answer.took ?? 0 };
+  const { took: tookMs } = answer;
+  const aggregations = schema.safeParse(answer.aggregations);
+  if (!aggregations.success) throw malformed('has other aggregations than were asked for');
+  return { aggregations: aggregations.data, tookMs };
 }
 
-function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void {
+/** A document that can't be read is left out by asking for the others without it; anything else is asked for again. */
+function asFault(error: unknown): unknown {
+  if (error instanceof UnreadableDocument)
+    return new Fault('Elasticsearch', 'request', 'unreadable_document', error.message);
+  if (error instanceof MalformedJson) return malformed(error.message);
+  return error;
+}
+
+function readMember(
+  scanner: JsonScanner,
+  key: string,
+  envelope: Envelope,
+  seen: Set<string>,
+): void {
   switch (key) {
     case 'hits':
       envelope.sawHits = true;
@@ -118,28 +139,38 @@ function readMember(scanner: JsonScanner, key: string, envelope: Envelope): void
       envelope.pitId = scanner.string();
       break;
     case 'took':
-      envelope.tookMs = Number(scanner.value());
+      envelope.tookMs = valid(key, milliseconds, scanner.value());
       break;
     case 'timed_out':
-      envelope.timedOut = scanner.value() === true;
+      envelope.timedOut = valid(key, z.boolean(), scanner.value());
       break;
     case 'terminated_early':
-      envelope.terminatedEarly = scanner.value() === true;
+      envelope.terminatedEarly = valid(key, z.boolean(), scanner.value());
       break;
     case '_shards':
-      envelope.shards = scanner.value() as Shards;
+      envelope.shards = valid(key, shardCounts, scanner.value());
       break;
     case '_clusters':
-      envelope.clusters = scanner.value() as Clusters;
+      envelope.clusters = valid(key, clusterCounts, scanner.value());
       break;
     default:
       scanner.skip();
+      return;
   }
+  requireOnce(seen, key);
+}
+
+function valid<T>(key: string, schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (!result.success) throw new MalformedJson(`has a ${key} that Elasticsearch does not write`);
+  return result.data;
 }
 
 function readHits(scanner: JsonScanner, envelope: Envelope): void {
+  const seen = new Set<string>();
   for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
     const key = scanner.key();
+    if (key === 'total' || key === 'hits') requireOnce(seen, key);
     if (key === 'total') envelope.total = readTotal(scanner.value());
     else if (key !== 'hits') scanner.skip();
     else {
@@ -149,86 +180,9 @@ function readHits(scanner: JsonScanner, envelope: Envelope): void {
   }
 }
 
-function readHit(scanner: JsonScanner): Hit {
-  const hit = new Hit(scanner.bytes);
-  for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
-    const key = scanner.key();
-    const start = scanner.position;
-    switch (key) {
-      case '_source':
-        scanner.skip();
-        hit.sourceStart = start;
-        hit.sourceEnd = scanner.position;
-        break;
-      case '_id':
-        scanner.skipString();
-        hit.idStart = start;
-        hit.idEnd = scanner.position;
-        break;
-      case '_index':
-        hit.index = scanner.recurring();
-        hit.indexStart = start;
-        hit.indexEnd = scanner.position;
-        break;
-      case '_seq_no':
-        scanner.skip();
-        hit.seqNoStart = start;
-        hit.seqNoEnd = scanner.position;
-        break;
-      case '_primary_term':
-        scanner.skip();
-        hit.primaryTermStart = start;
-        hit.primaryTermEnd = scanner.position;
-        break;
-      case 'sort':
-        scanner.skip();
-        hit.sortStart = start;
-        hit.sortEnd = scanner.position;
-        break;
-      case 'fields':
-        readFields(scanner, hit);
-        break;
-      case '_ignored':
-        hit.ignored = scanner.value() as string[];
-        break;
-      default:
-        scanner.skip();
-    }
-  }
-  if (hit.idEnd === 0 || hit.index === '')
-    throw new MalformedJson('has a hit without _id or _index');
-  return hit;
-}
-
-/** Doc values: those of the first field in place, since nearly every search asks for one field alone. */
-function readFields(scanner: JsonScanner, hit: Hit): void {
-  for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
-    const field = scanner.key();
-    if (hit.valueEnd > 0) {
-      const values = scanner.value() as unknown[];
-      hit.otherFields = [...hit.otherFields, { field, values: values.map(String) }];
-      continue;
-    }
-    hit.field = field;
-    const others: unknown[] = [];
-    for (let another = scanner.beginArray(); another; another = scanner.anotherElement()) {
-      if (hit.valueEnd > 0) {
-        others.push(scanner.value());
-        continue;
-      }
-      hit.valueStart = scanner.position;
-      scanner.skip();
-      hit.valueEnd = scanner.position;
-    }
-    if (others.length > 0) hit.otherValues = others;
-  }
-}
-
 /** `{value, relation}`, or a bare number from servers before 7. */
 function readTotal(total: unknown): number {
-  if (typeof total === 'number') return total;
-  const { value, relation } = (total ?? {}) as { value?: unknown; relation?: string };
-  if (typeof value !== 'number') throw new MalformedJson('has a count that is no number');
+  const { value, relation } = valid('total', totals, total);
   if (relation !== undefined && relation !== 'eq')
     throw new MalformedJson(`counts only a bound: ${relation} ${value}`);
   return value;
@@ -268,6 +222,6 @@ function refuseShort(
 }
 
 function shardFailure(failures: unknown[] | undefined): string {
-  const first = failures?.[0] as { reason?: { type?: string } } | undefined;
-  return first?.reason?.type ?? 'shard_failure';
+  const reason = failureReason.safeParse(failures?.[0]);
+  return reason.data?.reason.type ?? 'shard_failure';
 }

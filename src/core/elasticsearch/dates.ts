@@ -1,7 +1,7 @@
 import { isFault } from '../fault.js';
-import { STRICT, withoutSource, type IntervalScope } from './pit.js';
+import { STRICT, unmovedCursor, withoutSource, type IntervalScope } from './pit.js';
 import { indexPath, jsonObject } from './query.js';
-import type { Requests } from './requests.js';
+import { withoutCount, type Request, type Requests } from './requests.js';
 
 /** What a Date can hold; Elasticsearch's dates reach further. */
 const FURTHEST_MS = 8.64e15;
@@ -31,7 +31,7 @@ export async function countUndated(
     }),
   });
   const body = jsonObject({ size: '0', query, track_total_hits: 'true' });
-  const answer = await search(requests, index, body, signal);
+  const answer = await search(requests, index, body, signal, withoutCount);
   if (answer?.total === undefined) throw new Error('Elasticsearch counted nothing');
   return answer.total;
 }
@@ -73,7 +73,8 @@ async function outermost(
     _source: 'false',
     track_total_hits: 'false',
   });
-  const sort = (await search(requests, index, body, signal))?.hits[0]?.sort;
+  const refuse: Request['refuse'] = ({ hits }) => unmovedCursor(hits, undefined);
+  const sort = (await search(requests, index, body, signal, refuse))?.hits[0]?.sort;
   const [value] = sort === undefined ? [] : (JSON.parse(sort) as unknown[]);
   if (typeof value !== 'number') return undefined;
   return Math.min(FURTHEST_MS, Math.max(-FURTHEST_MS, value));
@@ -83,10 +84,23 @@ function existsQuery(field: string): string {
   return jsonObject({ exists: jsonObject({ field: JSON.stringify(field) }) });
 }
 
-async function search(requests: Requests, index: string, body: string, signal: AbortSignal) {
+async function search(
+  requests: Requests,
+  index: string,
+  body: string,
+  signal: AbortSignal,
+  refuse?: Request['refuse'],
+) {
   const path = `/${indexPath(index)}/_search`;
   try {
-    const answer = await requests.search({ method: 'POST', path, query: STRICT, body, signal });
+    const answer = await requests.search({
+      method: 'POST',
+      path,
+      query: STRICT,
+      body,
+      signal,
+      ...(refuse && { refuse }),
+    });
     return answer === 'too-large' ? undefined : answer;
   } catch (error) {
     throw withoutSource(error, index);

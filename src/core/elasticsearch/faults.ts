@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { certificateAdvice, isCertificateProblem, lacksTlsVersion } from '../certificates.js';
 import { MigrateError, usage } from '../errors.js';
 import { Fault, isFault, parseRetryAfter } from '../fault.js';
@@ -15,21 +16,30 @@ export const INDEX_MISSING = 'index_not_found_exception';
 export const INDEX_CLOSED = 'index_closed_exception';
 /** Said of an index, among other things, while it is being closed. */
 const BLOCKED = 'cluster_block_exception';
+/** A document begins with a comment: it was taken when it was sent, and fails every search that finds it, with 500. */
+const UNREADABLE = 'not_x_content_exception';
 
-interface ErrorBody {
-  error?: OuterError | string;
-}
-interface OuterError extends ErrorCause {
-  root_cause?: ErrorCause[];
-  failed_shards?: { reason?: ErrorCause }[];
-}
-interface ErrorCause {
-  type?: string;
-  reason?: string;
+/** Of another type than Elasticsearch writes, it counts as not there: whatever refuses a request may say anything. */
+const word = z.string().optional().catch(undefined);
+const errorCause = z.object({
+  type: word,
+  reason: word,
   /** The index it is about. */
-  index?: string;
-  caused_by?: ErrorCause;
-}
+  index: word,
+  caused_by: z.object({ type: word, reason: word }).optional().catch(undefined),
+});
+const errorBody = z.object({
+  error: z.union([
+    z.string(),
+    errorCause.extend({
+      root_cause: z.array(errorCause).optional().catch(undefined),
+      failed_shards: z
+        .array(z.object({ reason: errorCause.optional().catch(undefined) }))
+        .optional()
+        .catch(undefined),
+    }),
+  ]),
+});
 
 /** Longest type of an error, in characters. */
 const LONGEST_TYPE = 64;
@@ -60,7 +70,8 @@ export function answeredError(
     );
   }
   // What does not name its error is not Elasticsearch's word but that of something before it.
-  const retriable = [408, 429].includes(status) || status >= 500 || type === undefined;
+  const passes = [408, 429].includes(status) || status >= 500 || type === undefined;
+  const retriable = passes && type !== UNREADABLE;
   const asked = headers['retry-after'];
   return new Fault(
     'Elasticsearch',
@@ -84,15 +95,15 @@ export function overloadOf({ code, status }: Fault): LimitReason | undefined {
 
 /** The innermost cause that names itself: what wraps it says only "all shards failed". */
 function causeOf(body: Buffer): { type?: string | undefined; reason?: string | undefined } {
-  let parsed: ErrorBody;
+  let parsed: unknown;
   try {
-    parsed = JSON.parse(body.toString('utf8')) as ErrorBody;
+    parsed = JSON.parse(body.toString('utf8'));
   } catch {
     return { reason: body.toString('utf8', 0, 200).replace(/\s+/g, ' ').trim() || undefined };
   }
-  const { error } = parsed;
+  const { error } = errorBody.safeParse(parsed).data ?? {};
   if (error === undefined || typeof error === 'string') return { reason: error };
-  const cause =
+  const cause: z.infer<typeof errorCause> =
     error.root_cause?.[0] ?? error.failed_shards?.[0]?.reason ?? error.caused_by ?? error;
   const reason = cause.caused_by?.reason ?? cause.reason ?? error.reason ?? '';
   const { index } = cause;

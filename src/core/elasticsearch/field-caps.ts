@@ -1,24 +1,30 @@
+import { z } from 'zod';
 import { usage } from '../errors.js';
 import { isFault } from '../fault.js';
 import { INDEX_CLOSED, INDEX_MISSING } from './faults.js';
+import { byName } from './json-answer.js';
 import { indexPath } from './query.js';
 import type { Requests } from './requests.js';
 
-/** What Elasticsearch says can be done with fields, over all indices a name, alias or pattern stands for. */
-export interface FieldCaps {
-  /** Concrete index names. */
-  readonly indices: readonly string[];
-  /** By field, then by type; an `unmapped` type names the indices that lack the field. */
-  readonly fields: Readonly<Record<string, Readonly<Record<string, FieldType>>>>;
-}
-
-export interface FieldType {
-  readonly type: string;
-  readonly searchable: boolean;
-  readonly aggregatable: boolean;
+const names = z.array(z.string());
+const fieldType = z.object({
+  type: z.string(),
+  searchable: z.boolean(),
+  aggregatable: z.boolean(),
+  metadata_field: z.boolean().optional(),
   /** The indices in which the field has this type, where it has several. */
-  readonly indices?: readonly string[];
-}
+  indices: names.nullish().transform((value) => value ?? undefined),
+});
+/** What Elasticsearch says can be done with fields, over all indices a name, alias or pattern stands for. */
+export const fieldCapsAnswer = z.object({
+  /** Concrete index names. */
+  indices: names,
+  /** By field, then by type; an `unmapped` type names the indices that lack the field. */
+  fields: byName(byName(fieldType)),
+});
+
+export type FieldCaps = z.infer<typeof fieldCapsAnswer>;
+export type FieldType = z.infer<typeof fieldType>;
 
 /**
  * Asks what can be done with these fields.
@@ -52,18 +58,21 @@ export async function fieldCaps(
 ): Promise<FieldCaps | undefined> {
   let caps: FieldCaps;
   try {
-    caps = (await requests.json({
-      method: 'GET',
-      path: `/${indexPath(index)}/_field_caps`,
-      query: {
-        fields: fields.join(','),
-        include_unmapped: true,
-        allow_no_indices: false,
-        // Or a pattern would pass over closed indices without a word, and their documents with them.
-        expand_wildcards: 'open,closed',
+    caps = await requests.json(
+      {
+        method: 'GET',
+        path: `/${indexPath(index)}/_field_caps`,
+        query: {
+          fields: fields.join(','),
+          include_unmapped: true,
+          allow_no_indices: false,
+          // Or a pattern would pass over closed indices without a word, and their documents with them.
+          expand_wildcards: 'open,closed',
+        },
+        signal,
       },
-      signal,
-    })) as FieldCaps;
+      fieldCapsAnswer,
+    );
   } catch (error) {
     if (isFault(error) && error.code === INDEX_MISSING) {
       if (mayBeAbsent) return undefined;

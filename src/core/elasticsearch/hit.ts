@@ -1,4 +1,4 @@
-import { bytesOfString, compareStrings, sameBytes, textOfString } from './scan.js';
+import { bytesOfString, compareStrings, sameBytes, textOfString } from './json-strings.js';
 
 /**
  * One hit of a search, as it lies in the answer: where its parts begin and end. What nobody asks for is never made, since

@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import { usage } from '../errors.js';
 import { isFault } from '../fault.js';
 import { INDEX_MISSING } from './faults.js';
+import { byName } from './json-answer.js';
 import { listed } from '../words.js';
 import { indexPath } from './query.js';
 import type { Requests } from './requests.js';
@@ -11,18 +13,25 @@ export interface ConcreteIndices {
   readonly indices: readonly string[];
 }
 
+const names = z.array(z.string());
+const fieldMapping = z.object({
+  type: z.string().optional(),
+  path: z.string().optional(),
+  ignore_above: z.number().optional(),
+  normalizer: z.string().nullish(),
+  null_value: z.unknown().optional(),
+  mode: z.string().optional(),
+  enabled: z.union([z.boolean(), z.string()]).optional(),
+  includes: names.optional(),
+  excludes: names.optional(),
+});
+const mappingsAnswer = byName(
+  z.object({ mappings: byName(z.object({ mapping: byName(fieldMapping) })) }),
+);
+const settingsAnswer = byName(z.object({ settings: byName(z.string()).optional() }));
+
 /** One field's mapping, as far as it matters here; of `_source`, what it says of that. */
-export interface FieldMapping {
-  readonly type?: string;
-  readonly path?: string;
-  readonly ignore_above?: number;
-  readonly normalizer?: string | null;
-  readonly null_value?: unknown;
-  readonly mode?: string;
-  readonly enabled?: boolean | string;
-  readonly includes?: readonly string[];
-  readonly excludes?: readonly string[];
-}
+export type FieldMapping = z.infer<typeof fieldMapping>;
 
 /**
  * A field's mapping in each concrete index, defaults included; none in an index that lacks the field. Also for the
@@ -36,12 +45,15 @@ export async function fieldMappings(
   field: string,
   signal: AbortSignal,
 ): Promise<Map<string, FieldMapping[]>> {
-  const answer = (await requests.json({
-    method: 'GET',
-    path: `/${indexPath(where.index)}/_mapping/field/${encodeURIComponent(field)}`,
-    query: { include_defaults: true },
-    signal,
-  })) as Record<string, { mappings: Record<string, { mapping: Record<string, FieldMapping> }> }>;
+  const answer = await requests.json(
+    {
+      method: 'GET',
+      path: `/${indexPath(where.index)}/_mapping/field/${encodeURIComponent(field)}`,
+      query: { include_defaults: true },
+      signal,
+    },
+    mappingsAnswer,
+  );
   return eachIndex(where, answer, 'mapping', ({ mappings }) =>
     Object.values(mappings[field]?.mapping ?? {}),
   );
@@ -58,13 +70,16 @@ export async function indexSettings(
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<Map<string, IndexSettings>> {
-  const answer = (await requests.json({
-    method: 'GET',
-    path: `/${indexPath(where.index)}/_settings/${names.join(',')}`,
-    // An index with none of them set is in the answer only for its defaults.
-    query: { flat_settings: true, include_defaults: true },
-    signal,
-  })) as Record<string, { settings?: IndexSettings }>;
+  const answer = await requests.json(
+    {
+      method: 'GET',
+      path: `/${indexPath(where.index)}/_settings/${names.join(',')}`,
+      // An index with none of them set is in the answer only for its defaults.
+      query: { flat_settings: true, include_defaults: true },
+      signal,
+    },
+    settingsAnswer,
+  );
   return eachIndex(where, answer, 'settings', ({ settings = {} }) => settings);
 }
 
@@ -80,12 +95,15 @@ export async function indexUuids(
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
   try {
-    const answer = (await requests.json({
-      method: 'GET',
-      path: `/${indexPath(index)}/_settings/${UUID}`,
-      query: { flat_settings: true, ignore_unavailable: true, allow_no_indices: true },
-      signal,
-    })) as Record<string, { settings?: IndexSettings }>;
+    const answer = await requests.json(
+      {
+        method: 'GET',
+        path: `/${indexPath(index)}/_settings/${UUID}`,
+        query: { flat_settings: true, ignore_unavailable: true, allow_no_indices: true },
+        signal,
+      },
+      settingsAnswer,
+    );
     return new Map(
       Object.entries(answer).flatMap(([name, { settings }]): [string, string][] => {
         const uuid = settings?.[UUID];

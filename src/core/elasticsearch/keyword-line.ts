@@ -1,5 +1,5 @@
 import type { RelatedSettings } from '../settings.js';
-import { typesOf, type FieldCaps } from './field-caps.js';
+import { fieldCapsAnswer, typesOf, type FieldCaps } from './field-caps.js';
 import type { ConcreteIndices } from './index-metadata.js';
 import { requirePaired } from './join.js';
 import { indexPath } from './query.js';
@@ -40,16 +40,19 @@ async function asKeywords(
   fields: readonly string[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const caps = (await requests.json({
-    method: 'GET',
-    path: `/${indexPath(index)}/_field_caps`,
-    query: {
-      fields: fields.flatMap((field) => [field, `${field}.*`]).join(','),
-      allow_no_indices: true,
-      ignore_unavailable: true,
+  const caps = await requests.json(
+    {
+      method: 'GET',
+      path: `/${indexPath(index)}/_field_caps`,
+      query: {
+        fields: fields.flatMap((field) => [field, `${field}.*`]).join(','),
+        allow_no_indices: true,
+        ignore_unavailable: true,
+      },
+      signal,
     },
-    signal,
-  })) as FieldCaps;
+    fieldCapsAnswer,
+  );
   const found = fields.flatMap((field): [string, string][] => {
     if (!typesOf(caps, field).some(({ type }) => type === 'text')) return [];
     const keywords = Object.keys(caps.fields).filter(

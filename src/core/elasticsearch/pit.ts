@@ -1,9 +1,11 @@
+import { z } from 'zod';
 import type { Interval } from '../extract/types.js';
 import { usage } from '../errors.js';
 import { isFault, type Fault } from '../fault.js';
 import { INDEX_MISSING, PIT_LOST, pointsInTimeLost, unsearchable } from './faults.js';
+import type { Hit } from './hit.js';
 import { indexPath, jsonObject, rangeQuery } from './query.js';
-import type { Requests } from './requests.js';
+import { withoutCount, type Requests } from './requests.js';
 
 /** How long a point in time outlives the last request that named it. */
 const KEEP_ALIVE = '5m';
@@ -90,19 +92,24 @@ export function withoutSource(error: unknown, index: string): unknown {
   );
 }
 
+const opened = z.object({ id: z.string().min(1) });
+
 export async function openPit(
   requests: Requests,
   index: string,
   signal: AbortSignal,
 ): Promise<string> {
   try {
-    const answer = await requests.json({
-      method: 'POST',
-      path: `/${indexPath(index)}/_pit`,
-      query: { keep_alive: KEEP_ALIVE, ...EVERY_INDEX },
-      signal,
-    });
-    return (answer as { id: string }).id;
+    const { id } = await requests.json(
+      {
+        method: 'POST',
+        path: `/${indexPath(index)}/_pit`,
+        query: { keep_alive: KEEP_ALIVE, ...EVERY_INDEX },
+        signal,
+      },
+      opened,
+    );
+    return id;
   } catch (error) {
     throw unsearchable(error);
   }
@@ -150,6 +157,8 @@ export async function readIdPage(
       query: WHOLE,
       body,
       signal,
+      // A cursor that does not move would be followed for ever.
+      refuse: ({ hits }) => unmovedCursor(hits, searchAfter),
       // Some of its shards may answer with a status that is worth a retry; the point in time is gone all the same.
       unless: ({ code }) => code === PIT_LOST,
     });
@@ -166,6 +175,16 @@ export async function readIdPage(
     if (isFault(error) && error.code === PIT_LOST) return 'pit-lost';
     throw error;
   }
+}
+
+/** For `refuse`, of a page that is to be gone on behind. */
+export function unmovedCursor(
+  hits: readonly Hit[],
+  before: string | undefined,
+): string | undefined {
+  const last = hits.at(-1);
+  if (last?.sort === '') return 'has hits without the sort values that were asked for';
+  return last && last.sort === before ? 'ends where the page before it ended' : undefined;
 }
 
 /** Under a point in time, which has settled the indices: partial answers are errors, not answers. */
@@ -200,6 +219,7 @@ async function count(
     query: pitId === undefined ? STRICT : WHOLE,
     body,
     signal,
+    refuse: withoutCount,
     unless,
   });
   if (answer === 'too-large') throw new Error('a count exceeds 64 MB');

@@ -1,18 +1,23 @@
+import { z } from 'zod';
 import type { RelatedIndex } from './join.js';
+import { byName } from './json-answer.js';
 import { STRICT } from './pit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import { joinQuery, withoutIndex, type JoinValues } from './related.js';
-import type { Requests } from './requests.js';
+import { withoutCount, type Requests } from './requests.js';
 
-interface Composite {
-  readonly joined?: {
-    readonly after_key?: Readonly<Record<string, unknown>>;
-    readonly buckets?: readonly {
-      readonly key: Readonly<Record<string, unknown>>;
-      readonly doc_count: number;
-    }[];
-  };
-}
+const count = z.int().nonnegative();
+const key = byName(z.unknown());
+const joinedAnswer = z.object({
+  joined: z.object({
+    after_key: key.optional(),
+    buckets: z.array(z.object({ key, doc_count: count })),
+  }),
+});
+const eachAnswer = z.object({
+  each: z.object({ buckets: z.array(z.object({ doc_count: count })) }),
+});
+const severalAnswer = byName(z.object({ value: count.optional(), doc_count: count.optional() }));
 
 /** Messages with several values whose records are counted by one search. */
 const FILTERS_AT_ONCE = 100;
@@ -72,11 +77,9 @@ async function countEach(
     aggs: `{"each":{"filters":{"filters":[${filters.join(',')}]}}}`,
   });
   const path = `/${indexPath(related.index)}/_search`;
-  const answer = await requests.aggregations({ method: 'POST', path, query: STRICT, body, signal });
-  const { each = {} } = (answer ?? {}) as {
-    readonly each?: { readonly buckets?: readonly { readonly doc_count: number }[] };
-  };
-  return (each.buckets ?? []).map(({ doc_count }) => doc_count);
+  const request = { method: 'POST', path, query: STRICT, body, signal } as const;
+  const { each } = await requests.aggregations(request, eachAnswer);
+  return each.buckets.map(({ doc_count }) => doc_count);
 }
 
 /** Whether any record has several values in a field of the join. */
@@ -93,11 +96,8 @@ export async function hasSeveralKeys(
   }
   const body = jsonObject({ size: '0', track_total_hits: 'false', aggs: JSON.stringify(aggs) });
   const path = `/${indexPath(index)}/_search`;
-  const answer = await requests.aggregations({ method: 'POST', path, query: STRICT, body, signal });
-  const found = (answer ?? {}) as Record<
-    string,
-    { value?: number; doc_count?: number } | undefined
-  >;
+  const request = { method: 'POST', path, query: STRICT, body, signal } as const;
+  const found = await requests.aggregations(request, severalAnswer);
   return join.some((_, i) => (found[`v${i}`]?.value ?? 0) !== (found[`d${i}`]?.doc_count ?? 0));
 }
 
@@ -119,13 +119,13 @@ async function* tuplesOf(
       aggs: JSON.stringify({ joined: { composite } }),
     });
     const path = `/${indexPath(related.index)}/_search`;
-    const answer = await requests
-      .aggregations({ method: 'POST', path, query: STRICT, body, signal })
+    const request = { method: 'POST', path, query: STRICT, body, signal } as const;
+    const { joined } = await requests
+      .aggregations(request, joinedAnswer)
       .catch((error: unknown) => {
         throw withoutIndex(error, related);
       });
-    const { joined = {} } = (answer ?? {}) as Composite;
-    for (const { key, doc_count: count } of joined.buckets ?? [])
+    for (const { key, doc_count: count } of joined.buckets)
       yield { name: JSON.stringify(related.join.map((_, i) => String(key[`k${i}`]))), count };
     after = joined.after_key;
   } while (after !== undefined);
@@ -165,7 +165,7 @@ async function countMatching(
   const path = `/${indexPath(related.index)}/_search`;
   const body = jsonObject({ size: '0', track_total_hits: 'true', query });
   const answer = await requests
-    .search({ method: 'POST', path, query: STRICT, body, signal })
+    .search({ method: 'POST', path, query: STRICT, body, signal, refuse: withoutCount })
     .catch((error: unknown) => {
       throw withoutIndex(error, related);
     });

@@ -3,7 +3,7 @@ import { usage } from '../errors.js';
 import { searchDocuments, type Documents, type DocumentsRequest } from './documents.js';
 import { INDEX_MISSING, OUT_OF_MEMORY, PIT_LOST } from './faults.js';
 import type { RelatedIndex } from './join.js';
-import { closePit, openPit, pitMember, WHOLE } from './pit.js';
+import { closePit, openPit, pitMember, unmovedCursor, WHOLE } from './pit.js';
 import { byIndexAndId, type Hit } from './hit.js';
 import { indexPath, jsonObject, MAX_HITS } from './query.js';
 import type { Requests } from './requests.js';
@@ -86,6 +86,7 @@ export async function* readRecordPages(
         size === 1
           ? { maxBytes, beyond: (bytes) => (alone = bytes), signal }
           : { maxBytes: Math.ceil(maxBytes / 4), signal },
+        searchAfter,
       );
       if (page === 'too-long' || page === 'server-memory') {
         if (size > 1) {
@@ -107,6 +108,8 @@ export async function* readRecordPages(
       total ??= page.total;
       pitId = page.pitId ?? pitId;
       read += page.hits.length;
+      // Without this, a server that never comes to the end would be read for ever.
+      if (read > (total ?? 0)) break;
       const last = page.hits.at(-1);
       if (!last) break;
       yield page.hits;
@@ -126,6 +129,7 @@ async function onePage(
   requests: Requests,
   body: string,
   { maxBytes, beyond, signal }: DocumentsRequest,
+  searchAfter: string | undefined,
 ): Promise<
   | { hits: readonly Hit[]; total: number | undefined; pitId: string | undefined; bytes: number }
   | 'too-long'
@@ -141,6 +145,7 @@ async function onePage(
       maxBytes,
       beyond,
       signal,
+      refuse: ({ hits }) => unmovedCursor(hits, searchAfter),
       unless,
     });
     return answer === 'too-large' ? 'too-long' : answer;

@@ -1,7 +1,9 @@
 import type { Client } from '@elastic/elasticsearch';
+import type { z } from 'zod';
 import { linkSignals } from '../any-signal.js';
 import { isMigrateError, usage } from '../errors.js';
-import { Fault, isFault } from '../fault.js';
+import { type Fault, isFault } from '../fault.js';
+import { malformed, parsedAnswer } from './json-answer.js';
 import { retrying, type RetryPolicy } from '../retry.js';
 import { measured } from '../run.js';
 import { parseAggregations, parseSearch, type SearchAnswer } from './answer.js';
@@ -29,6 +31,8 @@ export interface Request {
   /** Told how many bytes such an answer has: it is read to its end then, and dropped. */
   readonly beyond?: ((bytes: number) => void) | undefined;
   readonly signal: AbortSignal;
+  /** What is wrong with a search's answer, as its predicate, where it is not what was asked for; it is asked for again then. */
+  readonly refuse?: (answer: SearchAnswer) => string | undefined;
   /** Faults the caller answers differently than by waiting. */
   readonly unless?: (fault: Fault) => boolean;
 }
@@ -36,6 +40,8 @@ export interface Request {
 /** Largest answer where a request names no limit of its own: ids, mappings, counts. */
 const DEFAULT_MAX_BYTES = 64 << 20;
 const MAX_ERROR_BYTES = 1 << 20;
+/** Bytes of an answer that show whether it was to be JSON. */
+const LOOKED_AT = 100;
 /**
  * Longest silence, before an answer or within it, in milliseconds: what a busy cluster answers after a minute is an
  * answer. Near the end of `retryFor` shorter, so that a server that hangs is not waited for much longer than that.
@@ -44,6 +50,11 @@ const LONGEST_SILENCE_MS = 90_000;
 const OVERTIME_MS = 15_000;
 /** Named here, since the client takes a body that is text already for plain text. */
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json' };
+
+/** For `refuse`, of a search that asks for the total. */
+export function withoutCount({ total }: SearchAnswer): string | undefined {
+  return total === undefined ? 'lacks the count that was asked for' : undefined;
+}
 
 /** How often, and how many at once, Elasticsearch may be asked. */
 export interface Brakes {
@@ -77,15 +88,17 @@ export class Requests {
   search(request: Request): Promise<(SearchAnswer & { readonly bytes: number }) | 'too-large'> {
     return this.#searched(request, (body) => {
       const answer = parseSearch(body);
+      const wrong = request.refuse?.(answer);
+      if (wrong !== undefined) throw malformed(wrong);
       this.#pace.took(answer.tookMs);
       return { ...answer, bytes: body.length };
     });
   }
 
   /** The aggregations of a search, parsed. One that is short is asked for again, as with `search`. */
-  async aggregations(request: Request): Promise<unknown> {
+  async aggregations<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
     const answer = await this.#searched(request, (body) => {
-      const { aggregations, tookMs } = parseAggregations(body);
+      const { aggregations, tookMs } = parseAggregations(body, schema);
       this.#pace.took(tookMs);
       return { aggregations };
     });
@@ -95,25 +108,24 @@ export class Requests {
   }
 
   /**
-   * The answer, parsed; for answers that carry no documents. One that breaks off is asked for again.
+   * The answer, parsed; for answers that carry no documents. One that breaks off, or is not what `schema` says, is asked for
+   * again.
    * @throws MigrateError `usage` where it is no JSON: whatever answers there is no Elasticsearch
    */
-  async json(request: Request): Promise<unknown> {
-    const answer = await this.#retried(request, (body) => ({ parsed: this.#parsed(body) }));
+  async json<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
+    const answer = await this.#retried(request, (body) => ({
+      parsed: this.#parsed(body, schema),
+    }));
     if (answer === 'too-large')
       throw new Error(`${request.path} answered more than ${DEFAULT_MAX_BYTES} bytes`);
     return answer.parsed;
   }
 
-  #parsed(body: Buffer): unknown {
-    const text = body.toString('utf8');
+  #parsed<T>(body: Buffer, schema: z.ZodType<T>): T {
     try {
-      return JSON.parse(text);
+      return parsedAnswer(body, schema);
     } catch (error) {
-      if (/^\s*([{[]|$)/.test(text)) {
-        const message = 'Elasticsearch: the answer breaks off';
-        throw new Fault('Elasticsearch', 'retriable', 'malformed_answer', message);
-      }
+      if (/^\s*([{[]|$)/.test(body.toString('latin1', 0, LOOKED_AT))) throw error;
       throw usage(
         `what answers at ${this.#url} is not Elasticsearch: its answer is not JSON`,
         'Correct source.url.',

@@ -1,9 +1,25 @@
+import { isUtf8 } from 'node:buffer';
+import {
+  CARRIAGE_RETURN,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  LINE_FEED,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+} from './json-bytes.js';
+import { sameBytes, textOfString } from './json-strings.js';
+import { JsonWalk, MalformedJson } from './json-walk.js';
+
 /**
  * Walks JSON by its bytes, without building values: what is skipped keeps the bytes it came with. Invariant 6
  * stands on this: `_source` is cut out, never parsed and written again.
  *
- * It finds where values begin and end; it does not validate them. Truncated or misplaced text is an error, never a
- * shorter answer. Objects and arrays are walked by
+ * Text that is not JSON, is truncated or has more behind it is an error, never a shorter answer (json-walk.ts says what
+ * documents may hold all the same). Objects and arrays are walked by
  *
  * ```
  * for (let more = scanner.beginObject(); more; more = scanner.anotherMember()) {
@@ -15,12 +31,20 @@
 export class JsonScanner {
   readonly bytes: Buffer;
   position = 0;
+  /** Of the document that was passed over last. */
+  documentStart = 0;
+  documentEnd = 0;
+  readonly #walk: JsonWalk;
+  /** Whether each string outside of documents has to be looked at: hardly ever, since answers are UTF-8. */
+  readonly #mayBeBadText: boolean;
   /** Strings that were met before, by a hash of their bytes: names of members come with every hit. */
   readonly #strings: (Known | undefined)[] = new Array<Known | undefined>(KNOWN_STRINGS);
   #lastKey: Known | undefined;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.#walk = new JsonWalk(bytes);
+    this.#mayBeBadText = !isUtf8(bytes);
   }
 
   /** Enters the object here; false where it has no members. */
@@ -76,22 +100,46 @@ export class JsonScanner {
 
   /** Passes over the value here. */
   skip(): void {
-    const first = this.bytes[this.position];
-    if (first === QUOTE) this.skipString();
-    else if (first === OPEN_BRACE || first === OPEN_BRACKET) this.#skipContainer();
-    else this.#skipScalar();
+    const start = this.position;
+    this.position = this.#walk.afterValue(start);
+    this.#requireText(start);
   }
 
   /** Passes over the string here; throws where there is none. */
   skipString(): void {
-    if (this.bytes[this.position] !== QUOTE) throw this.#malformed();
-    this.position = this.#afterString(this.position);
+    const start = this.position;
+    this.position = this.#walk.afterString(start);
+    this.#requireText(start);
+  }
+
+  /**
+   * Passes over the document here; `documentStart` and `documentEnd` then say where it stands.
+   *
+   * @throws MalformedJson where it is anything else than an object
+   * @throws UnreadableDocument where nobody can say how much behind it is a comment of its own
+   */
+  skipDocument(): void {
+    const walk = this.#walk;
+    walk.lenient = true;
+    const start = walk.afterBlanks(this.position);
+    if (this.bytes[start] !== OPEN_BRACE) throw walk.malformedAt(start);
+    this.documentStart = start;
+    this.documentEnd = walk.afterValue(start);
+    // Elasticsearch gives a document with what stood behind it, too, when it was sent.
+    this.position = walk.afterBlanksBehindDocument(this.documentEnd);
+    walk.lenient = false;
   }
 
   /** Throws unless nothing but white space is left. */
   end(): void {
     this.#blanks();
-    if (this.position !== this.bytes.length) throw this.#malformed();
+    if (this.position !== this.bytes.length) throw this.#walk.malformedAt(this.position);
+  }
+
+  /** Ids, names and values are compared and stored as text: bytes that are none would become others. */
+  #requireText(start: number): void {
+    if (this.#mayBeBadText && !isUtf8(this.bytes.subarray(start, this.position)))
+      throw new MalformedJson(`has bytes that are not UTF-8 between ${start} and ${this.position}`);
   }
 
   /** The key that followed the last one before, where it does again: hits have their members in the same order. */
@@ -118,59 +166,6 @@ export class JsonScanner {
     return known;
   }
 
-  /** To the bracket that closes the one here. Depth alone tells which: brackets inside strings are jumped over. */
-  #skipContainer(): void {
-    const { bytes } = this;
-    const { length } = bytes;
-    let depth = 0;
-    for (let i = this.position; i < length;) {
-      const byte = bytes[i];
-      if (byte === QUOTE) {
-        i = this.#afterString(i);
-        continue;
-      }
-      i += 1;
-      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
-      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-        depth -= 1;
-        if (depth === 0) {
-          this.position = i;
-          return;
-        }
-      }
-    }
-    throw this.#truncated();
-  }
-
-  #skipScalar(): void {
-    const { bytes } = this;
-    const start = this.position;
-    let i = start;
-    while (i < bytes.length && !isDelimiter(bytes[i])) i += 1;
-    if (i === start) throw i < bytes.length ? this.#malformed() : this.#truncated();
-    this.position = i;
-  }
-
-  /** The position behind the string that starts at `quote`. */
-  #afterString(quote: number): number {
-    const { bytes } = this;
-    const { length } = bytes;
-    const near = Math.min(length, quote + SHORT_STRING);
-    let i = quote + 1;
-    for (; i < near; i += 1) {
-      const byte = bytes[i];
-      if (byte === QUOTE) return i + 1;
-      if (byte === BACKSLASH) i += 1;
-    }
-    // In long strings the next quote is searched for natively.
-    for (;;) {
-      const end = bytes.indexOf(QUOTE, i);
-      if (end < 0) throw this.#truncated();
-      if (!isEscapedAt(bytes, i, end)) return end + 1;
-      i = end + 1;
-    }
-  }
-
   #begins(open: number, close: number): boolean {
     this.#expect(open);
     if (this.#closes(close)) return false;
@@ -180,7 +175,7 @@ export class JsonScanner {
 
   #expect(byte: number): void {
     this.#blanks();
-    if (this.bytes[this.position] !== byte) throw this.#malformed();
+    if (this.bytes[this.position] !== byte) throw this.#walk.malformedAt(this.position);
     this.position += 1;
   }
 
@@ -200,21 +195,8 @@ export class JsonScanner {
   }
 
   #blanks(): void {
-    while (isBlank(this.bytes[this.position])) this.position += 1;
+    this.position = this.#walk.afterBlanks(this.position);
   }
-
-  #malformed(): MalformedJson {
-    if (this.position >= this.bytes.length) return this.#truncated();
-    return new MalformedJson(`unexpected byte at ${this.position} of ${this.bytes.length}`);
-  }
-
-  #truncated(): MalformedJson {
-    return new MalformedJson(`ends after ${this.bytes.length} bytes, in the middle of a value`);
-  }
-}
-
-export class MalformedJson extends Error {
-  override readonly name = 'MalformedJson';
 }
 
 /** A string and where it stands, with its quotes. */
@@ -228,95 +210,6 @@ interface Known {
 
 /** Slots for strings that recur; two that share one are made anew whenever they alternate. */
 const KNOWN_STRINGS = 64;
-/** Bytes of a string that are looked at one by one, before the native search is worth its call. */
-const SHORT_STRING = 48;
-
-export const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COLON = 0x3a;
-const COMMA = 0x2c;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
-const SPACE = 0x20;
-
-/** Whether the bytes from `start` to `end` are those of the other buffer from `otherStart` to `otherEnd`. */
-export function sameBytes(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  other: Buffer,
-  otherStart: number,
-  otherEnd: number,
-): boolean {
-  if (end - start !== otherEnd - otherStart) return false;
-  for (let i = start, j = otherStart; i < end; i += 1, j += 1)
-    if (bytes[i] !== other[j]) return false;
-  return true;
-}
-
-/** The string whose JSON text, with its quotes, stands from `start` to `end`. */
-export function textOfString(json: Buffer, start: number, end: number): string {
-  return hasBackslash(json, start, end)
-    ? (JSON.parse(json.toString('utf8', start, end)) as string)
-    : json.toString('utf8', start + 1, end - 1);
-}
-
-/** The same string's UTF-8 bytes: a view into the text where nothing in it is escaped. */
-export function bytesOfString(json: Buffer, start: number, end: number): Buffer {
-  return hasBackslash(json, start, end)
-    ? Buffer.from(textOfString(json, start, end))
-    : json.subarray(start + 1, end - 1);
-}
-
-/** By the UTF-8 bytes of the strings whose JSON texts these are, with their quotes. */
-export function compareStrings(
-  a: Buffer,
-  startOfA: number,
-  endOfA: number,
-  b: Buffer,
-  startOfB: number,
-  endOfB: number,
-): number {
-  if (hasBackslash(a, startOfA, endOfA) || hasBackslash(b, startOfB, endOfB))
-    return Buffer.compare(
-      Buffer.from(textOfString(a, startOfA, endOfA)),
-      Buffer.from(textOfString(b, startOfB, endOfB)),
-    );
-  return a.compare(b, startOfB + 1, endOfB - 1, startOfA + 1, endOfA - 1);
-}
-
-/** Whether an odd number of backslashes, none of them before `from`, stands right before `end`. */
-function isEscapedAt(bytes: Buffer, from: number, end: number): boolean {
-  let i = end;
-  while (i > from && bytes[i - 1] === BACKSLASH) i -= 1;
-  return (end - i) % 2 === 1;
-}
-
-export function hasBackslash(bytes: Buffer, from: number, end: number): boolean {
-  for (let i = from; i < end; i += 1) if (bytes[i] === BACKSLASH) return true;
-  return false;
-}
-
-function isBlank(byte: number | undefined): boolean {
-  return byte === SPACE || byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === 0x09;
-}
-
-function isDelimiter(byte: number | undefined): boolean {
-  return (
-    byte === COMMA ||
-    byte === CLOSE_BRACE ||
-    byte === CLOSE_BRACKET ||
-    byte === COLON ||
-    byte === QUOTE ||
-    byte === OPEN_BRACE ||
-    byte === OPEN_BRACKET ||
-    isBlank(byte)
-  );
-}
 
 /**
  * Puts JSON text on one line, in place: each CR and LF byte, which in JSON can only stand between tokens, becomes a space

@@ -13,7 +13,7 @@ export function hasValueAt(source: Buffer, field: string): boolean {
 }
 
 function hasValue(value: unknown, steps: readonly string[], at: number): boolean {
-  if (Array.isArray(value)) return value.some((one) => hasValue(one, steps, at));
+  if (Array.isArray(value)) return elementsOf(value).some((one) => hasValue(one, steps, at));
   const left = steps.length - at;
   if (typeof value !== 'object') return at > 0 && left <= 1;
   if (value === null) return false;
@@ -22,4 +22,16 @@ function hasValue(value: unknown, steps: readonly string[], at: number): boolean
     if (!Object.hasOwn(value, name)) return false;
     return hasValue((value as Record<string, unknown>)[name], steps, at + i + 1);
   });
+}
+
+/** Of an array and those in it, at any depth: a loop, since arrays a million deep leave no room for calls. */
+function elementsOf(array: readonly unknown[]): unknown[] {
+  const elements: unknown[] = [];
+  const waiting: (readonly unknown[])[] = [array];
+  for (let next = waiting.pop(); next; next = waiting.pop())
+    for (const one of next) {
+      if (Array.isArray(one)) waiting.push(one);
+      else elements.push(one);
+    }
+  return elements;
 }

@@ -51,7 +51,7 @@ export async function readWindow(
     window.pitId === undefined ? undefined : { pitId: window.pitId, expected: window.expected };
   for (let tries = 0; tries < TRIES; tries += 1) {
     open ??= await beginWindow(reading, window);
-    const outcome = await readSlices(reading, window, open.pitId);
+    const outcome = await readSlices(reading, window, open);
     const read = await windowRead(database, job.jobId, window.windowId);
     if (outcome === 'read') reached('window-read');
     await reading.source.closePit(open.pitId);
@@ -84,7 +84,7 @@ async function beginWindow(
 async function readSlices(
   reading: WindowReading,
   window: Window,
-  pitId: string,
+  { pitId, expected }: { readonly pitId: string; readonly expected: number },
 ): Promise<'read' | 'pit-lost'> {
   const cursors = await windowCursors(reading.database, reading.job.jobId, window.windowId);
   const writer = new Turns();
@@ -92,7 +92,7 @@ async function readSlices(
     cursors
       .filter(({ finished }) => !finished)
       .map((cursor) =>
-        readSlice(reading, window, { pitId, slices: cursors.length, writer }, cursor),
+        readSlice(reading, window, { pitId, expected, slices: cursors.length, writer }, cursor),
       ),
   );
   for (const end of ended) if (end.status === 'rejected') throw end.reason;
@@ -105,11 +105,17 @@ async function readSlices(
 async function readSlice(
   reading: WindowReading,
   window: Window,
-  { pitId: firstPit, slices, writer }: { pitId: string; slices: number; writer: Turns },
+  {
+    pitId: firstPit,
+    expected,
+    slices,
+    writer,
+  }: { pitId: string; expected: number; slices: number; writer: Turns },
   cursor: Cursor,
 ): Promise<'read' | 'pit-lost'> {
   let pitId = firstPit;
   let { searchAfter, pages } = cursor;
+  let met = 0;
   let storing: Promise<void> = Promise.resolve();
   try {
     for (let last = false; !last; pages += 1) {
@@ -126,6 +132,7 @@ async function readSlice(
       reached('page-read');
       ({ pitId, last } = page);
       searchAfter = page.searchAfter ?? searchAfter;
+      met += page.messages.length;
       await storing;
       const number = pages;
       storing = writer.take(() =>
@@ -133,6 +140,8 @@ async function readSlice(
       );
       // Awaited before the next page is stored; until then a failure must not count as unhandled.
       storing.catch(() => undefined);
+      // More than it counted: no page more can make it right, and it may never come to an end.
+      if (met > expected) break;
     }
     await storing;
     return 'read';

@@ -1,4 +1,5 @@
-import { hasBackslash, QUOTE, sameBytes, textOfString } from '../elasticsearch/scan.js';
+import { QUOTE } from '../elasticsearch/json-bytes.js';
+import { hasBackslash, sameBytes, textOfString } from '../elasticsearch/json-strings.js';
 
 /**
  * Which of some ids an id in an answer is, told by its bytes: most records are found by an id that is never made a string.

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Hit } from '../elasticsearch/hit.js';
-import { hasBackslash, textOfString } from '../elasticsearch/scan.js';
+import { hasBackslash, textOfString } from '../elasticsearch/json-strings.js';
 
 /** Bytes kept before they are counted in: one call for many documents, and a message may have a million records. */
 const BYTES_AT_ONCE = 8 << 10;

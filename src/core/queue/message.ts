@@ -37,7 +37,7 @@ export function parseBody(body: string): BatchMessage | { readonly wrong: string
     return { wrong: 'it is no message of es-migrate' };
   const { esMigrate, database, job, batch, attempt, excused } = parsed as Record<string, unknown>;
   if (esMigrate !== VERSION)
-    return { wrong: `it has version ${JSON.stringify(esMigrate)}, known is ${VERSION}` };
+    return { wrong: `it is of another version than ${VERSION}, which is known` };
   if (typeof database !== 'string' || database === '') return { wrong: 'it names no database' };
   if (!isCount(job)) return { wrong: 'it names no job' };
   if (!isCount(batch)) return { wrong: 'it names no batch' };

@@ -1,4 +1,4 @@
-import type { FieldCaps } from '../field-caps.js';
+import { fieldCapsAnswer, type FieldCaps } from '../field-caps.js';
 import { indexSettings, type ConcreteIndices } from '../index-metadata.js';
 import { indexPath } from '../query.js';
 import type { RelatedIndex } from '../join.js';
@@ -91,12 +91,15 @@ async function allFieldCaps(
   index: string,
   signal: AbortSignal,
 ): Promise<FieldCaps> {
-  return (await requests.json({
-    method: 'GET',
-    path: `/${indexPath(index)}/_field_caps`,
-    query: { fields: '*', allow_no_indices: false },
-    signal,
-  })) as FieldCaps;
+  return requests.json(
+    {
+      method: 'GET',
+      path: `/${indexPath(index)}/_field_caps`,
+      query: { fields: '*', allow_no_indices: false },
+      signal,
+    },
+    fieldCapsAnswer,
+  );
 }
 
 /** Of how many fields a search may ask for the doc values, besides these. */
@@ -118,9 +121,7 @@ function possibleFields(caps: FieldCaps): string[] {
 /** A field of the mapping whose values can be read in every index that has it. */
 function isPossible({ fields }: FieldCaps, field: string): boolean {
   if (METADATA.has(field)) return false;
-  const types = Object.values(fields[field] ?? {}) as (FieldCaps['fields'][string][string] & {
-    readonly metadata_field?: boolean;
-  })[];
+  const types = Object.values(fields[field] ?? {});
   if (!types.every((one) => one.type === 'keyword' && one.aggregatable && !one.metadata_field))
     return false;
   const steps = field.split('.');
