@@ -1,18 +1,22 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, resolve, relative } from 'node:path';
 import {
   isAlias,
   isMap,
   isNode,
   isScalar,
+  Lexer,
   LineCounter,
   parseDocument,
+  Parser,
   visit,
   type Document,
   type Node,
 } from 'yaml';
 import { usage } from '../core/errors.js';
-import { toJsonText, JsonText } from './json-text.js';
+import { MOST_LEVELS, repeatedKey } from './json-keys.js';
+import { readText } from './read-text.js';
+import { JsonText, MOST_ALIASES, toJsonText } from './json-text.js';
 import type { RawLayer } from './layer.js';
 import type { Problems } from './problems.js';
 import type { KeyPath } from './schema.js';
@@ -54,7 +58,16 @@ export function findConfigFile(
  * @throws MigrateError `usage` where the file can't be read
  */
 export function readConfigFile(file: ConfigFile, problems: Problems): RawLayer {
+  const directory = dirname(file.path);
   const text = readText(file.path, file.name);
+  // Before it is parsed: the parser calls itself for each level, and has the whole process end where the stack does.
+  if (isTooDeep(text)) {
+    problems.add({
+      where: file.name,
+      message: `is nested too deeply (more than ${MOST_LEVELS} levels)`,
+    });
+    return { values: undefined, where: () => file.name, directory };
+  }
   const lines = new LineCounter();
   const at = (offset: number): string => `${file.name}:${lines.linePos(offset).line}`;
   // The parser's pretty errors quote the line they are about, and its warnings a key: either may hold a password.
@@ -74,18 +87,31 @@ export function readConfigFile(file: ConfigFile, problems: Problems): RawLayer {
       });
     },
   });
-  for (const error of document.errors)
-    problems.add({ where: at(error.pos[0]), message: yamlProblem(error) });
+  // Its warnings are about tags that it does not know: they would be passed over, and the value taken for text.
+  for (const problem of [...document.errors, ...document.warnings])
+    problems.add({ where: at(problem.pos[0]), message: yamlProblem(problem) });
+  if (document.directives.yaml.version === '1.1') {
+    problems.add({ where: file.name, message: 'is YAML 1.1; write it in YAML 1.2, without %YAML' });
+  }
   if (document.errors.length === 0 && file.path.endsWith('.json') && !isJson(text)) {
     problems.add({
       where: file.name,
       message: 'is not JSON (perhaps a comment, a trailing comma or a missing quote)',
     });
   }
-  const directory = dirname(file.path);
   const where = (key: KeyPath): string => at(offsetOf(document, key));
   if (problems.any) return { values: undefined, where, directory };
   return { values: valuesOf(document, where, problems), where, directory };
+}
+
+/** Builds no tree: the tokens are enough, and what is open is on the parser's own stack. */
+function isTooDeep(text: string): boolean {
+  const parser = new Parser();
+  for (const token of new Lexer().lex(text)) {
+    Array.from(parser.next(token));
+    if (parser.stack.length > MOST_LEVELS) return true;
+  }
+  return false;
 }
 
 /**
@@ -103,11 +129,11 @@ export function readJsonFile(
     const text = readText(resolve(cwd, path), path)
       .replace(/^\uFEFF/, '')
       .trim();
-    if (isJson(text) && text.startsWith('{')) return new JsonText(text);
-    const found = isJson(text) ? 'holds JSON, but not a query' : 'is not JSON';
+    const wrong = wrongWithQuery(text);
+    if (wrong === undefined) return new JsonText(text);
     problems.add({
       where,
-      message: `${path} ${found}; give a query such as {"term":{"channel":"sms"}}`,
+      message: `${path} ${wrong}; give a query such as {"term":{"channel":"sms"}}`,
     });
   } catch (error) {
     problems.add({ where, message: error instanceof Error ? error.message : String(error) });
@@ -115,23 +141,13 @@ export function readJsonFile(
   return undefined;
 }
 
-/** @throws MigrateError `usage`, naming the file as `name`, where it can't be read */
-export function readText(path: string, name: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const why = READ_ERRORS.get(code) ?? `can't be read (${code})`;
-    throw usage(`${name} ${why}`, undefined, error);
-  }
+function wrongWithQuery(text: string): string | undefined {
+  if (!isJson(text)) return 'is not JSON';
+  if (!text.startsWith('{')) return 'holds JSON, but not a query';
+  const repeated = repeatedKey(text);
+  if (repeated === 'too-deep') return 'is nested too deeply';
+  return repeated && `has the key ${JSON.stringify(repeated.key)} twice`;
 }
-
-const READ_ERRORS = new Map([
-  ['ENOENT', 'does not exist'],
-  ['EACCES', 'may not be read by this user'],
-  ['EISDIR', 'is a directory, not a file'],
-  ['ERR_ENCODING_INVALID_ENCODED_DATA', 'is not UTF-8'],
-]);
 
 function valuesOf(
   document: Document,
@@ -143,7 +159,7 @@ function valuesOf(
   try {
     if (isNode(filter)) filterText = new JsonText(toJsonText(filter, document));
     // After the filter: an alias to itself would make the parser's own conversion endless.
-    const values = (document.toJS({ maxAliasCount: 100 }) ?? {}) as {
+    const values = (document.toJS({ maxAliasCount: MOST_ALIASES }) ?? {}) as {
       source?: { filter?: unknown };
     };
     if (filterText !== undefined && values.source) values.source.filter = filterText;

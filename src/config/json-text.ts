@@ -9,31 +9,39 @@ export class JsonText {
   }
 }
 
+/** Aliases that a file may resolve, each as often as it is met: those of aliases grow without bounds. */
+export const MOST_ALIASES = 100;
+
 const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/;
 
 /**
  * A YAML (or JSON) node as JSON text, without loss: numbers keep the digits they were written with.
  *
- * @throws Error where the node has no JSON form (`.inf`, `.nan`, a key that is not text, an alias to itself)
+ * @throws Error where the node has no JSON form (`.inf`, `.nan`, a key that is not text, an alias to itself),
+ *   or resolves more than 100 aliases
  */
-export function toJsonText(
-  node: Node | null,
-  document: Document,
-  inside: ReadonlySet<Node> = new Set(),
-): string {
-  if (node === null) return 'null';
-  if (inside.has(node)) throw new Error('an alias refers to the node it stands in');
-  const deeper = new Set(inside).add(node);
-  const child = (value: unknown): string => toJsonText(value as Node | null, document, deeper);
-  if (isAlias(node)) return child(node.resolve(document) ?? null);
-  if (isMap(node))
-    return `{${node.items.map((pair) => `${keyText(pair.key)}:${child(pair.value)}`).join(',')}}`;
-  if (isSeq(node)) return `[${node.items.map(child).join(',')}]`;
-  if (isScalar(node))
-    return typeof node.value === 'number'
-      ? numberText(node.source, node.value)
-      : JSON.stringify(node.value);
-  throw new Error('it has no JSON form');
+export function toJsonText(node: Node | null, document: Document): string {
+  let aliases = 0;
+  const textOf = (one: Node | null, inside: ReadonlySet<Node>): string => {
+    if (one === null) return 'null';
+    if (inside.has(one)) throw new Error('an alias refers to the node it stands in');
+    const deeper = new Set(inside).add(one);
+    const child = (value: unknown): string => textOf(value as Node | null, deeper);
+    if (isAlias(one)) {
+      aliases += 1;
+      if (aliases > MOST_ALIASES) throw new Error(`it has more than ${MOST_ALIASES} aliases`);
+      return child(one.resolve(document) ?? null);
+    }
+    if (isMap(one))
+      return `{${one.items.map((pair) => `${keyText(pair.key)}:${child(pair.value)}`).join(',')}}`;
+    if (isSeq(one)) return `[${one.items.map(child).join(',')}]`;
+    if (isScalar(one))
+      return typeof one.value === 'number'
+        ? numberText(one.source, one.value)
+        : JSON.stringify(one.value);
+    throw new Error('it has no JSON form');
+  };
+  return textOf(node, new Set());
 }
 
 function keyText(key: unknown): string {

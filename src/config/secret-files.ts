@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
-import { readText } from './file.js';
+import { readText } from './read-text.js';
 import type { Layer } from './layer.js';
 import type { Problems } from './problems.js';
 import type { Config, KeyPath } from './schema.js';
