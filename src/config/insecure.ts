@@ -3,7 +3,8 @@ import type { TrackingSettings } from '../core/settings.js';
 
 /** The line for every run with `insecure: true`. */
 export function insecureWarning(key: string, server: string): string {
-  return `${key} is true: certificates of ${server} are not checked and http:// is allowed, so anybody on the way can read and change what is sent`;
+  const also = server === 'MySQL' ? '' : ' and http:// is allowed';
+  return `${key} is true: certificates of ${server} are not checked${also}, so anybody on the way can read and change what is sent`;
 }
 
 /**

@@ -1,10 +1,7 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createCertificates } from '../../sandbox/certificates.js';
 import { isMigrateError } from '../../src/core/errors.js';
 import { proxyTo } from '../objects/proxy.js';
+import { allowOldTls, freshCertificate, OLD_TLS } from '../support/certificates.js';
 import { freshIndexPrefix, sandbox } from '../support/sandbox.js';
 import { createIndex, never, open, rejection } from './support.js';
 
@@ -60,14 +57,25 @@ test('credentials do not go unencrypted to another machine', () => {
 });
 
 test('NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch the check off', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'es-migrate-test-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
-  const { certFile, keyFile } = await createCertificates(directory);
-  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+  const { cert, key } = await freshCertificate();
   const { endpoint, requests } = await proxyTo(sandbox().elasticsearch.url, { tls: { cert, key } });
   vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
   onTestFinished(() => void vi.unstubAllEnvs());
   const error = await rejection(open({ urls: [endpoint], index: 'messages' }).inspect(never));
   expect(isMigrateError(error) && error.kind).toBe('usage');
+  expect(requests).toEqual([]);
+});
+
+test('nothing older than TLS 1.2 is spoken, whatever the options of Node say', async () => {
+  const { cert, key, caFile } = await freshCertificate();
+  allowOldTls();
+  const { endpoint, requests } = await proxyTo(sandbox().elasticsearch.url, {
+    tls: { cert, key, ...OLD_TLS },
+  });
+  const source = open({ urls: [endpoint], caFile, index: 'messages' });
+  expect(await rejection(source.inspect(never))).toMatchObject({
+    kind: 'usage',
+    message: expect.stringContaining(`${endpoint} has no TLS 1.2 or later`) as string,
+  });
   expect(requests).toEqual([]);
 });

@@ -1,8 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createCertificates } from '../../sandbox/certificates.js';
 import { withSecrets } from '../../src/config/secrets-manager.js';
 import { openSqs } from '../../src/core/queue/sqs.js';
 import { CloudWatchLogs } from '../../src/monitor/aws/cloudwatch-logs.js';
@@ -11,6 +7,7 @@ import { publish } from '../../src/monitor/aws/sns.js';
 import { rejection } from '../objects/contents.js';
 import { proxyTo, type ProxyOptions } from '../objects/proxy.js';
 import { sandboxCredentials } from '../objects/s3.js';
+import { freshCertificate } from '../support/certificates.js';
 import { sandbox } from '../support/sandbox.js';
 
 beforeEach(sandboxCredentials);
@@ -64,10 +61,7 @@ describe('no request leaves this machine unencrypted:', () => {
 
 describe('NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch the check off:', () => {
   test.each(REQUESTS)('%s', async (_, request) => {
-    const directory = await mkdtemp(join(tmpdir(), 'es-migrate-test-'));
-    onTestFinished(() => rm(directory, { recursive: true }));
-    const { certFile, keyFile } = await createCertificates(directory);
-    const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+    const { cert, key } = await freshCertificate();
     const { endpoint, requests } = await server({ tls: { cert, key } });
     vi.stubEnv('AWS_ENDPOINT_URL', endpoint);
     vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
@@ -87,5 +81,35 @@ test('what answers for AWS with a redirect sends nobody elsewhere', async () => 
     const error = (await rejection(request(endpoint))) as Error;
     expect(error.message).toContain(`a redirect to ${second.endpoint}, and none are followed`);
   }
+  expect(second.requests).toEqual([]);
+});
+
+test('the URL of a dead-letter queue, which an answer names, leads nowhere else', async () => {
+  const second = await server({});
+  const RedrivePolicy = JSON.stringify({
+    deadLetterTargetArn: 'arn:aws:sqs:eu-west-1:123456789012:dead',
+    maxReceiveCount: 5,
+  });
+  const first = await server({
+    answer: ({ headers }) => {
+      const isForUrl = headers['x-amz-target'] === 'AmazonSQS.GetQueueUrl';
+      const answer = isForUrl
+        ? { QueueUrl: `${second.endpoint}/123456789012/dead` }
+        : { Attributes: { RedrivePolicy } };
+      const type = { 'content-type': 'application/x-amz-json-1.0' };
+      return { status: 200, headers: type, body: JSON.stringify(answer) };
+    },
+  });
+  const queue = openSqs(
+    { url: `${first.endpoint}/123456789012/q`, region: REGION },
+    { retryForMs: 0, report: () => undefined },
+  );
+  onTestFinished(() => queue.close());
+  const delivery = { messageId: 'm', body: 'b', receipt: 'r', receives: 1 };
+  // What it answers to the message itself is no answer of SQS.
+  await rejection(queue.bury(delivery, 'because'));
+  expect(first.requests.map(({ headers }) => headers['x-amz-target'])).toContain(
+    'AmazonSQS.SendMessage',
+  );
   expect(second.requests).toEqual([]);
 });

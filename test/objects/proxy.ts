@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { SecureContextOptions } from 'node:tls';
 import { onTestFinished } from 'vitest';
 
 export interface SeenRequest {
@@ -22,7 +23,7 @@ export interface ProxyOptions {
   readonly onBody?: (chunk: Buffer, seen: SeenRequest) => Buffer | Promise<Buffer>;
   /** Hangs up where the server's answer is to be passed on. */
   readonly loseAnswer?: (seen: SeenRequest) => boolean;
-  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly tls?: SecureContextOptions;
 }
 
 export interface Proxy {

@@ -1,8 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createCertificates } from '../../sandbox/certificates.js';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { allowOldTls, freshCertificate, OLD_TLS } from '../support/certificates.js';
 import { sandbox } from '../support/sandbox.js';
 import { never } from './contents.js';
 import { proxyTo } from './proxy.js';
@@ -75,14 +72,26 @@ describe('http:// to another machine', () => {
 });
 
 test('NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch the check off', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'es-migrate-test-'));
-  onTestFinished(() => rm(directory, { recursive: true }));
-  const { certFile, keyFile } = await createCertificates(directory);
-  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+  const { cert, key } = await freshCertificate();
   const proxy = await proxyTo(sandbox().s3.endpoint, { tls: { cert, key } });
   vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
   const target = await open({ endpoint: proxy.endpoint });
   await usageError(target.claimPrefix(owner, never));
   await usageError(body('x').then((one) => target.put('a.json', one, never)));
   expect(proxy.requests).toEqual([]);
+});
+
+test('nothing older than TLS 1.2 is spoken, whatever the options of Node say', async () => {
+  const { cert, key, caFile } = await freshCertificate();
+  allowOldTls();
+  const { endpoint, requests } = await proxyTo(sandbox().s3.endpoint, {
+    tls: { cert, key, ...OLD_TLS },
+  });
+  const target = await open({ endpoint, caFile });
+  for (const request of [
+    () => target.claimPrefix(owner, never),
+    async () => target.put('a.json', await body('x'), never),
+  ])
+    expect((await usageError(request())).message).toMatch(/^The TLS connection to S3 failed/);
+  expect(requests).toEqual([]);
 });

@@ -1,30 +1,15 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import tls from 'node:tls';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { createCertificates, type Certificates } from '../../sandbox/certificates.js';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { MigrateError } from '../../src/core/errors.js';
 import { Database } from '../../src/core/tracking/database.js';
 import type { TrackingSettings } from '../../src/core/settings.js';
 import { rejection } from '../objects/contents.js';
+import { allowOldTls, freshCertificate, OLD_TLS } from '../support/certificates.js';
 import { freshDatabase, sandbox } from '../support/sandbox.js';
 import { LOCAL_FILES, scriptedMysql, type ScriptedOptions } from './scripted-mysql.js';
 
 const PASSWORD = 'Tr0ub4dor&3';
 /** This machine for the kernel; not loopback by its name, and so it stands for another machine. */
 const ELSEWHERE = '0.0.0.0';
-
-let directory: string;
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'es-migrate-test-'));
-});
-afterAll(() => rm(directory, { recursive: true }));
-
-async function certificates(names: string): Promise<Certificates & { cert: Buffer; key: Buffer }> {
-  const made = await createCertificates(await mkdtemp(join(directory, 'tls-')), names);
-  const [cert, key] = await Promise.all([readFile(made.certFile), readFile(made.keyFile)]);
-  return { ...made, cert, key };
-}
 
 /** What comes of one statement, and what the server was told. */
 async function ask(options: ScriptedOptions, settings: Partial<TrackingSettings>) {
@@ -50,7 +35,7 @@ describe('TLS is the default beyond this machine:', () => {
   });
 
   test('a certificate that nobody vouches for is refused', async () => {
-    const { cert, key } = await certificates('IP:0.0.0.0');
+    const { cert, key } = await freshCertificate('IP:0.0.0.0');
     const { server, error } = await ask(
       { tls: { cert, key }, plugin: 'caching_sha2_password' },
       {},
@@ -72,7 +57,7 @@ describe('the certificate of a server that is reached by its address', () => {
   const learnsAll = { plugin: 'caching_sha2_password' } as const;
 
   test('has to be for that address: one for localhost is not', async () => {
-    const { cert, key, caFile } = await certificates('DNS:localhost');
+    const { cert, key, caFile } = await freshCertificate('DNS:localhost');
     const settings = { host: '127.0.0.1', tls: { caFile, insecure: false } };
     const { server, error } = await ask({ tls: { cert, key }, ...learnsAll }, settings);
     expect(server.learned).toEqual([]);
@@ -84,7 +69,7 @@ describe('the certificate of a server that is reached by its address', () => {
   });
 
   test('is accepted where it is', async () => {
-    const { cert, key, caFile } = await certificates('IP:127.0.0.1');
+    const { cert, key, caFile } = await freshCertificate('IP:127.0.0.1');
     const settings = { host: '127.0.0.1', tls: { caFile, insecure: false } };
     const { server } = await ask({ tls: { cert, key }, ...learnsAll }, settings);
     expect(server.secured).toBe(1);
@@ -93,14 +78,10 @@ describe('the certificate of a server that is reached by its address', () => {
 });
 
 test('nothing older than TLS 1.2 is spoken, whatever the options of Node say', async () => {
-  const { cert, key, caFile } = await certificates('IP:127.0.0.1');
-  // As NODE_OPTIONS="--tls-min-v1.0 --tls-cipher-list=DEFAULT@SECLEVEL=0".
-  const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls;
-  onTestFinished(() => void Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }));
-  Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' });
-  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' } as const;
+  const { cert, key, caFile } = await freshCertificate('IP:127.0.0.1');
+  allowOldTls();
   const { server, error } = await ask(
-    { tls: { cert, key, ...old } },
+    { tls: { cert, key, ...OLD_TLS } },
     { host: '127.0.0.1', tls: { caFile, insecure: false } },
   );
   expect(server.secured).toBe(0);
@@ -118,6 +99,9 @@ describe('without TLS, a server elsewhere never gets the password:', () => {
       expect(server.learned).toEqual([]);
       expect(server.packets.some((packet) => packet.includes(PASSWORD))).toBe(false);
       expect(error).toMatchObject({ kind: 'usage' });
+      const { message, advice } = error as MigrateError;
+      expect(message).toMatch(/^MySQL .*asked for the password/);
+      expect(message + (advice ?? '')).not.toMatch(/enableCleartextPlugin|option/);
     },
   );
 

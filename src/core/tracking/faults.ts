@@ -2,6 +2,7 @@ import { certificateAdvice, isCertificateProblem, lacksTlsVersion } from '../cer
 import { MigrateError, usage } from '../errors.js';
 import { Fault, isForeseen } from '../fault.js';
 import { serverText } from '../server-text.js';
+import { CLEAR_PASSWORD } from './error-rules/driver.js';
 import { driverRule, serverRule } from './error-rules/index.js';
 import type { DriverRule, ErrorClass, ErrorRule, Product } from './error-rules/rule.js';
 
@@ -92,6 +93,13 @@ export function mysqlError(error: unknown, product?: Product): unknown {
   switch (errorClass) {
     case 'refused': {
       const isDdl = /^(CREATE|ALTER|INDEX|DROP) command denied/.test(message);
+      // The driver's own words say how to send it all the same.
+      if ((error as DriverError).code === CLEAR_PASSWORD)
+        return usage(
+          'MySQL asked for the password in the clear, and did not get it',
+          advice,
+          error,
+        );
       if (rule === FILE_REQUEST)
         return usage('MySQL asked for a file of this machine, and got none', advice, error);
       const what = rule === CERTIFICATE ? "MySQL's certificate was not accepted" : 'MySQL refused';

@@ -6,6 +6,9 @@ const NO_TLS =
 const AUTH_PLUGIN =
   'Give the user a password plugin that this server has loaded and the client knows: caching_sha2_password, or mysql_native_password.';
 
+/** mysql2's name for a server that wants the password itself. */
+export const CLEAR_PASSWORD = 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED';
+
 export const DRIVER_RULES: readonly DriverRule[] = [
   {
     class: 'connection',
@@ -61,9 +64,15 @@ export const DRIVER_RULES: readonly DriverRule[] = [
   },
   {
     class: 'refused',
-    codes: ['AUTH_SWITCH_PLUGIN_ERROR', 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED'],
-    what: 'the server wants a password plugin that the client does not have or may not use',
+    codes: ['AUTH_SWITCH_PLUGIN_ERROR'],
+    what: 'the server wants a password plugin that the client does not have',
     advice: AUTH_PLUGIN,
+  },
+  {
+    class: 'refused',
+    codes: [CLEAR_PASSWORD],
+    what: 'the server wants the password in the clear (mysql_clear_password), and does not get it',
+    advice: `${AUTH_PLUGIN} If it has one of them, somebody may be in between.`,
   },
   {
     class: 'refused',
