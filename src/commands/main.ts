@@ -8,6 +8,7 @@ import { unwritable, watchStreams } from './streams.js';
 import { shownJson, shownLine } from './terminal/printable.js';
 import { knowEnvironment } from '../config/secrets.js';
 import { oneLine } from '../core/one-line.js';
+import { takeLibraryOutput } from '../host/library-output.js';
 
 const stop = new StopSignals();
 const { stdout, stderr, env } = process;
@@ -27,10 +28,9 @@ const { lost: stdoutLost } = watchStreams(process, (error) => {
   // Also where the command has ended by now.
   process.exitCode = EXIT.bug;
 });
-// Warnings of Node and of libraries, such as that an SDK will want a newer Node, are for developers.
-process.removeAllListeners('warning');
-process.on('warning', ({ name, message }) => {
-  if (globals.verbose) say([oneLine(`${name}: ${message}`)]);
+// For developers.
+takeLibraryOutput((message) => {
+  if (globals.verbose) say([oneLine(message)]);
 });
 process.on('uncaughtException', (error) => {
   fail(error);

@@ -32,6 +32,12 @@ test.each([
   }
 });
 
+test('an error of the system that Node reports as its own is what the system said', () => {
+  const error = Object.assign(coded('ERR_SYSTEM_ERROR'), { info: { code: 'EMFILE' } });
+  const fault = s3Fault(error, 'PUT s3://b/k', 'b');
+  expect(isFault(fault) && [fault.class, fault.code]).toEqual(['retriable', 'EMFILE']);
+});
+
 test.each(['ERR_INVALID_ARG_TYPE', 'UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])(
   '%s stays a bug',
   (code) => {

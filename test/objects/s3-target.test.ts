@@ -5,6 +5,7 @@ import {
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCertificates } from '../../sandbox/certificates.js';
@@ -327,6 +328,8 @@ describe('an upload to S3', () => {
       );
       expect(asking.map(({ url }) => /_es-migrate|messages.[ab]/.exec(url)?.[0])).toEqual([
         '_es-migrate',
+        // Once more, to see whether the store heeds conditions.
+        '_es-migrate',
         'messages/a',
         'messages/b',
       ]);
@@ -336,6 +339,16 @@ describe('an upload to S3', () => {
 });
 
 describe('claiming a prefix in S3 says', () => {
+  it('reads no marker that is longer than any', async () => {
+    const { bucket } = await freshBucket();
+    const Body = `{"format":1,"x":"${'x'.repeat(100_000)}"}`;
+    await observer().send(
+      new PutObjectCommand({ Bucket: bucket, Key: 'p/_es-migrate.json', Body }),
+    );
+    const error = await usageError((await open({ bucket, prefix: 'p' })).claimPrefix(owner, never));
+    expect(error.message).toContain('is not a marker of es-migrate');
+  });
+
   it('that the bucket does not exist', async () => {
     const bucket = `missing-${freshPrefix()}`;
     const error = await usageError((await open({ bucket })).claimPrefix(owner, never));

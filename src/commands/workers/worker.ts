@@ -4,6 +4,7 @@
  */
 import '../../host/inspection.js';
 import { setMaxListeners } from 'node:events';
+import { takeLibraryOutput } from '../../host/library-output.js';
 import { knowEnvironment } from '../../config/secrets.js';
 import type { Wants } from '../../core/connect.js';
 import type { RunEvent } from '../../core/run.js';
@@ -24,10 +25,8 @@ process.on('message', (order: Order) => {
   else void work(order);
 });
 process.on('uncaughtException', (error) => void fail(error).then(() => process.exit(1)));
-// Of Node and of libraries, for developers.
-process.removeAllListeners('warning').on('warning', ({ name, message }) => {
-  report({ type: 'log', level: 'debug', message: `${name}: ${message}` });
-});
+// For developers.
+takeLibraryOutput((message) => report({ type: 'log', level: 'debug', message }));
 
 knowEnvironment(process.env);
 

@@ -155,6 +155,7 @@ interface SdkErrorDetails {
   /** Which one of the request's is refused. */
   readonly Header?: unknown;
   readonly errors?: readonly unknown[];
+  readonly info?: { readonly code?: unknown };
   readonly $metadata?: { readonly httpStatusCode?: number };
   readonly $response?: {
     readonly statusCode?: number;
@@ -163,7 +164,7 @@ interface SdkErrorDetails {
 }
 
 function failureCode(error: Error, status: number | undefined): string | undefined {
-  const { code, Code, errors } = error as SdkErrorDetails;
+  const { code, Code, errors, info } = error as SdkErrorDetails;
   // Some servers name it with the model's namespace before a `#`.
   if (status !== undefined)
     return (
@@ -173,7 +174,9 @@ function failureCode(error: Error, status: number | undefined): string | undefin
   // Several addresses were tried, none answered.
   const inner = errors?.[0];
   const innerCode = inner instanceof Error ? text((inner as SdkErrorDetails).code) : undefined;
-  const own = text(code) ?? innerCode;
+  // Node's own, such as of looking up the home directory where no file can be opened any more: what the system said is beside it.
+  const system = code === 'ERR_SYSTEM_ERROR' ? text(info?.code) : undefined;
+  const own = system ?? text(code) ?? innerCode;
   if (own === undefined) return undefined;
   return broken[own] ?? (BROKEN_CODE.test(own) || tls.has(own) ? own : undefined);
 }

@@ -9,7 +9,7 @@ import {
 import { GIVE_CREDENTIALS, lacksCredentials } from '../aws/failure.js';
 import { usage } from '../errors.js';
 import { isForeseen } from '../fault.js';
-import type { MarkerStore } from './marker.js';
+import { LONGEST_MARKER, notAMarker, type MarkerStore } from './marker.js';
 import { notFromS3, requireS3Object } from './s3-answer.js';
 import { readFailure, s3Fault, s3UsageError } from './s3-faults.js';
 import { lacksConditions } from './s3-unsupported.js';
@@ -50,8 +50,11 @@ export function s3MarkerStore(
       try {
         const command = new GetObjectCommand({ Bucket, Key });
         const answer = await client.send(command, { abortSignal: signal });
-        const text = await answer.Body?.transformToString('utf8');
+        const isLong = (answer.ContentLength ?? 0) > LONGEST_MARKER;
+        if (isLong) (answer.Body as { destroy?: () => void } | undefined)?.destroy?.();
+        const text = isLong ? '' : await answer.Body?.transformToString('utf8');
         requireS3Object(`GET ${urlOf(place)}`, answer);
+        if (isLong) throw notAMarker(urlOf(place));
         return text;
       } catch (error) {
         if (error instanceof NoSuchKey) return undefined;

@@ -53,6 +53,12 @@ export const DRIVER_RULES: readonly DriverRule[] = [
   },
   {
     class: 'connection',
+    codes: ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'],
+    what: 'what came cannot be read as an answer of MySQL',
+    advice: 'Check host and port of tracking.url: what answers there does not speak as MySQL does.',
+  },
+  {
+    class: 'connection',
     codes: ['HANDSHAKE_SSL_ERROR', 'HANDSHAKE_UNKNOWN_ERROR', 'EPROTO'],
     what: 'the connection broke while it was opened; what is wrong with a certificate is exit 2',
   },

@@ -1,0 +1,15 @@
+import { format } from 'node:util';
+
+/**
+ * What libraries print by themselves goes to `say`, a message at a time: mysql2 writes what a server made it stumble over to stderr, in
+ * the middle of a log of JSON lines, with the server's own words. Also warnings of Node and of libraries, such as that an SDK will
+ * want a newer Node.
+ */
+export function takeLibraryOutput(say: (message: string) => void): void {
+  const written = (...parts: unknown[]): void => say(format(...parts));
+  for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
+    console[method] = written;
+  process.removeAllListeners('warning').on('warning', ({ name, message }) => {
+    say(`${name}: ${message}`);
+  });
+}
