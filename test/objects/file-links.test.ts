@@ -1,4 +1,5 @@
 /** Links and directories of others below the root of a target `file://`. */
+import { execFile } from 'node:child_process';
 import {
   chmod,
   lstat,
@@ -7,13 +8,16 @@ import {
   readdir,
   rename,
   symlink,
+  truncate,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { isMigrateError } from '../../src/core/errors.js';
 import { openTarget } from '../../src/core/objects/open-target.js';
+import { requirePrefix } from '../../src/core/objects/require-prefix.js';
 import type { ObjectBody, Target } from '../../src/core/objects/target.js';
 import {
   deadPid,
@@ -162,6 +166,26 @@ describe('a file that is a link', () => {
     expect(isMigrateError(error) && error.message).toContain('is not a marker of es-migrate');
     expect((await lstat(marker)).isSymbolicLink()).toBe(true);
   });
+
+  it.each<[string, (path: string) => Promise<unknown>]>([
+    ['a pipe', (path) => promisify(execFile)('mkfifo', [path])],
+    ['a directory', (path) => mkdir(path)],
+    ['a file without an end', (path) => writeFile(path, '').then(() => truncate(path, 1 << 40))],
+  ])(
+    'is no marker where it is %s: it is neither waited for nor read into memory',
+    async (_, make) => {
+      const { directory, target } = await place();
+      await make(join(directory, '_es-migrate.json'));
+      const claiming = await rejection(target.claimPrefix(owner, never));
+      expect(isMigrateError(claiming) && claiming.message).toContain(
+        'is not a marker of es-migrate',
+      );
+      const requiring = await rejection(requirePrefix(target, owner, never));
+      expect(isMigrateError(requiring) && requiring.message).toMatch(
+        /is not a marker of es-migrate|there is no _es-migrate.json/,
+      );
+    },
+  );
 
   it('is no temporary file of ours, whatever its name: neither the next start nor verify removes it', async () => {
     const { directory, outside, target } = await place();

@@ -2,11 +2,14 @@
  * What another user of the host can plant in a shared temporary directory. What is made here belongs to the user of the tests, so
  * es-migrate is run as if it were another one; only files of two users in one directory need root, who may give files away.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmod,
   link,
   lstat,
   mkdir,
+  mkdtemp,
   readFile,
   readdir,
   rm,
@@ -14,7 +17,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { isMigrateError } from '../../src/core/errors.js';
 import { openStaging, removeLeftovers, stagingFileName } from '../../src/core/objects/staging.js';
 import {
@@ -101,6 +104,64 @@ describe('the directory of the user in a shared temporary directory', () => {
       }),
     );
     expect(await readdir(parent)).toEqual([]);
+  });
+});
+
+describe('another user who makes and exchanges the directory all the time', () => {
+  /** Runs as that user until its stdin ends. */
+  const attack = `
+    const fs = require('fs');
+    const [own, elsewhere] = process.argv.slice(1);
+    const attempt = (what) => { try { what(); } catch {} };
+    let over = false;
+    process.stdin.on('end', () => { over = true; }).resume();
+    (function again() {
+      for (let n = 0; n < 200; n += 1) {
+        attempt(() => fs.symlinkSync(elsewhere, own));
+        attempt(() => fs.unlinkSync(own));
+        attempt(() => fs.mkdirSync(own, 0o777));
+        attempt(() => fs.readdirSync(own).forEach((name) => fs.renameSync(own + '/' + name, own + '-' + name)));
+        attempt(() => fs.rmdirSync(own));
+      }
+      if (!over) setImmediate(again);
+    })();
+    console.log('begun');
+  `;
+
+  it('gains nothing: what is staged lies in a directory of ours, and nothing elsewhere changes', async () => {
+    // Where the other user gets to; what tests have is theirs alone.
+    const parent = await mkdtemp('/var/tmp/es-migrate-test-');
+    onTestFinished(() => rm(parent, { recursive: true }));
+    await chmod(parent, 0o1777);
+    const elsewhere = await temporaryDirectory();
+    await writeFile(join(elsewhere, stagingFileName()), 'precious');
+    const before = await readdir(elsewhere);
+    const own = join(parent, `es-migrate-${ours}`);
+    const options = { uid: STRANGER, gid: STRANGER, cwd: '/' };
+    const attacker = spawn(process.execPath, ['-e', attack, own, elsewhere], options);
+    onTestFinished(() => void attacker.kill('SIGKILL'));
+    await once(attacker.stdout, 'data');
+    const ended = { well: 0, refused: 0 };
+    for (let round = 0; round < 200; round += 1) {
+      await removeLeftovers(parent, thisProcess);
+      try {
+        const staging = await openStaging(parent, thisProcess);
+        for (const path of [own, staging.directory]) {
+          const { uid, mode } = await lstat(path);
+          expect([uid, mode & 0o170777]).toEqual([ours, 0o040700]);
+        }
+        await writeFile(join(staging.directory, stagingFileName()), 'x');
+        await staging.close();
+        ended.well += 1;
+      } catch (error) {
+        if (!isMigrateError(error) || error.kind !== 'usage') throw error;
+        ended.refused += 1;
+      }
+    }
+    attacker.stdin.end();
+    expect(await readdir(elsewhere)).toEqual(before);
+    expect(ended.well + ended.refused).toBe(200);
+    expect(ended.refused).toBeGreaterThan(0);
   });
 });
 

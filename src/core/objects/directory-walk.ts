@@ -27,12 +27,12 @@ async function* walk(
   start: string,
   after: Buffer | undefined,
 ): AsyncGenerator<ListedObject, void, void> {
-  let files: string[] = [];
+  let files: Entry[] = [];
   for (const entry of await sortedEntries(root, start)) {
     const key = start + entry.name;
     if (after && isPassed(key, entry.isDirectory, after)) continue;
     if (!entry.isDirectory) {
-      files.push(key);
+      files.push(entry);
       if (files.length < atOnce) continue;
     }
     yield* withLengths(root, start, files);
@@ -52,40 +52,60 @@ function isPassed(key: string, isDirectory: boolean, after: Buffer): boolean {
 interface Entry {
   readonly name: string;
   readonly isDirectory: boolean;
+  /** Where it was looked at already; without a length it had vanished. */
+  readonly looked?: { readonly bytes: number | undefined };
 }
 
-/** A directory stands where its files' keys do: behind its name comes a slash. */
+/**
+ * A directory stands where its files' keys do: behind its name comes a slash. The lengths of a few files come along, so that a
+ * directory of few is opened once.
+ */
 async function sortedEntries(root: RootDirectory, start: string): Promise<Entry[]> {
-  const read = (directory: HeldDirectory) => readdir(directory.path(), { withFileTypes: true });
+  const read = async (directory: HeldDirectory) => {
+    const found = await readdir(directory.path(), { withFileTypes: true });
+    const isFew = found.filter((entry) => !entry.isDirectory()).length <= atOnce;
+    return Promise.all(
+      found.map(async (entry) => {
+        const { name } = entry;
+        const isDirectory = entry.isDirectory();
+        const order = Buffer.from(isDirectory ? `${name}/` : name);
+        if (isDirectory || !isFew) return { name, isDirectory, order };
+        const looked = { bytes: await lengthOf(directory.path(name)) };
+        return { name, isDirectory, order, looked };
+      }),
+    );
+  };
   const entries = await root.within(keyOf(start), read).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return [];
     throw error;
   });
-  return entries
-    .map((entry) => {
-      const isDirectory = entry.isDirectory();
-      const order = Buffer.from(isDirectory ? `${entry.name}/` : entry.name);
-      return { name: entry.name, isDirectory, order };
-    })
-    .sort((a, b) => Buffer.compare(a.order, b.order));
+  return entries.sort((a, b) => Buffer.compare(a.order, b.order));
 }
 
 async function* withLengths(
   root: RootDirectory,
   start: string,
-  keys: readonly string[],
+  files: readonly Entry[],
 ): AsyncGenerator<ListedObject, void, void> {
-  if (keys.length === 0) return;
+  const lengths = await lengthsOf(root, start, files);
+  for (const [at, { name }] of files.entries()) {
+    const bytes = lengths[at];
+    if (bytes !== undefined) yield { key: start + name, bytes, etag: undefined };
+  }
+}
+
+async function lengthsOf(
+  root: RootDirectory,
+  start: string,
+  files: readonly Entry[],
+): Promise<(number | undefined)[]> {
+  if (files.every(({ looked }) => looked)) return files.map(({ looked }) => looked?.bytes);
   const look = (directory: HeldDirectory) =>
-    Promise.all(keys.map((key) => lengthOf(directory.path(key.slice(start.length)))));
-  const found = await root.within(keyOf(start), look).catch((error: unknown) => {
+    Promise.all(files.map(({ name }) => lengthOf(directory.path(name))));
+  return root.within(keyOf(start), look).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return [];
     throw error;
   });
-  for (const [at, key] of keys.entries()) {
-    const bytes = found[at];
-    if (bytes !== undefined) yield { key, bytes, etag: undefined };
-  }
 }
 
 /** Of a directory, by how its files' keys begin. */
