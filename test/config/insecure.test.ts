@@ -1,5 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import tls from 'node:tls';
+import { describe, expect, test, vi } from 'vitest';
 import { ignoredVariables } from '../../src/config/ignored-variables.js';
+import { restoreTlsDefaults } from '../../src/host/tls-defaults.js';
 import { load, MINIMAL, problems } from './workspace.js';
 
 const ELSEWHERE = MINIMAL.replace('@localhost/', '@db.example/');
@@ -151,6 +153,17 @@ describe('variables that are not followed', () => {
   test('nor where all servers are on this machine', () => {
     const local = MINIMAL.replace('s3://bucket/prefix', 'file:///srv/export');
     expect(said({ HTTPS_PROXY: proxy }, local)).toEqual([]);
+  });
+
+  test('what they do to Node is taken back, for connections that are not ours to configure', () => {
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    const { DEFAULT_MIN_VERSION } = tls;
+    tls.DEFAULT_MIN_VERSION = 'TLSv1';
+    restoreTlsDefaults();
+    const restored = [process.env['NODE_TLS_REJECT_UNAUTHORIZED'], tls.DEFAULT_MIN_VERSION];
+    tls.DEFAULT_MIN_VERSION = DEFAULT_MIN_VERSION;
+    vi.unstubAllEnvs();
+    expect(restored).toEqual([undefined, 'TLSv1.2']);
   });
 
   test('NODE_TLS_REJECT_UNAUTHORIZED', () => {

@@ -66,6 +66,20 @@ test('NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch the check off', async () =>
   expect(requests).toEqual([]);
 });
 
+test('where TLS was expected and did not come, the advice is not to go without', async () => {
+  const { endpoint, requests } = await proxyTo(sandbox().elasticsearch.url);
+  const urls = [endpoint.replace('http:', 'https:')];
+  const error = await rejection(open({ urls, auth, index: 'messages' }).inspect(never));
+  expect(error).toMatchObject({
+    kind: 'usage',
+    advice: expect.stringMatching(
+      /somebody in between.*ask its administrator to enable TLS/,
+    ) as string,
+  });
+  expect((error as { advice: string }).advice).not.toMatch(/http:|insecure|off/);
+  expect(requests).toEqual([]);
+});
+
 test('nothing older than TLS 1.2 is spoken, whatever the options of Node say', async () => {
   const { cert, key, caFile } = await freshCertificate();
   allowOldTls();

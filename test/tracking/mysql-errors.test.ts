@@ -53,6 +53,12 @@ describe('Every error has a class:', () => {
     expect(codes).toHaveLength(new Set(codes).size);
   });
 
+  it('no advice is to go without TLS or without checking', () => {
+    const advice = [...ERROR_RULES, ...DRIVER_RULES].map((rule) => rule.advice ?? '');
+    const weaker = /insecure|tls: off|secure_transport|remove tracking\.tls|clear.?text/i;
+    expect(advice.filter((text) => weaker.test(text))).toEqual([]);
+  });
+
   it('docs/MYSQL-ERRORS.md says so', async () => {
     await expect(await errorDocument()).toMatchFileSnapshot('../../docs/MYSQL-ERRORS.md');
   });
