@@ -81,6 +81,18 @@ test('NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch the check off', async () =>
   expect(proxy.requests).toEqual([]);
 });
 
+test('proxies of the environment are not used', async () => {
+  const proxy = await proxyTo(sandbox().s3.endpoint);
+  const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'];
+  for (const name of names.flatMap((one) => [one, one.toLowerCase()]))
+    vi.stubEnv(name, proxy.endpoint);
+  vi.stubEnv('NODE_USE_ENV_PROXY', '1');
+  const target = await open();
+  await target.claimPrefix(owner, never);
+  await target.put('a.json', await body('x'), never);
+  expect(proxy.requests).toEqual([]);
+});
+
 test('nothing older than TLS 1.2 is spoken, whatever the options of Node say', async () => {
   const { cert, key, caFile } = await freshCertificate();
   allowOldTls();
