@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { usage } from '../src/core/errors.js';
 import { isAlive, withLock } from './lock.js';
 
 /** Where downloads and builds are kept between runs. */
@@ -25,6 +26,7 @@ export function isCached(name: string): boolean {
  * @param build fills the empty directory it is given.
  * @param waiting is called once when another process is building the same.
  * @param stop ends waiting; `build` watches it itself.
+ * @throws MigrateError `usage` where other users may put programs into the cache
  */
 export async function cached(
   name: string,
@@ -33,6 +35,7 @@ export async function cached(
   stop?: AbortSignal,
 ): Promise<string> {
   const path = join(cacheDir(), name);
+  await requireOwnCache(cacheDir());
   if (existsSync(path)) return path;
   await withLock(
     `${path}.lock`,
@@ -54,6 +57,20 @@ export async function cached(
     stop,
   );
   return path;
+}
+
+/** What lies in the cache is run, and what is left over there is removed: by this user, so no other one may have put it there. */
+async function requireOwnCache(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const [found, parent] = [await stat(directory), await stat(dirname(directory))];
+  const mayAllWrite = (mode: number) => (mode & 0o002) !== 0;
+  const isTheirs = ![0, process.geteuid?.() ?? found.uid].includes(found.uid);
+  if (!mayAllWrite(found.mode) && !(isTheirs && mayAllWrite(parent.mode))) return;
+  const why = isTheirs ? `belongs to user ${found.uid}` : 'may be written by every user';
+  throw usage(
+    `the cache ${directory} ${why}: programs in it are not run`,
+    'Set ES_MIGRATE_SANDBOX_CACHE to a directory of your own.',
+  );
 }
 
 /** Removes what builders left that were killed half-way. */

@@ -234,6 +234,14 @@ describe('a directory as target', () => {
     }
   });
 
+  it('knows its keys also at the root of a file system', async () => {
+    const target = await openAt('/');
+    const key = 'nowhere/messages/a.json';
+    expect(target.urlOf(key)).toBe(`file:///${key}`);
+    expect(target.keyOf(target.urlOf(key))).toBe(key);
+    expect(await target.get(target.urlOf(key), never)).toBeUndefined();
+  });
+
   it.each(['../outside', 'messages/../../outside', 'messages/./a', '/etc/x', '', 'a//b', 'a\0b'])(
     'takes no key like %j',
     async (key) => {

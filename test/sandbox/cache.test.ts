@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cacheDir, cached } from '../../sandbox/cache.js';
 import { withLock } from '../../sandbox/lock.js';
+import { giveAway } from '../objects/contents.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -92,3 +93,21 @@ test('the cache lies where the environment says, else in XDG_CACHE_HOME or ~/.ca
   vi.stubEnv('HOME', '/home/somebody');
   expect(cacheDir()).toBe('/home/somebody/.cache/es-migrate');
 });
+
+test.each(['made by another user in a shared directory', 'open to every user'])(
+  'a cache that was %s is not used: nothing in it is run or removed',
+  async (how) => {
+    const shared = join(folder, 'shared');
+    const cache = join(shared, 'cache');
+    await mkdir(join(cache, 'thing-1.0.tmp-999999999'), { recursive: true });
+    await mkdir(join(cache, 'thing-1.0'));
+    await chmod(shared, 0o1777);
+    if (how.startsWith('open')) await chmod(cache, 0o777);
+    else await giveAway(cache);
+    vi.stubEnv('ES_MIGRATE_SANDBOX_CACHE', cache);
+    const nothing = () => Promise.reject(new Error('it was built'));
+    for (const name of ['thing-1.0', 'other-1.0'])
+      await expect(cached(name, nothing)).rejects.toThrow(/programs in it are not run/);
+    expect((await readdir(cache)).sort()).toEqual(['thing-1.0', 'thing-1.0.tmp-999999999']);
+  },
+);

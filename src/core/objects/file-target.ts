@@ -193,7 +193,8 @@ class DirectoryTarget implements Target {
   }
 
   keyOf(url: string): string | undefined {
-    const start = `${this.urlOf('')}/`;
+    // Of the root of a file system it has a slash at its end already.
+    const start = `${this.urlOf('').replace(/\/$/, '')}/`;
     if (!url.startsWith(start)) return undefined;
     try {
       const key = fileURLToPath(url).slice(fileURLToPath(start).length);
