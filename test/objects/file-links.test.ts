@@ -95,7 +95,7 @@ describe('a directory that is a link', () => {
 
   it('is not followed where temporary files would lie: nothing is written or removed there', async () => {
     const { directory, outside, target } = await place();
-    const leftover = `${thisProcess.hostname}-${await deadPid()}-0-0123456789abcdef`;
+    const leftover = `${thisProcess.hostname}-${await deadPid()}-0-0-0-0123456789abcdef`;
     await writeFile(join(outside, leftover), 'theirs');
     const before = await contentsOf(outside);
     const link = join(directory, '.tmp-es-migrate');
@@ -191,7 +191,7 @@ describe('a file that is a link', () => {
     const { directory, outside, target } = await place();
     const temporary = join(directory, '.tmp-es-migrate');
     await mkdir(join(temporary), { recursive: true });
-    const name = `${thisProcess.hostname}-${await deadPid()}-0-0123456789abcdef`;
+    const name = `${thisProcess.hostname}-${await deadPid()}-0-0-0-0123456789abcdef`;
     await symlink(join(outside, 'ab/cd/a.json'), join(temporary, name));
     await target.claimPrefix(owner, never);
     await target.abandon({ key: '', id: name }, never);

@@ -275,7 +275,7 @@ describe('the temporary files of a directory', () => {
     await mkdir(temporary);
     /** As a process leaves it that is killed in the middle of a `put`. */
     const leave = async (host: string, pid: number, start = '0') => {
-      const name = `${host}-${pid}-${start}-0123456789abcdef`;
+      const name = `${host}-${pid}-0-0-${start}-0123456789abcdef`;
       await writeFile(join(temporary, name), 'half of');
       return name;
     };
@@ -315,7 +315,9 @@ describe('the temporary files of a directory', () => {
     const object = { content: { ...content, chunks }, contentType: 'application/json' } as const;
     await target.put('messages/a.json', object, never);
     expect(seen).toHaveLength(1);
-    expect(seen[0]).toMatch(new RegExp(`^host-a\\.example-${process.pid}-[0-9a-f]+-[0-9a-f]{16}$`));
+    expect(seen[0]).toMatch(
+      new RegExp(`^host-a\\.example-${process.pid}-[0-9a-f]{8}-[0-9]+-[0-9a-f]+-[0-9a-f]{16}$`),
+    );
     expect(await readdir(temporary)).toEqual([]);
   });
 
@@ -339,14 +341,14 @@ describe('the temporary files of a directory', () => {
     const { directory, temporary, leave, target } = await place();
     await leave('host-b', 1);
     await writeFile(join(temporary, 'notes.txt'), 'x');
-    await writeFile(join(directory, 'outside-1-0-0123456789abcdef'), 'x');
+    await writeFile(join(directory, 'outside-1-0-0-0-0123456789abcdef'), 'x');
     const { objects } = await target.list(undefined, never);
     expect(objects.map(({ key }) => key)).toEqual([
       '.tmp-es-migrate/notes.txt',
-      'outside-1-0-0123456789abcdef',
+      'outside-1-0-0-0-0123456789abcdef',
     ]);
     expect(await target.unfinished(never)).toHaveLength(1);
-    for (const id of ['notes.txt', '../outside-1-0-0123456789abcdef', '../_es-migrate.json']) {
+    for (const id of ['notes.txt', '../outside-1-0-0-0-0123456789abcdef', '../_es-migrate.json']) {
       await target.abandon({ key: '', id }, never);
     }
     expect((await target.list(undefined, never)).objects).toEqual(objects);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isMigrateError } from '../../src/core/errors.js';
@@ -46,10 +46,32 @@ describe('the staging directory', () => {
       uid,
     });
     const own = dirname(directory);
-    const name = `${here.hostname}-${process.pid}-0123456789ab-aBcDe1`;
+    const name = basename(directory).replace(/-[0-9a-f]+-\w{6}$/, '-0123456789ab-aBcDe1');
     await mkdir(join(own, name), 0o700);
     expect(await removeLeftovers(parent, here)).toEqual([join(own, name)]);
     expect(await readdir(own)).toEqual([basename(directory)]);
+  });
+
+  it('of another container on this host stays: it has no ids in common with this one', async () => {
+    const parent = await temporaryDirectory();
+    const pid = await deadPid();
+    const { directory } = await openStaging(parent, { hostname: here.hostname, pid, uid });
+    const elsewhere = basename(directory).replace(/-\d+-([0-9a-f]+-\w{6})$/, '-4026539999-$1');
+    await rename(directory, join(dirname(directory), elsewhere));
+    expect(await removeLeftovers(parent, here)).toEqual([]);
+    expect(await readdir(dirname(directory))).toEqual([elsewhere]);
+  });
+
+  it('of an earlier boot is removed, whatever container it was made in', async () => {
+    const parent = await temporaryDirectory();
+    const { pid } = process;
+    const { directory } = await openStaging(parent, { hostname: here.hostname, pid, uid });
+    const earlier = basename(directory).replace(
+      /-[0-9a-f]{8}-\d+-([0-9a-f]+-\w{6})$/,
+      '-01234567-4026539999-$1',
+    );
+    await rename(directory, join(dirname(directory), earlier));
+    expect(await removeLeftovers(parent, here)).toEqual([join(dirname(directory), earlier)]);
   });
 
   it('of another host stays, and so does whatever else lies there', async () => {

@@ -1,10 +1,11 @@
 /**
- * Names of temporary files and directories that say which process they belong to: `HOST-PID-START`. HOST, because hosts
- * may share a file system and cannot see each other's processes. START, a digest of boot and start time, because a
- * process id comes back (in a container it is always the same), and a stranger must not protect a dead one's files.
+ * Names of temporary files and directories that say which process they belong to: `HOST-PID-BOOT-NAMESPACE-START`. HOST, because
+ * hosts may share a file system and cannot see each other's processes. NAMESPACE, because containers of one host may share its name,
+ * and cannot either. BOOT, a digest, because no process lives longer. START, a digest of boot and start time, because a process id
+ * comes back (in a container it is always the same), and a stranger must not protect a dead one's files.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 
 /** A process, as its names show it. */
 export interface NameOwner {
@@ -25,12 +26,14 @@ export interface Observer {
   readonly isAlive: (pid: number) => boolean;
 }
 
-/** Stands for START where the platform has no /proc to tell. */
-const unknownStart = '0';
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+/** Stands for BOOT, NAMESPACE or START where the platform has no /proc to tell. */
+const unknown = '0';
 
 /** The name of what belongs to this process; more may follow it, after a dash. */
 export async function ownedName({ hostname, pid }: NameOwner): Promise<string> {
-  return `${safeHost(hostname)}-${pid}-${(await startOf(pid)) ?? unknownStart}`;
+  const [{ boot, namespace }, start] = await Promise.all([placeOf(), startOf(pid)]);
+  return `${safeHost(hostname)}-${pid}-${boot}-${namespace}-${start ?? unknown}`;
 }
 
 /**
@@ -40,30 +43,50 @@ export async function ownedName({ hostname, pid }: NameOwner): Promise<string> {
 export async function ownerOfName(
   name: string,
   { hostname, isAlive }: Observer,
-): Promise<'alive' | 'dead' | 'on another host' | undefined> {
-  const match = /^(.+)-(\d+)-([0-9a-f]+)$/.exec(name);
+): Promise<'alive' | 'dead' | 'elsewhere' | undefined> {
+  const match = /^(.+)-(\d+)-([0-9a-f]+)-(\d+)-([0-9a-f]+)$/.exec(name);
   if (!match) return undefined;
-  if (match[1] !== safeHost(hostname)) return 'on another host';
-  const pid = Number(match[2]);
-  return isAlive(pid) && isSameProcess(match[3], await startOf(pid)) ? 'alive' : 'dead';
+  const [, host, id, boot = unknown, namespace = unknown, start = unknown] = match;
+  if (host !== safeHost(hostname)) return 'elsewhere';
+  const here = await placeOf();
+  if (!mayBeSame(boot, here.boot)) return 'dead';
+  if (!mayBeSame(namespace, here.namespace)) return 'elsewhere';
+  const pid = Number(id);
+  return isAlive(pid) && mayBeSame(start, (await startOf(pid)) ?? unknown) ? 'alive' : 'dead';
 }
 
-function isSameProcess(recorded: string | undefined, found: string | undefined): boolean {
-  return recorded === unknownStart || found === undefined || recorded === found;
+function mayBeSame(recorded: string, found: string): boolean {
+  return recorded === unknown || found === unknown || recorded === found;
+}
+
+/** Where this process's id means what it means. */
+async function placeOf(): Promise<{ readonly boot: string; readonly namespace: string }> {
+  const [boot, link] = await Promise.all([
+    readFile(BOOT_ID, 'utf8').catch(() => undefined),
+    readlink('/proc/self/ns/pid').catch(() => ''),
+  ]);
+  return {
+    boot: boot === undefined ? unknown : digest(boot.trim()).slice(0, 8),
+    namespace: /\d+/.exec(link)?.[0] ?? unknown,
+  };
 }
 
 /** A digest of the boot's id and the process's start time; undefined without /proc or without the process. */
 async function startOf(pid: number): Promise<string | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+    const boot = await readFile(BOOT_ID, 'utf8');
     // proc(5): field 22 is the start time in clock ticks; the name in field 2 may itself hold blanks and brackets.
     const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     if (startTime === undefined) return undefined;
-    return createHash('sha256').update(`${boot.trim()} ${startTime}`).digest('hex').slice(0, 12);
+    return digest(`${boot.trim()} ${startTime}`).slice(0, 12);
   } catch {
     return undefined;
   }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function safeHost(hostname: string): string {

@@ -2,7 +2,7 @@
  * The staging directory of a process: where spools put what does not fit into memory. It is removed at the end;
  * after a crash, by whoever starts next.
  *
- * `TMPDIR/es-migrate-UID/HOST-PID-START-RANDOM/spool-RANDOM`: the first directory is the user's, since TMPDIR may be everybody's
+ * `TMPDIR/es-migrate-UID/HOST-PID-BOOT-NAMESPACE-START-RANDOM/spool-RANDOM`: the first directory is the user's, since TMPDIR may be everybody's
  * (private-directory.ts); the second says which process it belongs to (owned-name.ts). Files are removed one by one, by their
  * names, never a directory with whatever is in it: in a directory that others may write to, what is in it can be exchanged for a
  * link to something else while it is being removed. Platforms without user ids are not supported; there the first directory is

@@ -1,5 +1,5 @@
 /**
- * The files a directory target writes before they get their names: `PREFIX/.tmp-es-migrate/HOST-PID-START-RANDOM`, in the
+ * The files a directory target writes before they get their names: `PREFIX/.tmp-es-migrate/HOST-PID-BOOT-NAMESPACE-START-RANDOM`, in the
  * same file system, so that naming them is one step. Those of processes that died are removed by whoever starts next on
  * that host; those of other hosts cannot be told from what is being written now, and are only listed.
  */
