@@ -4,6 +4,15 @@ import { usage } from '../core/errors.js';
 import type { PrometheusMetrics } from './prometheus.js';
 import type { Vitals } from './vitals.js';
 
+/** Connections at once; a load balancer and Prometheus have a handful. Those beyond are closed as they come. */
+const MOST_CONNECTIONS = 64;
+/** How long a client may take to send a request, and how often it is looked after, in milliseconds. */
+const REQUEST_MS = 5_000;
+const LOOKED_AFTER_EVERY_MS = 1_000;
+/** How long a client may leave its connection idle, or an answer untaken, in milliseconds. */
+const IDLE_MS = 10_000;
+const MOST_HEADER_BYTES = 4 << 10;
+
 /** Where health is told. */
 export interface HealthAddress {
   readonly host: string;
@@ -30,7 +39,14 @@ export async function openHealth(
   vitals: Vitals,
   readiness: () => Readiness,
 ): Promise<Health> {
-  const server = createServer((request, response) => {
+  const limits = {
+    maxHeaderSize: MOST_HEADER_BYTES,
+    headersTimeout: REQUEST_MS,
+    requestTimeout: REQUEST_MS,
+    connectionsCheckingInterval: LOOKED_AFTER_EVERY_MS,
+    keepAliveTimeout: IDLE_MS,
+  };
+  const server = createServer(limits, (request, response) => {
     const { method = '', url = '' } = request;
     if (method !== 'GET' && method !== 'HEAD') {
       answer(response, 405, `${method} is not answered here; GET is`);
@@ -55,6 +71,9 @@ export async function openHealth(
         answer(response, 404, 'there is /live, /ready and /metrics');
     }
   });
+  server.maxConnections = MOST_CONNECTIONS;
+  // A client that sends nothing at all, or takes no answer. Without a listener the connection is closed.
+  server.timeout = IDLE_MS;
   await listening(server, host, port);
   return {
     address: server.address() as AddressInfo,

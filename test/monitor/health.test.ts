@@ -1,4 +1,6 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { freePorts } from '../../sandbox/ports.js';
 import { sandboxCredentials } from '../objects/s3.js';
@@ -11,6 +13,7 @@ import { extractNow, indexed } from '../verify/support.js';
 beforeEach(sandboxCredentials);
 
 interface Watched extends Running {
+  readonly port: number;
   /** What is answered there; undefined where nobody listens. */
   readonly ask: (path: string) => Promise<{ status: number; text: string } | undefined>;
 }
@@ -25,7 +28,7 @@ async function watching({ cwd, env }: Project): Promise<Watched> {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
     return answer && { status: answer.status, text: await answer.text() };
   };
-  return { ...running, ask };
+  return { ...running, port, ask };
 }
 
 async function extracted(): Promise<Project> {
@@ -90,4 +93,59 @@ test('a port that is taken, or none, is refused before anything is touched', asy
   expect(another.stderr).toContain('Give an address of this host');
   const third = await runBinary(['status', '--json'], { cwd, env });
   expect(JSON.parse(third.stdout)).toMatchObject({ messages: { pending: 40, completed: 0 } });
+});
+
+/** Clients that begin a request and never end it; resolved once each of them is connected or was refused. */
+async function slowClients(port: number, count: number): Promise<Socket[]> {
+  const clients = Array.from({ length: count }, () => {
+    const client = connect(port, '127.0.0.1');
+    client.on('error', () => undefined);
+    client.on('connect', () => client.write('GET /live HTTP/1.1\r\nhost: a\r\nx: '));
+    client.resume();
+    return client;
+  });
+  onTestFinished(() => {
+    for (const client of clients) client.destroy();
+  });
+  await until(() => clients.every((client) => !client.connecting), 'connections');
+  return clients;
+}
+
+test('clients that never end their request are let go, and those beyond 64 at once', async () => {
+  const { ask, port } = await watching(await extracted());
+  await until(async () => (await ask('/ready'))?.status === 200, 'readiness');
+  const clients = await slowClients(port, 200);
+  const gone = () => clients.filter(({ closed }) => closed).length;
+  await until(() => gone() >= 200 - 64, 'those beyond 64 to be closed');
+  // Of those that are left none gave its request within the time.
+  await until(async () => (await ask('/live'))?.text === 'alive\n', 'an answer all the same');
+  await until(() => gone() === 200, 'all of them to be closed');
+  const large = await fetch(`http://127.0.0.1:${port}/live`, { headers: { x: 'x'.repeat(8000) } });
+  expect(large.status).toBe(431);
+  await until(
+    async () => (await ask('/metrics'))?.text.includes('es_migrate_messages_completed_total 40\n'),
+    'all messages',
+  );
+});
+
+test('at the limit of open files the job goes on, and health is there again', async () => {
+  const { project } = await indexed({ ids: ids(40) });
+  const { ask, port, child, ended } = await watching(project);
+  await until(async () => (await ask('/ready'))?.status === 200, 'readiness');
+  const pid = String(child.pid);
+  const open = readdirSync(`/proc/${pid}/fd`).length;
+  execFileSync('prlimit', ['--pid', pid, `--nofile=${open + 4}:`]);
+  const clients = await slowClients(port, 60);
+  // It needs connections that it has not, and can't open them until the clients are let go.
+  await extractNow(project);
+  await until(
+    async () => (await ask('/metrics'))?.text.includes('es_migrate_messages_completed_total 40\n'),
+    'all messages',
+  );
+  expect(clients.filter(({ closed }) => closed).length).toBeGreaterThan(0);
+  expect(await ask('/live')).toEqual({ status: 200, text: 'alive\n' });
+  child.kill('SIGTERM');
+  const { code, stderr } = await ended;
+  expect(code).toBe(143);
+  expect(stderr).not.toMatch(/this is a bug|\n\s+at /);
 });
