@@ -1,8 +1,11 @@
+import { createConnection } from 'mysql2/promise';
 import { beforeEach, expect, test } from 'vitest';
 import { sandboxCredentials } from '../objects/s3.js';
 import { runBinary, type Ended } from '../support/binary.js';
+import { sandbox } from '../support/sandbox.js';
 import { ids } from '../support/tracking.js';
 import { indexed } from '../verify/support.js';
+import { textOf } from './files.js';
 import { leastAccounts, type Account, type Accounts } from './mysql-accounts.js';
 
 beforeEach(sandboxCredentials);
@@ -34,6 +37,32 @@ test('the whole job runs with exactly these', async () => {
   for (const args of JOB) {
     const { code, stderr } = await as('worker', args);
     expect(code, `${args.join(' ')}: ${stderr}`).toBe(0);
+  }
+});
+
+test('the file as it is shipped runs nothing: its passwords have to be written first', async () => {
+  const { host, port, user, password } = sandbox().mysql;
+  const connection = await createConnection({
+    ...{ host, port, user, password },
+    multipleStatements: true,
+  });
+  const owners = async () => {
+    const found = await connection.query(
+      "SELECT 1 FROM mysql.user WHERE User = 'es_migrate_owner'",
+    );
+    return found[0];
+  };
+  try {
+    expect(await owners()).toEqual([]);
+    const text = await textOf('grants.sql');
+    await expect(connection.query(text)).rejects.toMatchObject({ code: 'ER_PARSE_ERROR' });
+    // Nor the rest, for a client that passes over errors.
+    const withoutComments = text.replaceAll(/^--.*$/gm, '');
+    for (const statement of withoutComments.split(';').filter((one) => /CREATE USER/.test(one)))
+      await expect(connection.query(statement)).rejects.toMatchObject({ code: 'ER_PARSE_ERROR' });
+    expect(await owners()).toEqual([]);
+  } finally {
+    await connection.end();
   }
 });
 

@@ -28,8 +28,8 @@ export async function leastAccounts(database: string): Promise<Accounts> {
   };
   await run(
     await textOf('grants.sql', {
-      "'replace this'": `'${PASSWORDS.owner}'`,
-      "'replace this, too'": `'${PASSWORDS.worker}'`,
+      '<password of the owner>': `'${PASSWORDS.owner}'`,
+      '<password of the worker>': `'${PASSWORDS.worker}'`,
       "'es_migrate_owner'@": `'${names.owner}'@`,
       "'es_migrate'@": `'${names.worker}'@`,
       'EXISTS es_migrate ': `EXISTS ${database} `,

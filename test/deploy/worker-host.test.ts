@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { access, constants, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -55,6 +56,53 @@ describe('the user data', () => {
     expect(await complaints(path)).toContain('SC2086');
     await writeFile(path, `${script}if true; then\n`);
     expect(await complaints(path)).toContain('syntax error');
+  });
+
+  /** Runs it up to what needs the package, on programs that only note what they were called with. */
+  async function installing(
+    tarball: string,
+    sha256: string,
+  ): Promise<{ code: number; calls: string }> {
+    const path = await folder();
+    const calls = join(path, 'calls');
+    const note = `#!/bin/bash\necho "$(basename "$0") $*" >>'${calls}'\n`;
+    // The AWS CLI brings the tarball to where its last argument says.
+    const aws = `${note}printf '%s' '${tarball}' >"\${!#}"\n`;
+    for (const [name, text] of Object.entries({ dnf: note, 'npm-22': note, aws }))
+      await writeFile(join(path, name), text, { mode: 0o755 });
+    const [begin = '', rest] = script.split('deploy=');
+    expect(rest).toBeDefined();
+    await writeFile(join(path, 'begin.sh'), begin.replace('PackageSha256', sha256));
+    const env = { ...process.env, PATH: `${path}:${process.env['PATH'] ?? ''}`, TMPDIR: path };
+    const code = await run('bash', [join(path, 'begin.sh')], { env }).then(
+      () => 0,
+      (error: unknown) => (error as { code: number }).code,
+    );
+    return { code, calls: await readFile(calls, 'utf8') };
+  }
+
+  test('installs the package that was named by its hash, without any of its scripts', async () => {
+    const hash = createHash('sha256').update('the package').digest('hex');
+    const { code, calls } = await installing('the package', hash);
+    expect(code).toBe(0);
+    expect(calls).toMatch(/^npm-22 install .*--ignore-scripts .*es-migrate\.tgz$/m);
+  });
+
+  test.each([
+    ['another package', 'another', createHash('sha256').update('the package').digest('hex')],
+    ['nothing that was brought', '', createHash('sha256').update('the package').digest('hex')],
+    ['no hash', 'the package', ''],
+    ['a hash that is none', 'the package', 'x'.repeat(64)],
+  ])('installs %s never', async (_what, tarball, hash) => {
+    const { code, calls } = await installing(tarball, hash);
+    expect(code).not.toBe(0);
+    expect(calls).toContain('aws s3 cp');
+    expect(calls).not.toContain('npm-22');
+  });
+
+  test('fetches over TLS alone, whatever it is redirected to', () => {
+    for (const line of script.split('\n').filter((one) => /\bcurl\b/.test(one)))
+      expect(line).toMatch(/--proto =https --proto-redir =https --tlsv1\.2 /);
   });
 
   test('is no longer than EC2 takes', () => {

@@ -123,7 +123,8 @@ test('clients that never end their request are let go, and those beyond 64 at on
   const large = await fetch(`http://127.0.0.1:${port}/live`, { headers: { x: 'x'.repeat(8000) } });
   expect(large.status).toBe(431);
   await until(
-    async () => (await ask('/metrics'))?.text.includes('es_migrate_messages_completed_total 40\n'),
+    async () =>
+      (await ask('/metrics'))?.text.includes('es_migrate_messages_completed_total 40\n') === true,
     'all messages',
   );
 });
@@ -139,7 +140,8 @@ test('at the limit of open files the job goes on, and health is there again', as
   // It needs connections that it has not, and can't open them until the clients are let go.
   await extractNow(project);
   await until(
-    async () => (await ask('/metrics'))?.text.includes('es_migrate_messages_completed_total 40\n'),
+    async () =>
+      (await ask('/metrics'))?.text.includes('es_migrate_messages_completed_total 40\n') === true,
     'all messages',
   );
   expect(clients.filter(({ closed }) => closed).length).toBeGreaterThan(0);

@@ -75,7 +75,7 @@ afterAll(() => rm(project.cwd, { recursive: true, force: true }));
 
 test('the tarball holds what runs, what describes it, and nothing else', async () => {
   const known = [
-    /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|bin\/es-migrate\.js)$/,
+    /^(package\.json|npm-shrinkwrap\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|bin\/es-migrate\.js)$/,
     /^docs\/[\w-]+\.md$/,
     /^migrations\/\d{4}_\w+\.sql$/,
     /^dist\/(src|sandbox)\/[\w/-]+\.(js|d\.ts)$/,
@@ -91,6 +91,8 @@ test('the tarball holds what runs, what describes it, and nothing else', async (
       'README.md',
       'LICENSE',
       'CHANGELOG.md',
+      'SECURITY.md',
+      'npm-shrinkwrap.json',
       'docs/ARCHITECTURE.md',
     ]),
   );
