@@ -6,6 +6,7 @@ import type { Database, Statements } from './database.js';
 import { LeaseLost } from './heartbeat.js';
 import { IDENTITY, newLease, toHeld, type Held, type HeldRow, type Lease } from './lease.js';
 import { ALL_JOBS, inScope, type JobSet } from './scope.js';
+import { MOST_EXCUSED } from './tries.js';
 
 export interface ClaimedBatch {
   readonly batchId: number;
@@ -72,7 +73,8 @@ export async function claimNamedBatch(
       return { kind: 'claimed', batch: await take(on, batchId, lease, true) };
     if (found.kind === 'finished' && (await isPoisoned(on, batchId))) return { kind: 'given-up' };
     if (found.kind !== 'claimable') return found;
-    const isExcused = found.claims === excusedClaim;
+    // A message says so, which somebody else may have written: it is believed only as often as other excuses are.
+    const isExcused = found.claims === excusedClaim && found.claims < MOST_EXCUSED;
     const tries = found.tries + (found.isSuspect && !isExcused ? 1 : 0);
     if (tries >= mostTries) return { kind: 'worn-out', tries };
     if (tries > 0 && !isAlone) return { kind: 'tried' };
