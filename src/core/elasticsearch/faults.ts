@@ -43,6 +43,8 @@ const errorBody = z.object({
 
 /** Longest type of an error, in characters. */
 const LONGEST_TYPE = 64;
+/** Of an answer that is no JSON, such as a page of HTML, in characters. */
+const LONGEST_BEGINNING = 200;
 
 /** Turns an answer with a status of 400 or more into a Fault, or a MigrateError where only the user can help. */
 export function answeredError(
@@ -99,7 +101,8 @@ function causeOf(body: Buffer): { type?: string | undefined; reason?: string | u
   try {
     parsed = JSON.parse(body.toString('utf8'));
   } catch {
-    return { reason: body.toString('utf8', 0, 200).replace(/\s+/g, ' ').trim() || undefined };
+    const beginning = serverText(body.toString('utf8'), LONGEST_BEGINNING);
+    return { reason: beginning.replaceAll(/\s+/g, ' ') || undefined };
   }
   const { error } = errorBody.safeParse(parsed).data ?? {};
   if (error === undefined || typeof error === 'string') return { reason: error };

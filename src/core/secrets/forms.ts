@@ -68,14 +68,17 @@ function quotedForms(text: string): string[] {
 }
 
 function htmlForms(text: string): string[] {
+  // Some escape only what must be, others also what may be.
   const ampersand = text.replaceAll('&', '&amp;');
-  const angles = ampersand.replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-  const quotes = ['&quot;', '&#34;'].map((one) => angles.replaceAll('"', one));
-  const apostrophes = ['&#39;', '&#039;', '&#x27;', '&apos;'];
-  return [
-    ...[ampersand, angles, ...quotes],
-    ...quotes.flatMap((one) => apostrophes.map((other) => one.replaceAll("'", other))),
-  ];
+  const one = ampersand.replaceAll('<', '&lt;');
+  const both = one.replaceAll('>', '&gt;');
+  const quotes = ['"', '&quot;', '&#34;'];
+  const apostrophes = ["'", '&#39;', '&#039;', '&#x27;', '&apos;'];
+  return [ampersand, one, both].flatMap((angles) =>
+    quotes.flatMap((quote) =>
+      apostrophes.map((other) => angles.replaceAll('"', quote).replaceAll("'", other)),
+    ),
+  );
 }
 
 /** Alone, and within other bytes, such as those of a whole header: how it looks there depends on what stands before it. */
