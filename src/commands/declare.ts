@@ -178,7 +178,7 @@ export function addCommands(
   const get = declare(
     program,
     'get',
-    'Writes one migrated document to stdout, byte for byte, from where its row says it lies under target.url.',
+    'Writes one migrated document to stdout, byte for byte, from where its row says it lies under target.url. On a terminal, characters that would act on it are escaped.',
     'es-migrate get 8f14e45f > message.json\nes-migrate get -- -id-that-begins-with-a-dash',
     [0, 1, 2, 3, 5, 130],
   )

@@ -1,4 +1,5 @@
 import { format } from 'node:util';
+import { serverText } from '../core/server-text.js';
 
 /**
  * What libraries print by themselves goes to `say`, a message at a time: mysql2 writes what a server made it stumble over to stderr, in
@@ -6,10 +7,10 @@ import { format } from 'node:util';
  * want a newer Node.
  */
 export function takeLibraryOutput(say: (message: string) => void): void {
-  const written = (...parts: unknown[]): void => say(format(...parts));
+  const written = (...parts: unknown[]): void => say(serverText(format(...parts)));
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
     console[method] = written;
   process.removeAllListeners('warning').on('warning', ({ name, message }) => {
-    say(`${name}: ${message}`);
+    say(serverText(`${name}: ${message}`));
   });
 }
