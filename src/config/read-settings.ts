@@ -1,4 +1,5 @@
 import { restoreTlsDefaults } from '../host/tls-defaults.js';
+import { needsEncryptedAws, requireEncryptedCredentials } from './credential-endpoints.js';
 import { ignoredVariables } from './ignored-variables.js';
 import { loadSettings, type Loaded, type LoadRequest } from './load.js';
 import { knowSecrets } from '../core/secrets/known.js';
@@ -21,6 +22,7 @@ export async function readSettings(request: LoadRequest): Promise<Loaded> {
   knowEnvironment(env);
   const loaded = loadSettings({ ...request, env });
   knowSecrets(secretsOf(loaded.settings));
+  if (needsEncryptedAws(loaded.settings)) requireEncryptedCredentials(env);
   const warnings = [...loaded.warnings, ...ignoredVariables(env, loaded.settings)];
   return { ...loaded, warnings };
 }

@@ -2,6 +2,7 @@ import { kindOfFailure, lacksCredentials, readAwsFailure } from '../core/aws/fai
 import { encryptedOnly, ENCRYPTED_ONLY } from '../core/aws/encrypted-only.js';
 import { impatient } from '../core/aws/request-handler.js';
 import { MigrateError, usage } from '../core/errors.js';
+import { requireEncryptedCredentials } from './credential-endpoints.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,6 +20,7 @@ const TIMEOUT_MS = 10_000;
 export async function withSecrets(env: Environment): Promise<Environment> {
   const { [SECRET_VARIABLE]: arn, ...rest } = env;
   if (arn === undefined || arn === '') return rest;
+  requireEncryptedCredentials(rest);
   const given = Object.entries(rest).filter(([, value]) => value !== undefined && value !== '');
   return { ...parse(await read(arn), arn), ...Object.fromEntries(given) };
 }
