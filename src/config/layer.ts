@@ -58,7 +58,7 @@ function without(value: unknown, [key, ...rest]: KeyPath): unknown {
 }
 
 /** What a key looks like. What doesn't may be a value: of `{password:hunter2}`, where a space is missing, YAML makes a key. */
-const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
+const KEY = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/;
 
 function addIssue(issue: z.core.$ZodIssue, where: RawLayer['where'], problems: Problems): void {
   const path = issue.path.map(String);

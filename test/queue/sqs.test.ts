@@ -203,7 +203,7 @@ test.each([
   ['nonsense', 'not JSON'],
   ['null', 'no message of es-migrate'],
   ['{"Records":[]}', 'no message of es-migrate'],
-  ['{"esMigrate":2,"database":"d","job":1,"batch":1}', 'version 2'],
+  ['{"esMigrate":2,"database":"d","job":1,"batch":1}', 'another version than 1'],
   ['{"esMigrate":1,"job":1,"batch":1}', 'no database'],
   ['{"esMigrate":1,"database":"d","batch":1}', 'no job'],
   ['{"esMigrate":1,"database":"d","job":1,"batch":"1; DROP TABLE"}', 'no batch'],
