@@ -56,7 +56,9 @@ describe.each([
     const run = await runBinary(['run', ...RANGE, '--json'], project);
     expect(run.stderr).not.toMatch(/error/i);
     expect(run.stderr.match(/WARN.*/g)).toEqual([
-      expect.stringContaining(`1 record in ${sampleIndices(prefix).audit} without message_id in the index`),
+      expect.stringContaining(
+        `1 record in ${sampleIndices(prefix).audit} without message_id in the index`,
+      ),
     ]);
     expect(run.code).toBe(0);
     const status = await runBinary(['status', '--json'], project);
