@@ -30,7 +30,6 @@ export function spoken(seconds: number): string {
 /** Most names written out: a pattern may stand for hundreds of indices. */
 const MOST_NAMES = 5;
 
-
 /** Names for one line of text. */
 export function listed(names: readonly string[]): string {
   const shown = names.slice(0, MOST_NAMES).join(', ');

@@ -63,7 +63,9 @@ describe('uploads in flight', PATIENT, () => {
   it('grow where S3 is far away, and are shown', async () => {
     // One upload takes longer than the time between two lines of progress.
     let seen = 0;
-    const { inFlight, stderr } = await migrated({}, () => after((seen += 1) === 100 ? 12_000 : 250)());
+    const { inFlight, stderr } = await migrated({}, () =>
+      after((seen += 1) === 100 ? 12_000 : 250)(),
+    );
     expect(most(inFlight.slice(0, 32))).toBeLessThanOrEqual(32);
     expect(most(inFlight)).toBeGreaterThan(48);
     expect(most(inFlight)).toBeLessThanOrEqual(512);
