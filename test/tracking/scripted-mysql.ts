@@ -16,6 +16,8 @@ export interface ScriptedOptions {
   readonly tls?: SecureContextOptions;
   /** The plugin it asks for with an auth switch; without, it lets everybody in. */
   readonly plugin?: 'mysql_clear_password' | 'sha256_password' | 'caching_sha2_password';
+  /** It lets nobody in, says so, and does not hang up. */
+  readonly refuses?: boolean;
   /** What it answers each statement with. */
   readonly answer?: Buffer;
 }
@@ -28,15 +30,25 @@ export interface ScriptedMysql {
   readonly learned: readonly string[];
   /** Whether a TLS handshake came to its end. */
   readonly secured: number;
+  /** Resolves when every connection has been closed by its client. */
+  left(): Promise<unknown>;
 }
 
 const SCRAMBLE = Buffer.from('abcdefghijklmnopqrst');
+const ACCESS_DENIED = Buffer.concat([
+  Buffer.from([0xff, 1045 & 0xff, 1045 >> 8]),
+  Buffer.from('#28000Access denied'),
+]);
 const OK = Buffer.from([0, 0, 0, 2, 0, 0, 0]);
 
 /** A server of MySQL's protocol that is up to no good: the one that may be in between. Ends with the test. */
 export async function scriptedMysql(options: ScriptedOptions = {}): Promise<ScriptedMysql> {
-  const seen = { port: 0, packets: [] as Buffer[], learned: [] as string[], secured: 0 };
   const sockets = new Set<Socket>();
+  const left = () =>
+    Promise.all(
+      [...sockets].map((socket) => (socket.closed ? Promise.resolve() : once(socket, 'close'))),
+    );
+  const seen = { port: 0, packets: [] as Buffer[], learned: [] as string[], secured: 0, left };
   const server = createServer((socket) => {
     sockets.add(socket);
     serve(socket, options, seen);
@@ -53,7 +65,11 @@ export async function scriptedMysql(options: ScriptedOptions = {}): Promise<Scri
 
 type Seen = { packets: Buffer[]; learned: string[]; secured: number };
 
-function serve(raw: Socket, { tls, plugin, answer = OK }: ScriptedOptions, seen: Seen): void {
+function serve(
+  raw: Socket,
+  { tls, plugin, refuses = false, answer = OK }: ScriptedOptions,
+  seen: Seen,
+): void {
   let state: 'greeted' | 'switched' | 'key' | 'in' = 'greeted';
   let socket = raw;
   const send = (sequence: number, payload: Buffer) => {
@@ -69,6 +85,10 @@ function serve(raw: Socket, { tls, plugin, answer = OK }: ScriptedOptions, seen:
     if (state === 'greeted') {
       if (tls && payload.length === 32) {
         secure(rest);
+        return;
+      }
+      if (refuses) {
+        send(next, ACCESS_DENIED);
         return;
       }
       state = plugin ? 'switched' : 'in';

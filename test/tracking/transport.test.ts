@@ -145,3 +145,12 @@ test('a real server is reached without TLS where that is written, and over a soc
     await at.drop();
   }
 });
+
+test('a connection whose login is refused ends with the others, also where the server does not hang up', async () => {
+  const server = await scriptedMysql({ refuses: true });
+  const at = { host: '127.0.0.1', port: server.port, user: 'u', password: PASSWORD, database: 'd' };
+  const database = new Database(at, { retryForMs: 0, report: () => undefined }, 1);
+  expect((await rejection(database.rows('SELECT 1'))) as Error).toMatchObject({ kind: 'usage' });
+  await database.close();
+  await server.left();
+});

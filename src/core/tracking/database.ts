@@ -66,17 +66,17 @@ export class Database implements Statements {
   #packetBytes = SMALLEST_PACKET_BYTES;
 
   constructor(settings: TrackingSettings, policy: RetryPolicy, connections: number) {
-    this.#pool = createPool(poolOptions(settings, connections));
+    const dialled = (socket: Socket): void => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    };
+    this.#pool = createPool(poolOptions(settings, connections, dialled));
     this.#policy = policy;
     this.#name = settings.database;
     this.#pool.on('connection', (connection) => {
       const { stream } = connection as unknown as { stream: Socket };
-      this.#sockets.add(stream);
       this.#generations.set(connection, this.#generation);
-      stream.once('close', () => {
-        this.#sockets.delete(stream);
-        this.#idle.delete(connection);
-      });
+      stream.once('close', () => this.#idle.delete(connection));
     });
     this.#pool.on('release', (connection) => this.#idle.add(connection));
     this.#pool.on('acquire', (connection) => this.#idle.delete(connection));
@@ -244,10 +244,14 @@ function statementTimeout(leftMs: number): number {
 /** What each connection leads to and allows, since it was set up. */
 const prepared = new WeakMap<object, ServerFacts & Session>();
 
-function poolOptions(settings: TrackingSettings, connections: number): PoolOptions {
+function poolOptions(
+  settings: TrackingSettings,
+  connections: number,
+  dialled: (socket: Socket) => void,
+): PoolOptions {
   const { user, password, database } = settings;
   return {
-    ...transportOptions(settings),
+    ...transportOptions(settings, dialled),
     user,
     password,
     database,

@@ -7,22 +7,31 @@ import { isLoopback } from '../loopback.js';
 import type { TrackingSettings } from '../settings.js';
 import { tlsOptions } from '../tls.js';
 
+/** Of a server that lost its power nobody would hear for two hours, the default of most systems. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
 
-/** How the server is reached: address, TLS, and what is refused to a server that may be somebody else. */
-export function transportOptions(settings: TrackingSettings): PoolOptions {
+/**
+ * How the server is reached: address, TLS, and what is refused to a server that may be somebody else.
+ *
+ * @param dialled gets each socket; mysql2 leaves those open whose server refuses the login and does not hang up
+ */
+export function transportOptions(
+  settings: TrackingSettings,
+  dialled: (socket: Socket) => void,
+): PoolOptions {
   const { host, port, socketPath } = settings;
   const ssl = sslOptions(settings);
   return {
     ...(socketPath === undefined ? { host, port } : { socketPath }),
     ...(ssl && { ssl }),
-    ...(ssl && socketPath === undefined && isIP(host) !== 0 && { stream: () => dial(host, port) }),
+    stream: () => {
+      const socket = dial(settings);
+      dialled(socket);
+      return socket;
+    },
     ...(!ssl && !isLocal(settings) && { authPlugins: guardedPlugins(host) }),
     // LOAD DATA LOCAL is never used; announced, it is an offer to send any file of this machine.
     flags: ['-LOCAL_FILES'],
-    enableKeepAlive: true,
-    // Of a server that lost its power nobody would hear for two hours, the default of most systems.
-    keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
   };
 }
 
@@ -42,12 +51,13 @@ function sslOptions(settings: TrackingSettings) {
  * mysql2 gives Node no name to compare the certificate with where the host is an address, and Node then takes
  * `localhost`: any certificate for localhost would do. Node reads the name from the socket below before that.
  */
-function dial(host: string, port: number): Socket {
+function dial({ host, port, socketPath }: TrackingSettings): Socket {
+  if (socketPath !== undefined) return connect(socketPath);
   const socket = connect(port, host);
   // mysql2 does both for sockets of its own only.
   socket.setNoDelay(true);
   socket.once('connect', () => socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS));
-  return Object.assign(socket, { _host: host });
+  return isIP(host) === 0 ? socket : Object.assign(socket, { _host: host });
 }
 
 /**
