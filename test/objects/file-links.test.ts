@@ -225,7 +225,7 @@ describe('a directory of another user', () => {
       await giveAway(theirs);
       const error = await rejection(target.put(key, await body('x'), never));
       expect(isMigrateError(error) && error.message).toBe(
-        `${theirs} belongs to user ${STRANGER}, who could replace what is stored there`,
+        `${theirs} belongs to user ${STRANGER}, who could replace what is stored there; es-migrate is run by user ${thisProcess.uid ?? ''}`,
       );
       expect(await contentsOf(theirs)).toEqual([]);
     },

@@ -1,5 +1,6 @@
 /** What is looked at in a directory before anything is written to it. */
-import { lstat, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, lstat, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isMigrateError, usage } from '../errors.js';
 import { textContent } from './content.js';
@@ -7,34 +8,33 @@ import { writeNewFile } from './durable-file.js';
 import { codeOf, oneLine } from './file-faults.js';
 import type { FileKeyStyle } from './keys.js';
 import type { FileUser } from './owned-name.js';
-import type { RootDirectory } from './root-directory.js';
+import { chownAdvice, type RootDirectory } from './root-directory.js';
+import type { Target } from './target.js';
 import type { TemporaryFiles } from './temporary-files.js';
+import { isOpenToAll, refuseOpenToAll, shownMode, writersCaution } from './writable-by-others.js';
 
-/** Bits of a mode. */
-const STICKY = 0o1000;
-const OTHERS_WRITE = 0o002;
-const GROUP_WRITES = 0o020;
+const { W_OK, X_OK } = constants;
 
 /**
  * Who else may change what will lie in the root.
  * @returns what the user should know, a sentence each
- * @throws MigrateError `usage` where every user of the host could replace objects
+ * @throws MigrateError `usage` where every user of the host could replace objects, or `put` would refuse a directory of the layout
  */
-export async function checkRoot(root: RootDirectory, { uid }: FileUser): Promise<string[]> {
+export async function checkRoot(
+  root: RootDirectory,
+  layout: Target['layout'],
+  user: FileUser,
+): Promise<string[]> {
+  const { uid } = user;
   const found = await root.within('', (directory) => directory.stat());
   const [mode, owner] = [Number(found.mode), Number(found.uid)];
   const where = `the target directory ${root.path}`;
-  if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
-    throw usage(
-      `The target directory ${root.path} may be written by every user (its mode is ${shown(mode)}): any of them could replace what is stored there`,
-      'Take that permission away (chmod o-w, or the umask it is mounted with), or give target.url a directory below it: es-migrate makes one that only this user may enter.',
-    );
-  }
-  const cautions: string[] = [];
-  if ((mode & OTHERS_WRITE) !== 0)
-    cautions.push(`${where} may be written by every user (its mode is ${shown(mode)})`);
-  else if ((mode & GROUP_WRITES) !== 0)
-    cautions.push(`${where} may be written by its group (its mode is ${shown(mode)})`);
+  refuseOpenToAll(
+    `The target directory ${root.path}`,
+    mode,
+    'a directory below it: es-migrate makes one that only this user may enter.',
+  );
+  const cautions = [writersCaution(where, mode)].filter((one) => one !== undefined);
   if (uid !== undefined && owner !== uid && owner !== 0)
     cautions.push(`${where} belongs to user ${owner}, who can replace what is stored there`);
   const open = await openAncestor(root.path);
@@ -42,16 +42,51 @@ export async function checkRoot(root: RootDirectory, { uid }: FileUser): Promise
     cautions.push(
       `every user can exchange ${where}: ${open} may be written by all, and is not sticky`,
     );
-  return cautions;
+  return [...cautions, ...(await checkDirectories(root, layout, user))];
 }
 
 /** The nearest directory above in which every user can rename everything. */
 async function openAncestor(path: string): Promise<string | undefined> {
   for (let at = dirname(path); ; at = dirname(at)) {
-    const mode = (await stat(at).catch(() => undefined))?.mode ?? 0;
-    if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) return at;
+    if (isOpenToAll((await stat(at).catch(() => undefined))?.mode ?? 0)) return at;
     if (at === dirname(at)) return undefined;
   }
+}
+
+/**
+ * Looks at the directories below the root that objects will lie in, where they are there already: what `put` would refuse in the
+ * middle of the work is refused before anything is claimed.
+ * @returns what the user should know, a sentence each
+ * @throws MigrateError `usage` where one is another user's, a link, no directory, or may not be written
+ */
+async function checkDirectories(
+  root: RootDirectory,
+  layout: Target['layout'],
+  { uid }: FileUser,
+): Promise<string[]> {
+  const cautions: string[] = [];
+  for (const name of layout === 'message' ? ['messages'] : ['batches', '_index']) {
+    const path = join(root.path, name);
+    try {
+      const mode = await root.check(name);
+      await root.within(name, (directory) => access(directory.path(), W_OK | X_OK));
+      const caution = writersCaution(path, mode);
+      if (caution !== undefined && !root.isForGroup) cautions.push(caution);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'ENOENT') continue;
+      if (code === 'ENOTDIR')
+        throw usage(`${path} is not a directory`, 'Move it, or choose another target.url.', error);
+      if (code !== 'EACCES') throw error;
+      const owner = (await lstat(path)).uid;
+      throw usage(
+        `${path} belongs to user ${owner}, and user ${uid ?? ''}, who runs es-migrate, may not write to it`,
+        chownAdvice(path, uid),
+        error,
+      );
+    }
+  }
+  return cautions;
 }
 
 /** What a file that was written for this has shown of the file system. */
@@ -79,7 +114,11 @@ export async function tryFileSystem(
     const cautions = [];
     if (found !== mode)
       cautions.push(
-        `the file system of ${root.path} does not keep the mode ${shown(mode)}: files have ${shown(found)} there, as it is mounted`,
+        `the file system of ${root.path} does not keep the mode ${shownMode(mode)}: files have ${shownMode(found)} there, as it is mounted`,
+      );
+    if (root.mappedOwner !== undefined)
+      cautions.push(
+        `the file system of ${root.path} gives what this user makes to user ${root.mappedOwner}, as NFS does with root_squash: directories of that user are used as this user's own`,
       );
     return { style: isCaseless ? 'file-caseless' : 'file', cautions };
   } finally {
@@ -95,10 +134,6 @@ async function isThere(path: string): Promise<boolean> {
     if (codeOf(error) === 'ENOENT') return false;
     throw error;
   }
-}
-
-function shown(mode: number): string {
-  return (mode & 0o7777).toString(8).padStart(4, '0');
 }
 
 /** Before anything was done, whatever is wrong with the directory is for the user to change. */

@@ -68,7 +68,9 @@ class DirectoryTarget implements Target {
     const file = settings.mode ?? DEFAULT_MODE;
     // Who may read a file may look into its directory.
     this.#modes = { file, directory: file | ((file & 0o444) >> 2) };
-    this.#root = new RootDirectory(settings.directory, this.#modes.directory, host);
+    this.#root = new RootDirectory(settings.directory, this.#modes.directory, host, () =>
+      this.#temporaries.ownerOfNew(),
+    );
     this.#temporaries = new TemporaryFiles(this.#root, host);
   }
 
@@ -76,7 +78,7 @@ class DirectoryTarget implements Target {
     signal.throwIfAborted();
     try {
       await makeRoot(this.#directory, this.#modes.directory);
-      const cautions = await checkRoot(this.#root, this.#user);
+      const cautions = await checkRoot(this.#root, this.layout, this.#user);
       await this.#temporaries.removeLeftovers();
       const seen = await tryFileSystem(this.#root, this.#temporaries, this.#modes.file, signal);
       const claimed = await claimMarker(this.#markerStore(seen.style, signal), owner);

@@ -12,20 +12,44 @@ import { Fault } from '../fault.js';
 import { makeDirectory, makeRoot } from './durable-file.js';
 import { HeldDirectory } from './held-directory.js';
 import type { FileUser } from './owned-name.js';
+import { refuseOpenToAll } from './writable-by-others.js';
 
 export class RootDirectory {
   readonly path: string;
   /** Permissions of directories that are made. */
   readonly #mode: number;
   readonly #user: FileUser;
+  readonly #findOwnerOfNew: () => Promise<number | undefined>;
+  #ownerOfNew: Promise<number | undefined> | undefined;
+  #mappedOwner: number | undefined;
   #realPath: Promise<string> | undefined;
   /** Directories known to exist and to be durable; a promise, since several puts may need a new one at once. */
   readonly #known = new Map<string, Promise<void>>();
 
-  constructor(path: string, mode: number, user: FileUser) {
+  /**
+   * @param findOwnerOfNew makes a file below the root and says whose it is then; undefined where that cannot be found out. It is
+   *   asked only where a directory is neither this user's nor root's nor that of the root directory's owner.
+   */
+  constructor(
+    path: string,
+    mode: number,
+    user: FileUser,
+    findOwnerOfNew: () => Promise<number | undefined>,
+  ) {
     this.path = path;
     this.#mode = mode;
     this.#user = user;
+    this.#findOwnerOfNew = findOwnerOfNew;
+  }
+
+  /** Whether a group writes here together, as the mode of directories says. */
+  get isForGroup(): boolean {
+    return (this.#mode & 0o020) !== 0;
+  }
+
+  /** Another user's id whose directories were taken for ours, since the file system gives that user what this process makes. */
+  get mappedOwner(): number | undefined {
+    return this.#mappedOwner;
   }
 
   /**
@@ -90,31 +114,56 @@ export class RootDirectory {
       await makeRoot(this.path, this.#mode);
       return;
     }
-    const { parent, name } = splitKey(key);
-    await this.make(parent);
-    await this.within(parent, async (directory) => {
-      await makeDirectory(directory.path(name), this.#mode);
-      await directory.sync();
-    });
-    await this.#refuseStrangers(key);
+    await this.makeUnchecked(key);
+    await this.check(key);
   }
 
   /**
-   * Who owns a directory can exchange what we put there. Where the mode says that a group writes here together, its members'
-   * directories are as good as ours.
-   * @throws MigrateError `usage` where it is neither this user's, nor root's, nor that of the root directory's owner
+   * Makes a directory below the root without looking at whose it is.
+   * @returns false where it was there
    */
-  async #refuseStrangers(key: string): Promise<void> {
+  async makeUnchecked(key: string): Promise<boolean> {
+    const { parent, name } = splitKey(key);
+    await this.make(parent);
+    return this.within(parent, async (directory) => {
+      const isNew = await makeDirectory(directory.path(name), this.#mode);
+      await directory.sync();
+      return isNew;
+    });
+  }
+
+  /**
+   * Refuses a directory in which another user can exchange what we put there: its owner, or every user. Where the mode says that a
+   * group writes here together, its members' directories are as good as ours.
+   * @returns its mode
+   * @throws MigrateError `usage` where every user may write to it, or it is neither this user's, nor root's, nor that of the root
+   *   directory's owner, nor of the user whose the file system makes what this process makes; as {@link within}
+   */
+  async check(key: string): Promise<number> {
+    const path = join(this.path, key);
+    const found = await this.within(key, (directory) => directory.stat());
+    const [mode, owner] = [Number(found.mode), Number(found.uid)];
+    refuseOpenToAll(path, mode, 'another directory.');
     const { uid } = this.#user;
-    if (uid === undefined || (this.#mode & 0o020) !== 0) return;
-    const ownerOf = async (one: string) =>
-      Number((await this.within(one, (directory) => directory.stat())).uid);
-    const owner = await ownerOf(key);
-    if (owner === uid || owner === 0 || owner === (await ownerOf(''))) return;
+    if (uid === undefined || this.isForGroup || owner === uid || owner === 0) return mode;
+    const root = await this.within('', (directory) => directory.stat());
+    if (owner === Number(root.uid)) return mode;
+    if (owner === (await this.#newFilesOwner())) {
+      this.#mappedOwner = owner;
+      return mode;
+    }
     throw usage(
-      `${join(this.path, key)} belongs to user ${owner}, who could replace what is stored there`,
-      'Give target.url a directory that only this user may write to, or remove that one.',
+      `${path} belongs to user ${owner}, who could replace what is stored there; es-migrate is run by user ${uid}`,
+      chownAdvice(path, uid),
     );
+  }
+
+  #newFilesOwner(): Promise<number | undefined> {
+    this.#ownerOfNew ??= this.#findOwnerOfNew().catch((error: unknown) => {
+      this.#ownerOfNew = undefined;
+      throw error;
+    });
+    return this.#ownerOfNew;
   }
 
   /** @throws MigrateError `usage` naming the first link on the way to a directory */
@@ -130,6 +179,11 @@ export class RootDirectory {
       );
     }
   }
+}
+
+/** What to do where a directory is another user's. What is in it may be the delivery, so it is not to be removed. */
+export function chownAdvice(path: string, uid: number | undefined): string {
+  return `If what is in it is to stay in use, give it to this user (chown -R ${uid ?? 'USER'} ${path}); if not, give target.url another directory.`;
 }
 
 /** A key as the directory it lies in ('' for the root) and its name there. */

@@ -4,10 +4,16 @@
  * that host; those of other hosts cannot be told from what is being written now, and are only listed.
  */
 import { randomBytes } from 'node:crypto';
-import { lstat, readdir, unlink } from 'node:fs/promises';
+import { lstat, open, readdir, rm, rmdir, unlink } from 'node:fs/promises';
 import { codeOf } from './file-faults.js';
 import type { HeldDirectory } from './held-directory.js';
-import { ownedName, ownerOfName, type NameOwner, type Observer } from './owned-name.js';
+import {
+  ownedName,
+  ownerOfName,
+  type FileUser,
+  type NameOwner,
+  type Observer,
+} from './owned-name.js';
 import type { RootDirectory } from './root-directory.js';
 import type { UnfinishedUpload } from './target.js';
 
@@ -18,12 +24,12 @@ const pattern = /^(.+)-[0-9a-f]{16}$/;
 
 export class TemporaryFiles {
   readonly #root: RootDirectory;
-  readonly #host: NameOwner & Observer;
+  readonly #host: NameOwner & Observer & FileUser;
   #place: Promise<{ directory: HeldDirectory; start: string }> | undefined;
   /** All that were opened. They stay open: files may be under way in one that `forget` was told of. */
   readonly #opened: HeldDirectory[] = [];
 
-  constructor(root: RootDirectory, host: NameOwner & Observer) {
+  constructor(root: RootDirectory, host: NameOwner & Observer & FileUser) {
     this.#root = root;
     this.#host = host;
   }
@@ -36,6 +42,28 @@ export class TemporaryFiles {
     });
     const { directory, start } = await this.#place;
     return directory.path(`${start}-${randomHex()}`);
+  }
+
+  /**
+   * Which user a file belongs to that this process makes: NFS with root_squash gives root's files to `nobody`, SMB those of all
+   * users to one. Only such a file tells, and one that was made just now under a name of its own is nobody else's.
+   * @returns undefined where no file can be made, or another file system is mounted in the place of the directory
+   */
+  async ownerOfNew(): Promise<number | undefined> {
+    try {
+      const isNew = await this.#root.makeUnchecked(temporaryDirectory);
+      const root = await this.#root.within('', (directory) => directory.stat());
+      const owner = await this.#root.within(temporaryDirectory, async (directory) => {
+        if ((await directory.stat()).dev !== root.dev) return undefined;
+        return ownerOfNewFile(directory.path(`${await ownedName(this.#host)}-${randomHex()}`));
+      });
+      // Nothing is left behind where the target is going to be refused.
+      if (isNew && owner === this.#host.uid) await this.#root.within('', removeEmptyTemporary);
+      return owner;
+    } catch (error) {
+      if (['EACCES', 'EPERM'].includes(codeOf(error) ?? '')) return undefined;
+      throw error;
+    }
   }
 
   /** Has the directory made again by the next `newPath`: somebody may have removed it. */
@@ -111,6 +139,20 @@ export class TemporaryFiles {
 interface OwnedFile {
   readonly name: string;
   readonly owner: Awaited<ReturnType<typeof ownerOfName>>;
+}
+
+async function ownerOfNewFile(path: string): Promise<number> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    return (await file.stat()).uid;
+  } finally {
+    await file.close();
+    await rm(path, { force: true });
+  }
+}
+
+async function removeEmptyTemporary(root: HeldDirectory): Promise<void> {
+  await rmdir(root.path(temporaryDirectory)).catch(() => undefined);
 }
 
 /** Removes a plain file; whatever else has its name stays. */
