@@ -20,7 +20,7 @@ const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-
  * A certificate authority of its own and, signed by it, a server certificate for localhost and 127.0.0.1.
  *
  * @param directory is created; a second call with another directory makes an unrelated authority.
- * @param names other names of the server, as OpenSSL writes them
+ * @param names other names of the server, as OpenSSL writes them; `none` for a certificate as MySQL makes one for itself
  */
 export async function createCertificates(
   directory: string,
@@ -30,15 +30,17 @@ export async function createCertificates(
   const at = (name: string) => join(directory, name);
   await writeFile(
     at('server.ext'),
-    `subjectAltName=${names}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n`,
+    `${names === 'none' ? '' : `subjectAltName=${names}\n`}extendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n`,
   );
+  const subject =
+    names === 'none' ? 'MySQL_Server_8.4.0_Auto_Generated_Server_Certificate' : 'localhost';
   const openssl = (...args: string[]) => runTool('openssl', args, { cwd: directory });
   await openssl(
     ...['req', '-x509', ...NEW_KEY, '-days', DAYS, '-subj', '/CN=es-migrate sandbox CA'],
     ...['-keyout', 'ca-key.pem', '-out', 'ca.pem'],
   );
   await openssl(
-    ...['req', ...NEW_KEY, '-subj', '/CN=localhost', '-keyout', 'key.pem', '-out', 'server.csr'],
+    ...['req', ...NEW_KEY, '-subj', `/CN=${subject}`, '-keyout', 'key.pem', '-out', 'server.csr'],
   );
   await openssl(
     ...['x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca-key.pem'],

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, type Stats } from 'node:fs';
 import { dirname, resolve, relative } from 'node:path';
 import {
   isAlias,
@@ -55,11 +55,16 @@ export function findConfigFile(
  * Reads a configuration file. JSON is read by the YAML parser, too, since that one knows where each key stands.
  * Where it can't be parsed, which is added to `problems`, the layer has no values.
  *
- * @throws MigrateError `usage` where the file can't be read
+ * @param check see readText
+ * @throws MigrateError `usage` where the file can't be read; what `check` throws
  */
-export function readConfigFile(file: ConfigFile, problems: Problems): RawLayer {
+export function readConfigFile(
+  file: ConfigFile,
+  problems: Problems,
+  check?: (file: Stats) => void,
+): RawLayer {
   const directory = dirname(file.path);
-  const text = readText(file.path, file.name);
+  const text = readText(file.path, file.name, check);
   // Before it is parsed: the parser calls itself for each level, and has the whole process end where the stack does.
   if (isTooDeep(text)) {
     problems.add({

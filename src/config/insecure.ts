@@ -12,11 +12,23 @@ export function insecureWarning(key: string, server: string): string {
  * fine.
  *
  * @param what is sent, as in `the credentials`
+ * @param key that allows it
  */
-export function unencrypted(urls: readonly string[], what: string): string | undefined {
+export function unencrypted(
+  urls: readonly string[],
+  what: string,
+  key: string,
+): string | undefined {
   const host = urls.map(unencryptedHost).find((one) => one !== undefined);
   if (host === undefined) return undefined;
-  return `is http:// and leads to another machine, ${host}: ${what} would be sent unencrypted; write https://`;
+  return `is http:// and leads to another machine, ${host}: ${what} would be sent unencrypted; write https://, or, where the network in between is yours alone, ${key}: true, of which every run warns`;
+}
+
+/** The line for every run in which messages come over a network unencrypted; there are no credentials. */
+export function plainSourceWarning(urls: readonly string[]): string | undefined {
+  const host = urls.map(unencryptedHost).find((one) => one !== undefined);
+  if (host === undefined) return undefined;
+  return `source.url is http:// and leads to another machine, ${host}: messages come unencrypted, so anybody on the way can read and change them`;
 }
 
 /** The line for every run in which a password and all rows cross a network unencrypted. */

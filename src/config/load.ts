@@ -44,7 +44,7 @@ export interface Loaded {
  */
 export function loadSettings({ cwd, env, flags, configPath, needs, user }: LoadRequest): Loaded {
   const file = findConfigFile(cwd, configPath);
-  if (file && configPath === undefined) requireOwnFile(file.path, file.name, user);
+  const check = file && configPath === undefined ? requireOwnFile(file, user) : undefined;
   const variables = configuredVariables(env);
   if (file === undefined && variables.length === 0) {
     throw usage(
@@ -54,7 +54,7 @@ export function loadSettings({ cwd, env, flags, configPath, needs, user }: LoadR
   }
   const problems = new Problems();
   const raw = [
-    ...(file === undefined ? [] : [readConfigFile(file, problems)]),
+    ...(file === undefined ? [] : [readConfigFile(file, problems, check)]),
     readEnvironment(env, cwd, problems),
     readFlags(flags, cwd, problems),
   ];

@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
-import { usage } from '../core/errors.js';
+import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { isMigrateError, usage } from '../core/errors.js';
 
 /** A query that names a hundred thousand ids has some MiB. */
 const MOST_BYTES = 8 << 20;
@@ -8,14 +8,16 @@ const BYTES_AT_ONCE = 64 << 10;
 /**
  * The text of a configuration file, which may also be a pipe; at most 8 MiB.
  *
- * @throws MigrateError `usage`, naming the file as `name`, where it can't be read
+ * @param check is asked about the very file that is read
+ * @throws MigrateError `usage`, naming the file as `name`, where it can't be read; what `check` throws
  */
-export function readText(path: string, name: string): string {
+export function readText(path: string, name: string, check?: (file: Stats) => void): string {
   let bytes: Buffer | 'too-large';
   try {
-    bytes = readBounded(path);
+    bytes = readBounded(path, check);
     if (bytes !== 'too-large') return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
+    if (isMigrateError(error)) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const why = READ_ERRORS.get(code) ?? `can't be read (${code})`;
     throw usage(`${name} ${why}`, undefined, error);
@@ -24,9 +26,10 @@ export function readText(path: string, name: string): string {
 }
 
 /** Never more than that: what is no plain file does not say its size, and may have no end. */
-function readBounded(path: string): Buffer | 'too-large' {
+function readBounded(path: string, check?: (file: Stats) => void): Buffer | 'too-large' {
   const file = openSync(path, 'r');
   try {
+    check?.(fstatSync(file));
     const chunks: Buffer[] = [];
     for (let length = 0; ;) {
       const chunk = Buffer.allocUnsafe(BYTES_AT_ONCE);

@@ -73,6 +73,7 @@ const source = z.strictObject({
 const trackingTls = z.strictObject({
   mode: offOrOn().optional(),
   caFile: path().optional(),
+  verifyName: boolean().optional(),
   insecure: boolean().optional(),
 });
 

@@ -1,3 +1,4 @@
+import { hideCredentials } from '../core/aws/known-credentials.js';
 import { kindOfFailure, lacksCredentials, readAwsFailure } from '../core/aws/failure.js';
 import { encryptedOnly, ENCRYPTED_ONLY } from '../core/aws/encrypted-only.js';
 import { impatient } from '../core/aws/request-handler.js';
@@ -33,6 +34,7 @@ async function read(SecretId: string): Promise<string> {
     ...(region !== undefined && { region }),
     requestHandler: impatient(TIMEOUT_MS),
   });
+  hideCredentials(client);
   client.middlewareStack.add(encryptedOnly('Secrets Manager'), ENCRYPTED_ONLY);
   try {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }));

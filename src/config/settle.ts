@@ -8,7 +8,12 @@ import type {
 } from '../core/settings.js';
 import { regionOf } from '../core/queue/region.js';
 import { variableOf } from './environment.js';
-import { insecureWarning, plainTrackingWarning, unencrypted } from './insecure.js';
+import {
+  insecureWarning,
+  plainSourceWarning,
+  plainTrackingWarning,
+  unencrypted,
+} from './insecure.js';
 import type { Problems } from './problems.js';
 import type { Config, KeyPath } from './schema.js';
 import { masked } from './secrets.js';
@@ -97,10 +102,15 @@ export function settle(config: Config, judge: Judge): Settings {
 function sourceOf(source: NonNullable<Config['source']>, judge: Judge): SourceSettings {
   if (source.insecure === true) warnInsecure(['source', 'insecure'], 'Elasticsearch', judge);
   const auth = authOf(source, judge);
+  const urls = source.url?.urls ?? [];
   if (auth && source.insecure !== true)
-    refuseHttp(['source', 'url'], source.url?.urls ?? [], 'the credentials', judge);
+    refuseHttp(['source', 'url'], urls, 'the credentials', judge);
+  if (!auth && source.insecure !== true) {
+    const warning = plainSourceWarning(urls);
+    if (warning !== undefined) judge.warnings.push(warning);
+  }
   return {
-    urls: source.url?.urls ?? [],
+    urls,
     ...(auth && { auth }),
     ...(source.caFile !== undefined && { caFile: source.caFile }),
     insecure: source.insecure ?? false,
@@ -186,7 +196,7 @@ function tlsOf(
   judge: Judge,
 ): TrackingSettings['tls'] {
   if (tls === undefined) return undefined;
-  const { mode, caFile, insecure = false } = tls;
+  const { mode, caFile, verifyName = true, insecure = false } = tls;
   if (mode === 'off') {
     if (caFile !== undefined || insecure) {
       const message = 'is off, but has a caFile or insecure, too; keep one of them';
@@ -197,7 +207,16 @@ function tlsOf(
     return mode;
   }
   if (insecure) warnInsecure(['tracking', 'tls', 'insecure'], 'MySQL', judge);
-  return { ...(caFile !== undefined && { caFile }), insecure };
+  if (!verifyName && caFile === undefined) {
+    const message =
+      'is false, and any certificate of a public authority would do; set tracking.tls.caFile to the authority of this server alone';
+    refuse(['tracking', 'tls', 'verifyName'], message, judge);
+  }
+  return {
+    ...(caFile !== undefined && { caFile }),
+    ...(!verifyName && { verifyName }),
+    insecure,
+  };
 }
 
 function targetOf(target: NonNullable<Config['target']>, judge: Judge): TargetSettings | undefined {
@@ -294,6 +313,6 @@ function warnInsecure(key: KeyPath, server: string, judge: Judge): void {
 }
 
 function refuseHttp(key: KeyPath, urls: readonly string[], what: string, judge: Judge): void {
-  const message = unencrypted(urls, what);
+  const message = unencrypted(urls, what, `${key[0] ?? ''}.insecure`);
   if (message !== undefined) refuse(key, message, judge);
 }

@@ -76,6 +76,13 @@ export interface IndexPair {
   readonly related: string;
 }
 
+export interface TrackingTls {
+  readonly caFile?: string;
+  /** False: whom the certificate names is not compared with the host. Only with a `caFile`, which then says whose it is. */
+  readonly verifyName?: boolean;
+  readonly insecure: boolean;
+}
+
 export interface TrackingSettings {
   readonly host: string;
   readonly port: number;
@@ -88,7 +95,7 @@ export interface TrackingSettings {
    * Where it is left out: TLS with a certificate that is checked, unless the server is on this machine (a socket, 127/8,
    * ::1, localhost), where there is no TLS. `off`: none anywhere.
    */
-  readonly tls?: 'off' | { readonly caFile?: string; readonly insecure: boolean };
+  readonly tls?: 'off' | TrackingTls;
 }
 
 export type Layout = 'message' | 'batch';

@@ -154,3 +154,25 @@ test('a connection whose login is refused ends with the others, also where the s
   await database.close();
   await server.left();
 });
+
+describe('a certificate that MySQL has made itself names no host:', () => {
+  test('the message says what to set', async () => {
+    const { cert, key, caFile } = await freshCertificate('none');
+    const { error } = await ask({ tls: { cert, key } }, { tls: { caFile, insecure: false } });
+    expect((error as MigrateError).advice).toContain('verifyName: false');
+  });
+
+  test('with its own authority, verifyName: false takes it, and no other one', async () => {
+    const { cert, key, caFile } = await freshCertificate('none');
+    const other = await freshCertificate('none');
+    const tls = { caFile, verifyName: false, insecure: false };
+    const ours = await scriptedMysql({ tls: { cert, key } });
+    const theirs = await ask({ tls: { cert: other.cert, key: other.key } }, { tls });
+    expect(theirs.error).toMatchObject({ kind: 'usage' });
+    const at = { host: ELSEWHERE, port: ours.port, user: 'u', password: PASSWORD, database: 'd' };
+    const database = new Database({ ...at, tls }, { retryForMs: 0, report: () => undefined }, 1);
+    onTestFinished(() => database.close());
+    await rejection(database.rows('SELECT 1'));
+    expect(ours.secured).toBe(1);
+  });
+});

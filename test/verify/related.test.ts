@@ -12,6 +12,7 @@ const LEVELS = ['counts', 'objects', 'content'] as const;
 
 interface Made {
   readonly project: Project;
+  readonly settings: Record<string, unknown>;
   readonly history: string;
   readonly messages: string;
 }
@@ -56,17 +57,18 @@ async function migrated(
   const related = {
     history: { index: history, ...join },
   };
-  const project = await makeProject({
-    indices,
-    layout,
-    settings: { batchSize: 4, source: { related } },
-  });
+  const settings = { batchSize: 4, source: { related } };
+  const project = await makeProject({ indices, layout, settings });
   const run = await runBinary(['run', ...RANGE], project);
   expect(run.code, run.stderr).toBe(0);
-  return { project, history, messages };
+  return { project, settings, history, messages };
 }
 
-const verify = ({ project }: Made, level: string, ...more: string[]): Promise<Ended> =>
+const verify = (
+  { project }: Pick<Made, 'project'>,
+  level: string,
+  ...more: string[]
+): Promise<Ended> =>
   runBinary(['verify', '--level', level, '--json', '--restart', ...more], project);
 
 const json = ({ stdout }: Ended) => JSON.parse(stdout) as Record<string, unknown>;
@@ -219,11 +221,29 @@ test('messages with several values, and records with several keys, are counted a
   const run = await runBinary(['run', ...RANGE, '--json'], project);
   expect(run.code, run.stderr).toBe(0);
   for (const level of LEVELS) {
-    const ended = await verify({ project, history, messages }, level);
+    const ended = await verify({ project }, level);
     expect(ended.code, ended.stderr).toBe(0);
     // Each document has both records: six, of two. Whose none is can't be told by subtraction then.
     expect(json(ended)).toMatchObject({
       related: { history: { records: 6, compared: 3, atSource: 3, ofNoMessage: null } },
     });
   }
+});
+
+test('a repair that looks at another target says so, and leaves what was counted', async () => {
+  const made = await migrated();
+  const { project, settings } = made;
+  const url = project.urlPrefix.replace('/some/prefix/', '/some/other');
+  await project.configure({ ...settings, target: { url } });
+  const elsewhere = await runBinary(['run', ...RANGE], project);
+  expect(elsewhere.code, elsewhere.stderr).toBe(3);
+  expect(elsewhere.stderr).toContain('were migrated to another target');
+  const repaired = await runBinary(['verify', '--repair', '--json'], project);
+  expect(repaired.code, repaired.stderr).toBe(3);
+  expect(json(repaired)).toMatchObject({ ok: false });
+
+  await project.configure(settings);
+  const ended = await verify(made, 'content');
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(json(ended)).toMatchObject({ ok: true, related: { history: SUM } });
 });

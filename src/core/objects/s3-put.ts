@@ -127,14 +127,18 @@ export class S3Put {
     if (address === undefined) return undefined;
     if (this.#tls.rejectUnauthorized) requireEncryption(address.origin, 'S3');
     const { credentials, sha256 } = this.#client.config;
-    hide(await credentials());
+    const hidden: typeof credentials = async (properties) => {
+      const renewed = await credentials(properties);
+      hide(renewed);
+      return renewed;
+    };
     return {
       address,
       signer: new SignatureV4({
         service: address.signingName,
         region: address.signingRegion,
         // Asked for each signature: the SDK keeps them and renews them in time.
-        credentials,
+        credentials: hidden,
         sha256,
         uriEscapePath: false,
         applyChecksum: false,

@@ -30,6 +30,7 @@ import { Dispatch } from './dispatch.js';
 import { removePredecessors } from './predecessors.js';
 import { Releases } from './release.js';
 import { Requeue } from './requeue.js';
+import { warnOfOtherTarget } from './other-target.js';
 import { warnOfMissing, warnOfReplaced } from './replaced.js';
 import { sweepUploads } from './sweep.js';
 import type { Carried, Carry, CarryOptions, ProcessOptions, ProcessOutcome } from './types.js';
@@ -81,6 +82,7 @@ export async function processBatches(
   const dispatch = outbox && new Dispatch(run, outbox);
   await dispatch?.ifDue();
   await warnOfReplaced(run, on, scope);
+  await warnOfOtherTarget(run, on);
   const { messages } = await countBatches(database, scope);
   const expected = messages.pending + messages.inProgress;
   const carryRest = () =>

@@ -120,3 +120,14 @@ export async function jobIntervals(
   );
   return rows.map((row) => ({ jobId: row.job_id, from: row.start_date, to: row.end_date }));
 }
+
+/** Where a message of the batch lies that was completed last; undefined where none was. */
+export async function lastPlace(database: Database): Promise<string | undefined> {
+  const [row] = await database.rows<{ s3_path: string }>(
+    `SELECT t.s3_path FROM message_tracking t
+     JOIN (SELECT batch_id FROM batch_progress WHERE completed_at IS NOT NULL AND processed > 0
+           ORDER BY completed_at DESC LIMIT 1) b ON b.batch_id = t.batch_id
+     WHERE t.status = 'completed' AND t.s3_path IS NOT NULL LIMIT 1`,
+  );
+  return row?.s3_path;
+}

@@ -15,6 +15,7 @@ interface DriverError extends Error {
   /** The server's number; what Node.js reports has a negative one. */
   errno?: number;
   sqlState?: string;
+  cert?: { readonly subjectaltname?: string };
 }
 
 /** What an error means: its class, and the rule it follows from, where there is one. */
@@ -81,15 +82,23 @@ export const FILE_REQUEST: DriverRule = {
     'Check host and port in tracking.url: this may be another server, or somebody in between.',
 };
 
+/** MySQL makes one for itself where it is given none. */
+const OWN_CERTIFICATE = /_Auto_Generated_Server_Certificate/;
+
+/** Node's error has the certificate beside it, where its names are what is wrong. */
+function adviceOfCertificate(error: DriverError, message: string): string {
+  const namesNoHost = error.cert !== undefined && error.cert.subjectaltname === undefined;
+  if (namesNoHost || OWN_CERTIFICATE.test(message))
+    return 'This certificate names no host, as those that MySQL makes itself: with ca.pem of its data directory set tracking.tls: { caFile: ca.pem, verifyName: false }, or have one made that names the host.';
+  return certificateAdvice(message, { url: 'tracking.url', caFile: 'tracking.tls.caFile' });
+}
+
 /** Turns what mysql2 throws into a Fault or a MigrateError; errors that are neither (bugs) stay as they are. */
 export function mysqlError(error: unknown, product?: Product): unknown {
   if (!(error instanceof Error) || isForeseen(error)) return error;
   const { class: errorClass, rule } = classify(error, product);
   const message = serverText(error.message);
-  const advice =
-    rule === CERTIFICATE
-      ? certificateAdvice(message, { url: 'tracking.url', caFile: 'tracking.tls.caFile' })
-      : rule?.advice;
+  const advice = rule === CERTIFICATE ? adviceOfCertificate(error, message) : rule?.advice;
   switch (errorClass) {
     case 'refused': {
       const isDdl = /^(CREATE|ALTER|INDEX|DROP) command denied/.test(message);

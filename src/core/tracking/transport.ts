@@ -42,9 +42,9 @@ function isLocal({ host, socketPath }: TrackingSettings): boolean {
 function sslOptions(settings: TrackingSettings) {
   const { tls } = settings;
   if (tls === 'off' || (tls === undefined && isLocal(settings))) return undefined;
-  const { caFile, insecure = false } = tls ?? {};
+  const { caFile, verifyName = true, insecure = false } = tls ?? {};
   const ca = caFile === undefined ? {} : { ca: readFileSync(caFile) };
-  return { ...tlsOptions({ ...ca, insecure }), verifyIdentity: !insecure };
+  return { ...tlsOptions({ ...ca, insecure }), verifyIdentity: verifyName && !insecure };
 }
 
 /**

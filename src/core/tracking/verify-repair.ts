@@ -90,7 +90,7 @@ export function makeConsistent(database: Database, batchId: number): Promise<Rep
       [batchId],
     );
     const others = batch.object && open.length > 0 ? await putSharedBack(on, batchId) : 0;
-    await recount(on, batchId);
+    await recount(on, batchId, affectedRows + others > 0);
     return { kind: 'done', messages: affectedRows + others };
   });
 }
@@ -227,8 +227,8 @@ function forgetObject(on: Statements, batchId: number): Promise<unknown> {
  * goes with pending messages: on a completed batch it would say that a COMMIT went through. So do the joins where no message is
  * completed any more: an earlier version, which does not know them, may complete the batch next.
  */
-async function recount(on: Statements, batchId: number): Promise<void> {
-  await forgetRelatedCounts(on, batchId);
+async function recount(on: Statements, batchId: number, hasLost = true): Promise<void> {
+  if (hasLost) await forgetRelatedCounts(on, batchId);
   await on.change(
     `UPDATE message_tracking SET status = 'pending' WHERE batch_id = ? AND status = 'in_progress'`,
     [batchId],

@@ -256,6 +256,9 @@ async function repairBatches(context: VerifyContext, tally: Tally): Promise<Set<
   const { database } = context.on;
   const jobs = new Set<number>();
   for await (const { batchId, findings } of batchesOf(context, ['inconsistent'])) {
+    const [before] = await countBatchRows(database, [batchId], context.marks);
+    // It lies outside this target, which nothing here can mend.
+    if (before && before.elsewhere > 0 && contradictions(before).length === 0) continue;
     const outcome = await makeConsistent(database, batchId);
     if (outcome.kind === 'held') continue;
     reached('repair-applied');

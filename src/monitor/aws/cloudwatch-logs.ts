@@ -1,3 +1,4 @@
+import { hideCredentials } from '../../core/aws/known-credentials.js';
 import {
   CloudWatchLogsClient,
   CreateLogStreamCommand,
@@ -31,6 +32,7 @@ export class CloudWatchLogs {
   /** @param stream its name, in which `:` and `*` are not allowed */
   constructor(group: string, stream: string, reached: Reached) {
     this.#client = new CloudWatchLogsClient(clientOptions(reached));
+    hideCredentials(this.#client);
     if (reached.insecure !== true)
       this.#client.middlewareStack.add(encryptedOnly('CloudWatch Logs'), ENCRYPTED_ONLY);
     this.#group = group;

@@ -1,3 +1,4 @@
+import { hideCredentials } from '../../core/aws/known-credentials.js';
 import {
   CloudWatchClient,
   PutMetricDataCommand,
@@ -18,6 +19,7 @@ export class CloudWatchMetrics {
 
   constructor(namespace: string, reached: Reached) {
     this.#client = new CloudWatchClient(clientOptions(reached));
+    hideCredentials(this.#client);
     if (reached.insecure !== true)
       this.#client.middlewareStack.add(encryptedOnly('CloudWatch'), ENCRYPTED_ONLY);
     this.#namespace = namespace;

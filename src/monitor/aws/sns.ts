@@ -1,3 +1,4 @@
+import { hideCredentials } from '../../core/aws/known-credentials.js';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { encryptedOnly, ENCRYPTED_ONLY } from '../../core/aws/encrypted-only.js';
 import { clientOptions, explainFailure } from './client.js';
@@ -22,6 +23,7 @@ export async function publish(
   const client = new SNSClient(
     clientOptions({ insecure, ...(region !== undefined && { region }) }),
   );
+  hideCredentials(client);
   if (!insecure) client.middlewareStack.add(encryptedOnly('SNS'), ENCRYPTED_ONLY);
   try {
     await client.send(
