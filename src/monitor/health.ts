@@ -1,15 +1,17 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { usage } from '../core/errors.js';
 import type { PrometheusMetrics } from './prometheus.js';
 import type { Vitals } from './vitals.js';
 
-/** Connections at once; a load balancer and Prometheus have a handful. Those beyond are closed as they come. */
+/** Connections at once; a load balancer and Prometheus have a handful. For one beyond, the oldest without a request is closed. */
 const MOST_CONNECTIONS = 64;
+/** Connections that may be accepted before the oldest of them are closed. Those beyond are closed as they come. */
+const MOST_ACCEPTED = 8 * MOST_CONNECTIONS;
 /** How long a client may take to send a request, and how often it is looked after, in milliseconds. */
 const REQUEST_MS = 5_000;
 const LOOKED_AFTER_EVERY_MS = 1_000;
-/** How long a client may leave its connection idle, or an answer untaken, in milliseconds. */
+/** How long a client may send nothing, or leave an answer untaken, in milliseconds. */
 const IDLE_MS = 10_000;
 const MOST_HEADER_BYTES = 4 << 10;
 
@@ -44,10 +46,11 @@ export async function openHealth(
     headersTimeout: REQUEST_MS,
     requestTimeout: REQUEST_MS,
     connectionsCheckingInterval: LOOKED_AFTER_EVERY_MS,
-    keepAliveTimeout: IDLE_MS,
   };
   const server = createServer(limits, (request, response) => {
     const { method = '', url = '' } = request;
+    // A connection that is kept would take the place of the next client.
+    response.setHeader('connection', 'close');
     if (method !== 'GET' && method !== 'HEAD') {
       answer(response, 405, `${method} is not answered here; GET is`);
       return;
@@ -71,7 +74,8 @@ export async function openHealth(
         answer(response, 404, 'there is /live, /ready and /metrics');
     }
   });
-  server.maxConnections = MOST_CONNECTIONS;
+  server.maxConnections = MOST_ACCEPTED;
+  closeOldest(server);
   // A client that sends nothing at all, or takes no answer. Without a listener the connection is closed.
   server.timeout = IDLE_MS;
   await listening(server, host, port);
@@ -83,6 +87,39 @@ export async function openHealth(
         server.closeAllConnections();
       }),
   };
+}
+
+/**
+ * Keeps at most MOST_CONNECTIONS: those that have waited longest without a complete request are closed first. The newest may be the
+ * probe of a load balancer, which must be answered while others hold all connections and come back as soon as they are closed.
+ */
+function closeOldest(server: Server): void {
+  // Sets keep their order: the oldest comes first.
+  const open = new Set<Socket>();
+  const withoutRequest = new Set<Socket>();
+  let isDue = false;
+  const close = () => {
+    isDue = false;
+    for (const socket of [...withoutRequest, ...open]) {
+      if (open.size <= MOST_CONNECTIONS) return;
+      forget(socket);
+      socket.destroy();
+    }
+  };
+  const forget = (socket: Socket) => {
+    open.delete(socket);
+    withoutRequest.delete(socket);
+  };
+  server.on('connection', (socket) => {
+    open.add(socket);
+    withoutRequest.add(socket);
+    socket.once('close', () => forget(socket));
+    if (isDue || open.size <= MOST_CONNECTIONS) return;
+    isDue = true;
+    // Not before all that were accepted in this turn were read once: many may have come behind a probe.
+    setImmediate(() => setImmediate(close));
+  });
+  server.on('request', ({ socket }) => withoutRequest.delete(socket));
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {
