@@ -39,7 +39,7 @@ function partsOf(error: unknown): { message: readonly string[]; advice: string |
     return { message: error.message.split('\n'), advice };
   }
   if (isFault(error)) {
-    const what = `${error.server}: ${error.message} (${error.code})`;
+    const what = `${error.server}: ${error.message} (${serverText(error.code)})`;
     return { message: [what], advice: error.class === 'retriable' ? COME_BACK : WILL_NOT };
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

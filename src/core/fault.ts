@@ -21,8 +21,11 @@ export class Fault extends Error {
   override readonly name = 'Fault';
   readonly server: Server;
   readonly class: 'retriable' | 'request';
-  /** The server's own name for it, such as `SlowDown`, `ER_LOCK_DEADLOCK`, `circuit_breaking_exception`. */
-  readonly code: string;
+  /**
+   * The server's own name for it, such as `SlowDown`, `ER_LOCK_DEADLOCK`, `circuit_breaking_exception`: exact, to be compared. It is shown
+   * by `serverText`, since a server may name a secret there; so `inspect` and JSON leave it out.
+   */
+  declare readonly code: string;
   /** How long the server asked us to wait (`Retry-After`), in milliseconds. */
   readonly retryAfterMs: number | undefined;
   /** The answer's HTTP status; undefined where there was no answer, or none of HTTP. */
@@ -46,7 +49,7 @@ export class Fault extends Error {
     super(text, options.cause === undefined ? undefined : { cause: options.cause });
     this.server = server;
     this.class = faultClass;
-    this.code = serverCode(code);
+    Object.defineProperty(this, 'code', { value: serverCode(code) });
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
     this.lasting = options.lasting;

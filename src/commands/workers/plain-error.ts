@@ -1,5 +1,6 @@
 import { isMigrateError, MigrateError } from '../../core/errors.js';
 import { Fault, isFault } from '../../core/fault.js';
+import { serverText } from '../../core/server-text.js';
 
 /** An error as plain data: what is sent between processes keeps no class. */
 export interface PlainError {
@@ -22,7 +23,8 @@ export function toPlain(thrown: unknown): PlainError {
     stack,
     ...(isMigrateError(error) && { user: { kind: error.kind, advice: error.advice } }),
     ...(isFault(error) && {
-      fault: { server: error.server, class: error.class, code: error.code },
+      // Without secrets, as the message is: of renewed credentials the other process does not know.
+      fault: { server: error.server, class: error.class, code: serverText(error.code) },
     }),
     ...(cause instanceof Error && { cause: toPlain(cause) }),
   };

@@ -1,4 +1,4 @@
-import { knowSecrets } from '../secrets/known.js';
+import { knowRenewed } from '../secrets/known.js';
 
 /** What is needed of the middleware of a client; the SDK's own types know neither this context nor all clients in one. */
 interface Stack {
@@ -38,7 +38,7 @@ export function hideCredentials(client: { readonly middlewareStack: unknown }): 
   );
 }
 
-/** Has these taken out of all text. */
+/** Has these taken out of all text, until eight other ones have taken their place. */
 export function hide({ secretAccessKey, sessionToken }: AwsCredentials): void {
-  knowSecrets([secretAccessKey, sessionToken]);
+  knowRenewed([secretAccessKey, sessionToken]);
 }

@@ -1,5 +1,6 @@
 import { isFault, type Fault } from '../fault.js';
 import { retrying, type RetryPolicy } from '../retry.js';
+import { serverText } from '../server-text.js';
 import type { RunEvent } from '../run.js';
 import { AdaptiveConcurrency, type AdaptiveConcurrencyOptions } from './adaptive-concurrency.js';
 import { EarlyRefusals } from './early-refusals.js';
@@ -82,7 +83,7 @@ export class UploadLimit {
       return result;
     } catch (error) {
       if (isFault(error) && asksForLess(error) && this.#concurrency.refused(falls)) {
-        this.#lastReason = error.code;
+        this.#lastReason = serverText(error.code);
       }
       throw error;
     } finally {

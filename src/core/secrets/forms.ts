@@ -8,7 +8,7 @@ const SHORTEST_CORE = 8;
 
 /**
  * Every form in which a server, a proxy, a library or a shell may write a secret: as it is, misread as Latin-1, escaped for JSON, URLs,
- * shells, SQL or HTML, and in base64. None is shorter than `SHORTEST_SECRET`.
+ * shells, SQL or HTML, and in base64 or hexadecimal. None is shorter than `SHORTEST_SECRET`.
  */
 export function formsOf(secret: string): string[] {
   const text = toUSVString(secret);
@@ -20,7 +20,8 @@ export function formsOf(secret: string): string[] {
     ...quotedForms(one),
     ...htmlForms(one),
   ]);
-  return [...new Set([...forms, ...base64Forms(text)])].filter(
+  const hex = Buffer.from(text).toString('hex');
+  return [...new Set([...forms, ...base64Forms(text), hex, hex.toUpperCase()])].filter(
     (form) => form.length >= SHORTEST_SECRET,
   );
 }
@@ -38,24 +39,47 @@ function jsonForms(text: string): string[] {
   ]);
 }
 
+/** What is left as it is in a URL, beside letters and digits. */
+const LEFT_IN_URLS = [
+  // By some that escape all they can, and by PHP.
+  /[A-Za-z0-9]/,
+  /[A-Za-z0-9_.-]/,
+  // Go's QueryEscape, and Python's quote without and with a path.
+  /[A-Za-z0-9_.~-]/,
+  /[A-Za-z0-9_.~/-]/,
+  // Java, and forms of browsers.
+  /[A-Za-z0-9_.*-]/,
+  // Go's PathEscape, the path and the password of its URLs.
+  /[A-Za-z0-9_.~$&+:=@-]/,
+  /[A-Za-z0-9_.~$&+,/:;=@-]/,
+  /[A-Za-z0-9_.~$&+,;=-]/,
+];
+
 function urlForms(text: string): string[] {
-  const component = encodeURIComponent(text);
-  const strict = component.replaceAll(/[!'()*~]/g, percentEscape);
-  // Some escape all that is no letter or digit.
-  const most = strict.replaceAll(/[-._]/g, percentEscape);
+  const bytes = Array.from(Buffer.from(text).toString('latin1'));
+  const escaped = LEFT_IN_URLS.map((left) =>
+    bytes.map((byte) => (left.test(byte) ? byte : percentEscape(byte))).join(''),
+  );
   const user = new URL('http://host');
   user.password = text;
-  return [component, strict, most, encodeURI(text), user.password].flatMap((one) => [
-    ...[one, one.replaceAll('%20', '+')],
-    ...[lowerHex(one), lowerHex(one).replaceAll('%20', '+')],
-    // Of a URL that is a parameter of another one.
-    encodeURIComponent(one),
-  ]);
+  const all = [encodeURIComponent(text), encodeURI(text), user.password, ...escaped];
+  return all.flatMap((one) =>
+    [one, lowerHex(one)].flatMap((either) => [
+      either,
+      either.replaceAll('%20', '+'),
+      // Of a URL that is a parameter of another one.
+      encodeURIComponent(either),
+    ]),
+  );
 }
 
-/** For shells and SQL, as `util.inspect` and as Python print it. */
+/** For shells and SQL, as `util.inspect` and as Python print it, also as bytes. */
 function quotedForms(text: string): string[] {
+  const bytes = Buffer.from(text).toString('latin1').replaceAll('\\', '\\\\');
+  const python = bytes.replaceAll(/[^ -~]/g, byteEscape);
   return [
+    python,
+    python.replaceAll("'", "\\'"),
     text.replaceAll("'", "'\\''"),
     text.replaceAll("'", `'"'"'`),
     text.replaceAll("'", "''"),
@@ -74,11 +98,36 @@ function htmlForms(text: string): string[] {
   const both = one.replaceAll('>', '&gt;');
   const quotes = ['"', '&quot;', '&#34;'];
   const apostrophes = ["'", '&#39;', '&#039;', '&#x27;', '&apos;'];
-  return [ampersand, one, both].flatMap((angles) =>
+  const named = [ampersand, one, both].flatMap((angles) =>
     quotes.flatMap((quote) =>
       apostrophes.map((other) => angles.replaceAll('"', quote).replaceAll("'", other)),
     ),
   );
+  // Mustache and its like: names for some, numbers for others.
+  const mixed = ['&#39;', '&#x27;'].map((apostrophe) =>
+    both
+      .replaceAll('"', '&quot;')
+      .replaceAll("'", apostrophe)
+      .replaceAll(/[/`=]/g, (found) => entity.upper(found)),
+  );
+  const numbered = [entity.decimal, entity.lower, entity.upper].flatMap((escape) => [
+    ...[...new Set([text, ...named])].map((form) => form.replaceAll(/[^\0-\x7f]/gu, escape)),
+    ...[/[&<>"']/g, /[&<>"']|[^\0-\x7f]/gu, /[&<>"'`=/]|[^\0-\x7f]/gu, /[^A-Za-z0-9]/gu].map(
+      (some) => text.replaceAll(some, escape),
+    ),
+  ]);
+  return [...named, ...mixed, ...numbered];
+}
+
+/** A character as a number, in HTML. */
+const entity = {
+  decimal: (character: string) => `&#${character.codePointAt(0) ?? 0};`,
+  lower: (character: string) => `&#x${hexOf(character)};`,
+  upper: (character: string) => `&#x${hexOf(character).toUpperCase()};`,
+};
+
+function hexOf(character: string): string {
+  return (character.codePointAt(0) ?? 0).toString(16);
 }
 
 /** Alone, and within other bytes, such as those of a whole header: how it looks there depends on what stands before it. */
@@ -105,6 +154,10 @@ function hexForms(text: string, some: RegExp, escape: (character: string) => str
 
 function unicodeEscape(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+function byteEscape(byte: string): string {
+  return `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
 function percentEscape(character: string): string {
