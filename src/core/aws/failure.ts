@@ -1,14 +1,17 @@
 import { parseRetryAfter } from '../fault.js';
-import { serverCode, serverText } from '../server-text.js';
+import { comparedText, serverCode, serverText } from '../server-text.js';
 import { redirectTarget } from '../redirect.js';
 
-/** What is known of a failed request to AWS, or to a server that speaks like it; all of it may be shown to users. */
+/** What is known of a failed request to AWS, or to a server that speaks like it. */
 export interface AwsFailure {
-  /** The service's name for it (`SlowDown`), or Node's (`ECONNRESET`). */
+  /** The service's name for it (`SlowDown`), or Node's (`ECONNRESET`), to be compared; in errors of ours it is shown without secrets. */
   readonly code: string;
   /** HTTP status; undefined where no answer came. */
   readonly status: number | undefined;
+  /** For users. */
   readonly message: string;
+  /** The service's own words, to be looked through; never shown, since secrets may be among them. */
+  readonly said: string;
   readonly retryAfterMs: number | undefined;
   /** The region to use instead, where the answer names it. */
   readonly region: string | undefined;
@@ -109,6 +112,7 @@ export function readAwsFailure(error: unknown, service: string): AwsFailure | un
       redirect === undefined
         ? message
         : `${message}: a redirect to ${redirect}, and none are followed`,
+    said: `${comparedText(error.message)} ${comparedText(details.Header)}`,
     redirect,
     retryAfterMs: parseRetryAfter(headers?.['retry-after'], Date.now()),
     region: text(headers?.['x-amz-bucket-region'] ?? details.Region, 64),
@@ -122,14 +126,13 @@ export function readAwsFailure(error: unknown, service: string): AwsFailure | un
  *   that broke
  */
 export function kindOfFailure(
-  { code, status, message }: AwsFailure,
+  { code, status, said }: Pick<AwsFailure, 'code' | 'status' | 'said'>,
   hasAnswered = false,
 ): FailureKind {
   if (hasAnswered && code === 'EPROTO') return 'retriable';
   if (retriable.has(code)) return 'retriable';
   // One code for both.
-  if (code === 'InvalidSignatureException' && /expired|not yet current/.test(message))
-    return 'clock';
+  if (code === 'InvalidSignatureException' && /expired|not yet current/.test(said)) return 'clock';
   if (credentials.has(code)) return 'credentials';
   if (access.has(code) || code.startsWith('KMS.')) return 'access';
   if (code === 'RequestTimeTooSkewed') return 'clock';
@@ -165,18 +168,15 @@ interface SdkErrorDetails {
 
 function failureCode(error: Error, status: number | undefined): string | undefined {
   const { code, Code, errors, info } = error as SdkErrorDetails;
-  // Some servers name it with the model's namespace before a `#`.
   if (status !== undefined)
-    return (
-      name(Code)?.replace(/^.*#/, '') ?? (meaningful(error.name) ? error.name : `HTTP ${status}`)
-    );
+    return name(Code) ?? (meaningful(error.name) ? serverCode(error.name) : `HTTP ${status}`);
   if (error.name === 'TimeoutError' || error.name.endsWith('ProviderError')) return error.name;
   // Several addresses were tried, none answered.
   const inner = errors?.[0];
-  const innerCode = inner instanceof Error ? text((inner as SdkErrorDetails).code) : undefined;
+  const innerCode = inner instanceof Error ? name((inner as SdkErrorDetails).code) : undefined;
   // Node's own, such as of looking up the home directory where no file can be opened any more: what the system said is beside it.
-  const system = code === 'ERR_SYSTEM_ERROR' ? text(info?.code) : undefined;
-  const own = system ?? text(code) ?? innerCode;
+  const system = code === 'ERR_SYSTEM_ERROR' ? name(info?.code) : undefined;
+  const own = system ?? name(code) ?? innerCode;
   if (own === undefined) return undefined;
   return broken[own] ?? (BROKEN_CODE.test(own) || tls.has(own) ? own : undefined);
 }
@@ -187,16 +187,18 @@ function failureMessage(
   code: string,
   status: number | undefined,
 ): string {
+  const shown = serverText(code);
   const said = wordsOf(
     error.message !== '' ? error : ((error as SdkErrorDetails).errors?.[0] ?? ''),
   );
   // What follows a failure to parse is advice for users of the SDK.
-  const useful = said === '' || /Deserialization error|UnknownError/.test(said) ? '' : `: ${said}`;
+  const isAdvice = /Deserialization error|UnknownError/.test(comparedText(error.message));
+  const useful = said === '' || isAdvice ? '' : `: ${said}`;
   const header = text((error as SdkErrorDetails).Header, 100);
   const about = header === undefined ? '' : ` (header ${header})`;
   return status === undefined
-    ? `${code}${useful}`
-    : `${service} answered ${status} ${code}${useful}${about}`;
+    ? `${shown}${useful}`
+    : `${service} answered ${status} ${shown}${useful}${about}`;
 }
 
 function meaningful(name: string): boolean {
@@ -220,6 +222,7 @@ function text(value: unknown, most?: number): string | undefined {
 }
 
 function name(value: unknown): string | undefined {
-  const said = text(value);
-  return said === undefined ? undefined : serverCode(said);
+  if (typeof value !== 'string' || value.trim() === '') return undefined;
+  // Some servers name it with the model's namespace before a `#`.
+  return serverCode(value.trim().replace(/^.*#/, ''));
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { certificateAdvice, isCertificateProblem, lacksTlsVersion } from '../certificates.js';
 import { MigrateError, usage } from '../errors.js';
 import { Fault, isFault, parseRetryAfter } from '../fault.js';
-import { serverText } from '../server-text.js';
+import { comparedText, serverText } from '../server-text.js';
 import { redirectTarget } from '../redirect.js';
 import type { LimitReason } from './limiter.js';
 
@@ -53,17 +53,19 @@ export function answeredError(
   body: Buffer,
 ): Fault | MigrateError {
   const cause = causeOf(body);
-  const type = cause.type && serverText(cause.type, LONGEST_TYPE);
+  // As it is: it is compared below, and by whoever gets the fault.
+  const { type } = cause;
   const reason = cause.reason && serverText(cause.reason);
-  const said = `${type ?? `status ${status}`}${reason === undefined ? '' : `: ${reason}`}`;
+  const named = type === undefined ? `status ${status}` : serverText(type, LONGEST_TYPE);
+  const said = `${named}${reason === undefined ? '' : `: ${reason}`}`;
   if (status === 401) {
     return usage(
       'Elasticsearch refused the credentials (401)',
       'Check ES_MIGRATE_SOURCE_API_KEY, or ES_MIGRATE_SOURCE_USERNAME and ES_MIGRATE_SOURCE_PASSWORD.',
     );
   }
-  if (type === BLOCKED && reason?.includes('index closed')) {
-    return new Fault('Elasticsearch', 'request', INDEX_CLOSED, reason, { status });
+  if (type === BLOCKED && comparedText(cause.reason).includes('index closed')) {
+    return new Fault('Elasticsearch', 'request', INDEX_CLOSED, reason ?? '', { status });
   }
   if (status === 403) {
     return usage(
@@ -143,21 +145,22 @@ export function redirected(
 export function connectionError(error: unknown, url: string): unknown {
   if (!(error instanceof Error)) return error;
   const message = serverText(error.message);
-  if (isCertificateProblem(message)) {
+  const compared = comparedText(error.message);
+  if (isCertificateProblem(compared)) {
     return usage(
       `the certificate of Elasticsearch at ${url} was not accepted: ${message}`,
-      certificateAdvice(message, { url: 'source.url', caFile: 'source.caFile' }),
+      certificateAdvice(compared, { url: 'source.url', caFile: 'source.caFile' }),
       error,
     );
   }
-  if (lacksTlsVersion(message)) {
+  if (lacksTlsVersion(compared)) {
     return usage(
       `Elasticsearch at ${url} has no TLS 1.2 or later: ${message}`,
       'Check host and port in source.url. If they are right, enable TLS 1.2 at the server.',
       error,
     );
   }
-  if (/wrong version number/.test(message)) {
+  if (/wrong version number/.test(compared)) {
     return usage(
       `Elasticsearch at ${url} does not speak TLS`,
       'Check host and port in source.url: this may be another server, or somebody in between. If it is the right one, ask its administrator to enable TLS.',
@@ -173,7 +176,7 @@ export function connectionError(error: unknown, url: string): unknown {
   const broken =
     known.includes(error.name) ||
     SYSTEM_CODE.test((error as { code?: string }).code ?? '') ||
-    message === 'terminated';
+    compared === 'terminated';
   if (!broken) return error;
   return new Fault(
     'Elasticsearch',

@@ -8,7 +8,7 @@ import { usage } from '../errors.js';
 import { NOT_FROM_S3, notFromS3 } from './s3-answer.js';
 import { Fault, isForeseen } from '../fault.js';
 
-/** What is known of a failed request to S3; all of it may be shown to users. */
+/** What is known of a failed request to S3. */
 export interface S3Failure extends AwsFailure {
   /** What it is about; `place`: the bucket is not there, or elsewhere; `unsupported`: the server has no such thing. */
   readonly kind: FailureKind | 'place' | 'unsupported';

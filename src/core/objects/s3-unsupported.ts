@@ -5,13 +5,13 @@ import { readFailure } from './s3-faults.js';
 export function lacksConditions(error: unknown): boolean {
   const failure = readFailure(error);
   if (failure?.status !== 501) return false;
-  return /\bif-(none-)?match\b/i.test(failure.message) || !namedHeader.test(failure.message);
+  return /\bif-(none-)?match\b/i.test(failure.said) || !namedHeader.test(failure.said);
 }
 
 /** Whether a request was refused for the header that asks for a checksum. */
 export function lacksChecksums(error: unknown): boolean {
   const failure = readFailure(error);
-  return failure?.status === 501 && /\bx-amz-(sdk-)?checksum/i.test(failure.message);
+  return failure?.status === 501 && /\bx-amz-(sdk-)?checksum/i.test(failure.said);
 }
 
 /** Names of headers that no sentence has by chance. */

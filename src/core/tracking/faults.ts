@@ -1,7 +1,7 @@
 import { certificateAdvice, isCertificateProblem, lacksTlsVersion } from '../certificates.js';
 import { MigrateError, usage } from '../errors.js';
 import { Fault, isForeseen } from '../fault.js';
-import { serverText } from '../server-text.js';
+import { comparedText, serverText } from '../server-text.js';
 import { CLEAR_PASSWORD } from './error-rules/driver.js';
 import { driverRule, serverRule } from './error-rules/index.js';
 import type { DriverRule, ErrorClass, ErrorRule, Product } from './error-rules/rule.js';
@@ -34,7 +34,7 @@ const BUG: Classified = { class: 'bug' };
 export function classify(error: unknown, product?: Product): Classified {
   if (!(error instanceof Error) || isForeseen(error)) return BUG;
   const { code = '', errno = 0, sqlState = '' } = error as DriverError;
-  const message = serverText(error.message);
+  const message = comparedText(error.message);
   if (errno > 0) {
     const rule = serverRule(errno, message, product);
     return rule ? { class: rule.class, rule } : { class: classOfState(sqlState) };
@@ -98,10 +98,11 @@ export function mysqlError(error: unknown, product?: Product): unknown {
   if (!(error instanceof Error) || isForeseen(error)) return error;
   const { class: errorClass, rule } = classify(error, product);
   const message = serverText(error.message);
-  const advice = rule === CERTIFICATE ? adviceOfCertificate(error, message) : rule?.advice;
+  const compared = comparedText(error.message);
+  const advice = rule === CERTIFICATE ? adviceOfCertificate(error, compared) : rule?.advice;
   switch (errorClass) {
     case 'refused': {
-      const isDdl = /^(CREATE|ALTER|INDEX|DROP) command denied/.test(message);
+      const isDdl = /^(CREATE|ALTER|INDEX|DROP) command denied/.test(compared);
       // The driver's own words say how to send it all the same.
       if ((error as DriverError).code === CLEAR_PASSWORD)
         return usage(

@@ -28,7 +28,8 @@ export function explainFailure(error: unknown, service: string, action: string):
   const failure = readAwsFailure(error, service);
   if (!failure)
     return `${action}: ${serverText(error instanceof Error ? error.message : String(error))}`;
-  const { code, message } = failure;
+  const { message } = failure;
+  const code = serverText(failure.code);
   switch (kindOfFailure(failure)) {
     case 'access':
       return `${service} denied ${action} (${code}): grant it`;
