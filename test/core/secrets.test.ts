@@ -92,6 +92,15 @@ describe('a secret is found', () => {
         .replaceAll('x2f', 'x2F')
         .replaceAll('x3d', 'x3D'),
     ],
+    [
+      'by templates of Go and Mustache',
+      entities(/[<>"'/`=]/g, 10, SECRET.replaceAll('&', '&amp;'))
+        .replaceAll('&#60;', '&lt;')
+        .replaceAll('&#62;', '&gt;')
+        .replaceAll('&#47;', '&#x2F;')
+        .replaceAll('&#96;', '&#x60;')
+        .replaceAll('&#61;', '&#x3D;'),
+    ],
     ['in hexadecimal', Buffer.from(SECRET).toString('hex')],
     ['in base64', Buffer.from(SECRET).toString('base64')],
     ['in base64 for URLs', Buffer.from(SECRET).toString('base64url')],
@@ -125,6 +134,7 @@ describe('a secret is found', () => {
   test('not in its first half, where the text is cut before it is looked through', () => {
     const token = `token-${'0123456789abcdef'.repeat(75)}`;
     knowSecrets([token]);
+    expect(serverText(`${token} `.repeat(60))).toMatch(/^(\[secret\] )+\[secret\]$/);
     for (const said of [`${token} `.repeat(60), `${'x'.repeat((64 << 10) - 700)}${token}`]) {
       expect(serverText(said)).not.toContain('token-0');
       expect(new Fault('S3', 'request', said, 'PUT').code).not.toContain('token-0');

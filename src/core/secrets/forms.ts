@@ -104,12 +104,7 @@ function htmlForms(text: string): string[] {
     ),
   );
   // Mustache and its like: names for some, numbers for others.
-  const mixed = ['&#39;', '&#x27;'].map((apostrophe) =>
-    both
-      .replaceAll('"', '&quot;')
-      .replaceAll("'", apostrophe)
-      .replaceAll(/[/`=]/g, (found) => entity.upper(found)),
-  );
+  const mixed = named.map((form) => form.replaceAll(/[/`=]/g, (found) => entity.upper(found)));
   const numbered = [entity.decimal, entity.lower, entity.upper].flatMap((escape) => [
     ...[...new Set([text, ...named])].map((form) => form.replaceAll(/[^\0-\x7f]/gu, escape)),
     ...[/[&<>"']/g, /[&<>"']|[^\0-\x7f]/gu, /[&<>"'`=/]|[^\0-\x7f]/gu, /[^A-Za-z0-9]/gu].map(

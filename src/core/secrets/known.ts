@@ -75,7 +75,10 @@ export function scrub(text: string): string {
 export function scrubBeginning(text: string, most: number): string {
   if (text.length <= most) return scrub(text);
   const scrubbed = scrub(text.slice(0, most));
-  return scrubbed.slice(0, Math.max(0, scrubbed.length - longest));
+  // Up to the last mask nothing is a part.
+  const mask = scrubbed.lastIndexOf(MASK);
+  const whole = mask < 0 ? 0 : mask + MASK.length;
+  return scrubbed.slice(0, Math.max(whole, scrubbed.length - longest));
 }
 
 /**
