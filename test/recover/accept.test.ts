@@ -285,7 +285,7 @@ describe('what is wrong is said in one line, and nothing is touched', () => {
     });
     await refused({ jobId: two, errorCode: 'no_source' }).toMatchObject({
       message: `no message of job ${two} failed with "no_source"`,
-      advice: 'The codes of failed messages are upload_failed, missing.',
+      advice: 'Messages failed with "upload_failed", "missing".',
     });
     await refused({ jobId: two, windowId: 9 }).toMatchObject({
       message: `job ${two} has no window 9`,

@@ -147,9 +147,8 @@ class BucketTarget implements Target {
     options?: ReadOptions,
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
     const place = this.#placeToRead(url, options);
-    return this.#request(`GET ${url}`, signal, () =>
-      openObject(this.#client, place, range, signal),
-    );
+    const open = () => openObject(this.#client, place, range, signal);
+    return this.#request(`GET ${url}`, signal, open, undefined, place.Bucket);
   }
 
   async stat(url: string, signal: AbortSignal): Promise<ObjectStat | undefined> {
@@ -233,12 +232,13 @@ class BucketTarget implements Target {
     return this.#settings.prefix === '' ? key : `${this.#settings.prefix}/${key}`;
   }
 
-  /** What fails in `send` is thrown as what it means for the run. `advice`: which permission it needs. */
+  /** What fails in `send` is thrown as what it means for the run. `advice`: which permission it needs; `bucket`: where it goes. */
   async #request<T>(
     what: string,
     signal: AbortSignal,
     send: () => Promise<T>,
     advice?: string,
+    bucket = this.#settings.bucket,
   ): Promise<T> {
     signal.throwIfAborted();
     const clock = signingClock(this.#client);
@@ -252,7 +252,7 @@ class BucketTarget implements Target {
       const hasAnswered = this.#hasAnswered;
       throw (
         clockCorrected(error, what, this.#client, clock) ??
-        s3Fault(error, what, this.#settings.bucket, { advice, hasAnswered })
+        s3Fault(error, what, bucket, { advice, hasAnswered })
       );
     }
   }
@@ -273,6 +273,7 @@ class BucketTarget implements Target {
       signal,
       () => lookAt(this.#client, { Bucket, Key }, signal),
       readingAdvice,
+      Bucket,
     );
   }
 }

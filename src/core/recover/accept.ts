@@ -113,7 +113,7 @@ async function unknownCode(
     `no message${where} failed with ${quoted(code)}`,
     codes.length === 0
       ? 'No message is failed.'
-      : `The codes of failed messages are ${codes.join(', ')}.`,
+      : `Messages failed with ${codes.map((code) => `"${code}"`).join(', ')}.`,
   );
 }
 

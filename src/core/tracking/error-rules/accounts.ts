@@ -20,13 +20,14 @@ export const ACCOUNT_RULES: readonly ErrorRule[] = [
     numbers: [1045],
     what: 'user or password is wrong, or TLS is missing',
     advice:
-      'Check the user in tracking.url and ES_MIGRATE_TRACKING_PASSWORD; a user that requires TLS needs tracking.tls: on.',
+      'Check the user in tracking.url, and set ES_MIGRATE_TRACKING_PASSWORD to its password; a user that requires TLS needs tracking.tls: on.',
   },
   {
     class: 'refused',
     numbers: [1698],
     what: 'the user needs a password, or another way to authenticate',
-    advice: 'Set ES_MIGRATE_TRACKING_PASSWORD.',
+    advice:
+      'Check the user in tracking.url. If it is right, give it a password on the server, and set ES_MIGRATE_TRACKING_PASSWORD to it.',
   },
   {
     class: 'refused',
