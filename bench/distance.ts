@@ -4,7 +4,7 @@ import { startPeer } from './support/server.js';
 import { runProcess } from './support/whole-run.js';
 import type { World } from './support/world.js';
 
-const MESSAGES = 50_000;
+const MESSAGES = 100_000;
 /** What one process is to make with the farthest of them. */
 const LEAST_FAR_AWAY = 1_600;
 

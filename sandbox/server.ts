@@ -81,7 +81,7 @@ function restarts(sandbox: string, name: string, launch: Launch<unknown>): () =>
 }
 
 function notReady(name: string, failure: string, log: string): Error {
-  return usage(`the sandbox's ${name} ${failure}${indented(lastLines(log))}`);
+  return usage(`the sandbox's ${name} ${failure}${indented(lastLines(log))}`.split('\n'));
 }
 
 /** What went wrong, or nothing. */

@@ -49,7 +49,7 @@ export async function runTool(
   options.stop?.throwIfAborted();
   if (ending === undefined) return output;
   throw usage(
-    `${command} ${args[0] ?? ''} failed (${ending})${indented(lastLines(output))}`,
+    `${command} ${args[0] ?? ''} failed (${ending})${indented(lastLines(output))}`.split('\n'),
     options.advice,
   );
 }

@@ -8,7 +8,7 @@ import { runBinary, startBinary, type Running } from '../support/binary.js';
 import type { Project } from '../support/project.js';
 import { ids } from '../support/tracking.js';
 import { until } from '../support/until.js';
-import { extractNow, indexed } from '../verify/support.js';
+import { add, extractNow, indexed } from '../verify/support.js';
 
 beforeEach(sandboxCredentials);
 
@@ -130,20 +130,22 @@ test('clients that never end their request are let go, and those beyond 64 at on
 });
 
 test('at the limit of open files the job goes on, and health is there again', async () => {
-  const { project } = await indexed({ ids: ids(40) });
+  const { project, index } = await indexed({ ids: ids(20) });
+  await extractNow(project);
   const { ask, port, child, ended } = await watching(project);
-  await until(async () => (await ask('/ready'))?.status === 200, 'readiness');
+  const completed = async (messages: number) =>
+    (await ask('/metrics'))?.text.includes(`es_migrate_messages_completed_total ${messages}\n`) ===
+    true;
+  // All of its own files are loaded by then.
+  await until(() => completed(20), 'the first messages');
   const pid = String(child.pid);
   const open = readdirSync(`/proc/${pid}/fd`).length;
   execFileSync('prlimit', ['--pid', pid, `--nofile=${open + 4}:`]);
   const clients = await slowClients(port, 60);
   // It needs connections that it has not, and can't open them until the clients are let go.
+  await add(index, ids(40).slice(20));
   await extractNow(project);
-  await until(
-    async () =>
-      (await ask('/metrics'))?.text.includes('es_migrate_messages_completed_total 40\n') === true,
-    'all messages',
-  );
+  await until(() => completed(40), 'all messages');
   expect(clients.filter(({ closed }) => closed).length).toBeGreaterThan(0);
   expect(await ask('/live')).toEqual({ status: 200, text: 'alive\n' });
   child.kill('SIGTERM');
