@@ -1,8 +1,6 @@
 import { inspect } from 'node:util';
-import { knowSecrets } from '../core/secrets/known.js';
+import { knowSecrets, MASK } from '../core/secrets/known.js';
 import { basicToken } from '../core/secrets/of-settings.js';
-
-const MASK = '[secret]';
 
 /**
  * The same object, whose secrets neither `console.log` nor `JSON.stringify` shows: they stand in it as plain

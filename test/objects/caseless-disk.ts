@@ -1,11 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findProgram, program, provide } from '../../sandbox/prerequisites.js';
-import type { Disk } from './disk.js';
+import { mountedBy, type Disk } from './disk.js';
 
 const NEEDED = [
   program('lowntfs-3g', 'NTFS as a user-space file system', ['ntfs-3g']),
@@ -25,25 +24,9 @@ export async function mountCaselessDisk(): Promise<Disk> {
   await promisify(execFile)(findProgram('mkntfs') ?? '', ['-F', '-q', '-Q', image]);
   const mounting =
     'lowntfs-3g -o ignore_case,umask=077,no_detach "$1/image" "$1" & until mountpoint -q "$1"; do kill -0 $! || exit; sleep 0.01; done; echo mounted; cat; umount "$1"; wait';
-  const holder = spawn('unshare', ['--mount', 'sh', '-c', mounting, 'sh', directory], {
-    stdio: ['pipe', 'pipe', 'pipe'],
+  return mountedBy(mounting, directory, {
+    refused: (complaint) =>
+      `This test mounts an NTFS file system, which is not allowed here: ${complaint}. ` +
+      'Run it as root, where /dev/fuse is, or in a container started with --cap-add SYS_ADMIN --device /dev/fuse.',
   });
-  let complaint = '';
-  holder.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
-  const closed = once(holder, 'close');
-  const mounted = await Promise.race([once(holder.stdout, 'data'), closed.then(() => undefined)]);
-  if (mounted === undefined || holder.pid === undefined) {
-    throw new Error(
-      `This test mounts an NTFS file system, which is not allowed here: ${complaint.trim()}. ` +
-        'Run it as root, where /dev/fuse is, or in a container started with --cap-add SYS_ADMIN --device /dev/fuse.',
-    );
-  }
-  return {
-    path: `/proc/${holder.pid}/root${directory}`,
-    unmount: async () => {
-      holder.stdin.end();
-      await closed;
-      await rm(directory, { recursive: true });
-    },
-  };
 }

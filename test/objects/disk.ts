@@ -19,23 +19,34 @@ export async function mountDisk(options: { kilobytes: number; readOnly?: boolean
   const mountPoint = await mkdtemp(join(tmpdir(), 'es-migrate-disk-'));
   const asRoot = process.getuid?.() === 0;
   const mount = `mount -t tmpfs -o size=${options.kilobytes}k,${options.readOnly ? 'ro' : 'rw'} tmpfs "$1"`;
-  const holder = spawn(
-    'unshare',
-    [
-      ...(asRoot ? [] : ['--user', '--map-root-user']),
-      ...['--mount', 'sh', '-c', `${mount} && echo mounted && exec cat`, 'sh', mountPoint],
-    ],
-    { stdio: ['pipe', 'pipe', 'pipe'] },
-  );
+  return mountedBy(`${mount} && echo mounted && exec cat`, mountPoint, {
+    flags: asRoot ? [] : ['--user', '--map-root-user'],
+    refused: (complaint) =>
+      `This test mounts a small disk in a namespace of its own, which is not allowed here: ${complaint}. ` +
+      'Run it as root, or in a container started with --cap-add SYS_ADMIN.',
+  });
+}
+
+/**
+ * What a shell mounts at a directory, in a mount namespace of its own, until its input ends; the directory is removed then.
+ *
+ * @param script gets the directory as `$1`, and prints a line once it is mounted
+ * @param refused the error where it is not, with what the shell has said
+ */
+export async function mountedBy(
+  script: string,
+  mountPoint: string,
+  { flags = [], refused }: { flags?: readonly string[]; refused: (complaint: string) => string },
+): Promise<Disk> {
+  const holder = spawn('unshare', [...flags, '--mount', 'sh', '-c', script, 'sh', mountPoint], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let complaint = '';
   holder.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
   const closed = once(holder, 'close');
   const mounted = await Promise.race([once(holder.stdout, 'data'), closed.then(() => undefined)]);
   if (mounted === undefined || holder.pid === undefined) {
-    throw new Error(
-      `This test mounts a small disk in a namespace of its own, which is not allowed here: ${complaint.trim()}. ` +
-        'Run it as root, or in a container started with --cap-add SYS_ADMIN.',
-    );
+    throw new Error(refused(complaint.trim()));
   }
   return {
     path: `/proc/${holder.pid}/root${mountPoint}`,

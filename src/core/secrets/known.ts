@@ -4,7 +4,8 @@
  */
 import { formsOf, SHORTEST_SECRET } from './forms.js';
 
-const MASK = '[secret]';
+/** Stands where a secret stood. */
+export const MASK = '[secret]';
 /** Renewed credentials that are kept; older ones have expired, since each set lasts for a quarter of an hour at least. */
 const MOST_RENEWED = 8;
 

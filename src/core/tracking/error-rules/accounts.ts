@@ -4,7 +4,8 @@ const GRANT =
   'Grant the user what deploy/grants.sql lists, or all privileges on this one database.';
 const NEW_PASSWORD = 'Give the user a new password, then set ES_MIGRATE_TRACKING_PASSWORD to it.';
 const UNLOCK = 'Unlock the user: ALTER USER … ACCOUNT UNLOCK.';
-const AUTH_PLUGIN =
+/** For a password plugin that one side lacks. */
+export const AUTH_PLUGIN =
   'Give the user a password plugin that this server has loaded and the client knows: caching_sha2_password, or mysql_native_password.';
 
 /** Who may do what: users, passwords, privileges, proxies. */

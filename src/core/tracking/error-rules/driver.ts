@@ -1,11 +1,9 @@
+import { AUTH_PLUGIN } from './accounts.js';
 import type { DriverRule } from './rule.js';
 
 /** Never to go without: a server that offered TLS yesterday and none today may be somebody in between. */
 const NO_TLS =
   'Check host and port in tracking.url: this may be another server, or somebody in between. If it is the right one, ask its administrator to enable TLS.';
-const AUTH_PLUGIN =
-  'Give the user a password plugin that this server has loaded and the client knows: caching_sha2_password, or mysql_native_password.';
-
 /** mysql2's name for a server that wants the password itself. */
 export const CLEAR_PASSWORD = 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED';
 
