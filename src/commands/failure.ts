@@ -51,7 +51,7 @@ const WILL_NOT =
   'it will not take this request however often it is sent: look there, and at the configuration';
 const IS_BUG = 'this is a bug; --verbose shows where it happened';
 
-/** Longest message of an error that nobody foresaw, in characters: it may be a server's. */
+/** Longest message of an unexpected error, in characters: it may be a server's. */
 const LONGEST_BUG = 4_096;
 
 /** Where it happened, in lines. Its message is one of them, whatever it holds. */

@@ -215,7 +215,7 @@ function encryptionType(value: string): Parsed<'sse-s3' | 'sse-kms'> {
   return { wrong: `${JSON.stringify(value)} is not allowed; give sse-s3 or sse-kms` };
 }
 
-/** Permissions of files: their owner has to read and write them, and nobody executes them. */
+/** Permissions of files: their owner has to read and write them, and they are not executable. */
 function fileMode(value: string): Parsed<number> {
   const mode = /^(?:0o?)?[0-7]{3}$/.test(value) ? Number.parseInt(value.slice(-3), 8) : undefined;
   if (mode === undefined) return { wrong: 'is not a file mode of three octal digits; give "0640"' };

@@ -128,7 +128,7 @@ export interface FileTargetSettings extends TargetBase {
   readonly kind: 'file';
   /** Absolute path of the directory that stands for the prefix. */
   readonly directory: string;
-  /** Permissions of its files, 0o600 unless said; directories that are made may be entered by whoever may read files. */
+  /** Permissions of its files, 0o600 unless said; directories that are made may be entered by everyone who may read files. */
   readonly mode?: number;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Keeps this process's secrets to itself; imported before anything else.
  *
- * SIGUSR1 makes Node open its debugger, without a password, to every user of the host: whoever sends it by mistake, as to `dd`,
+ * SIGUSR1 makes Node open its debugger, without a password, to every user of the host: an operator who sends it by mistake, as to `dd`,
  * hands over what is in memory. A listener prevents it. Node's diagnostic reports hold the environment, and every user may read them;
  * the signal that asks for one would end a process that writes none.
  */

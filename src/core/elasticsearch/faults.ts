@@ -53,7 +53,7 @@ export function answeredError(
   body: Buffer,
 ): Fault | MigrateError {
   const cause = causeOf(body);
-  // As it is: it is compared below, and by whoever gets the fault.
+  // As it is: it is compared below, and by the code that catches it.
   const { type } = cause;
   const reason = cause.reason && serverText(cause.reason);
   const named = type === undefined ? `status ${status}` : serverText(type, LONGEST_TYPE);

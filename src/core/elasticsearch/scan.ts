@@ -116,7 +116,7 @@ export class JsonScanner {
    * Passes over the document here; `documentStart` and `documentEnd` then say where it stands.
    *
    * @throws MalformedJson where it is anything else than an object
-   * @throws UnreadableDocument where nobody can say how much behind it is a comment of its own
+   * @throws UnreadableDocument where it cannot be known how much behind it is a comment of its own
    */
   skipDocument(): void {
     const walk = this.#walk;

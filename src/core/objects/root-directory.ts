@@ -1,6 +1,6 @@
 /**
  * The directory that stands for the prefix, and what lies below it. Links on the way to it are the user's; below it none is
- * followed: whoever may write there could lead us out of it.
+ * followed: anyone who may write there could lead us out of it.
  *
  * Each directory below the root is opened, and where it really lies is compared with where it has to be. What is done in it
  * is done by way of the open directory (held-directory.ts), so that exchanging it for a link in between changes nothing.

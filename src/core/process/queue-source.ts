@@ -25,7 +25,7 @@ const UNAVAILABLE_DELAY_S = 60;
 const BROKEN_DELAY_S = 30;
 /** The same where it is not the batches: longer, for somebody has to see to it first. */
 const GENERAL_DELAY_S = 60;
-/** The same where its counters and its rows contradict each other: it waits for somebody to repair it. */
+/** The same where its counters and its rows contradict each other: it waits to be repaired. */
 const AT_ODDS_DELAY_S = 900;
 /**
  * How long a message is kept from others, and renewed as long as its batch is worked on. Short: one that was handed to a
@@ -44,7 +44,7 @@ const BEHIND_LEASE_S = 5;
  * fault of its own (a server is down, somebody else holds it) is sent anew, and the message that was received goes. A
  * message that is received for the last time is sent anew, too, before anybody looks at its batch.
  *
- * A batch whose tries all ended without a word, or in an error nobody foresaw, is given up: its messages are marked as failed,
+ * A batch whose tries all ended without a word, or in an unexpected error, is given up: its messages are marked as failed,
  * and the message is buried. Its tries are counted in the tracking database: it may have had several messages. From its
  * second try on it is carried alone, so that it takes nobody with it. Where batch after batch breaks off, none of them is
  * to blame: the run ends, and the last break of each is no try.

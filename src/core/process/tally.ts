@@ -41,7 +41,7 @@ export class Tally {
     this.#show();
   }
 
-  /** Failed with a batch that nobody could carry. */
+  /** Failed with a batch that could not be processed. */
   giveUp(messages: number): void {
     this.failed += messages;
     this.#show();

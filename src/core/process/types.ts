@@ -36,7 +36,7 @@ export interface ProcessOutcome {
   readonly remaining: number;
   /** Of those, in batches that are closed: their counters contradict each other. */
   readonly leftBehind: number;
-  /** Batches that nobody holds and nobody can claim, since their counters and their rows contradict each other; 0 unless nothing else is left. */
+  /** Batches without a holder that cannot be claimed, since their counters and their rows contradict each other; 0 unless nothing else is left. */
   readonly atOdds: number;
   /** Messages that stand as failed now, of the jobs in scope, else of all. */
   readonly failedInAll: number;

@@ -42,7 +42,7 @@ export interface WorkQueueParts {
  * last, or after so many new ones. First it is processed beside half as many others as usual: all that were in hand may have died of
  * one. Then alone, so that no other dies with it; after some such tries it is given up.
  *
- * So does one that broke off with an error nobody foresaw, as long as others are carried by this process: that shows that it is the
+ * So does one that broke off with an unexpected error, as long as others are carried by this process: that shows that it is the
  * batch. Where none was since this process began, or three in a row break off, nobody is to blame: the run ends.
  */
 export class WorkQueue implements BatchSource {
@@ -55,7 +55,7 @@ export class WorkQueue implements BatchSource {
   /** One for each batch in hand; one that is processed alone takes all. */
   readonly #places: Budget;
   readonly #leave = new Map<ClaimedBatch, () => void>();
-  /** Batches whose counters and rows contradict each other: nobody can claim them, until they are repaired. */
+  /** Batches whose counters and rows contradict each other: they cannot be claimed until they are repaired. */
   readonly #passOver: number[] = [];
   readonly #breakage = new Breakage();
   /** Of the batches that broke off since one was carried: the claims that did, by batch. */
@@ -120,7 +120,7 @@ export class WorkQueue implements BatchSource {
     this.#broken.clear();
   }
 
-  /** Pending again, and suspect where nobody foresaw the error: it comes last from now on. */
+  /** Pending again, and suspect where the error was unexpected: it comes last from now on. */
   async #threw(batch: ClaimedBatch, error: unknown): Promise<void> {
     if (isForeseen(error)) return this.#end(error);
     const { batchId, jobId, claim } = batch;

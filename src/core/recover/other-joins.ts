@@ -34,7 +34,7 @@ export async function retryOtherJoins(
   await tryJoinsOfJobs(run, on, jobs, 'all');
   const isStopped = () => run.stop.aborted;
   const began = await databaseNow(database);
-  // First of all: from now on nobody claims or completes anything of them with the other joins.
+  // First of all: from now on nothing of them is claimed or completed with the other joins.
   if (!dryRun) await setJoins(database, joins, jobs);
   let [requeued, held, after] = [0, 0, 0];
   while (!isStopped()) {

@@ -26,7 +26,7 @@ export interface RetryOutcome {
   /** Messages in scope pending or in progress, afterwards. */
   readonly remaining: number;
   readonly completed: number;
-  /** Only where it was told to stop before its end: how many failed messages are left as they were. */
+  /** Only where it was stopped before its end: how many failed messages are left as they were. */
   readonly notReached?: number;
 }
 
@@ -58,7 +58,7 @@ export interface AcceptOutcome {
   /** Failed messages of the job, or of all, afterwards, and those of them that are accepted. */
   readonly failed: number;
   readonly acceptedInAll: number;
-  /** Only where it was told to stop before its end: how many failed messages are left as they were. */
+  /** Only where it was stopped before its end: how many failed messages are left as they were. */
   readonly notReached?: number;
 }
 
@@ -81,6 +81,6 @@ export interface ResetStuckOutcome {
     readonly owner: string;
     readonly expiredAt: Date;
   }[];
-  /** Only where it was told to stop before its end: how many batches and extractions are left as they were. */
+  /** Only where it was stopped before its end: how many batches and extractions are left as they were. */
   readonly notReached?: number;
 }

@@ -36,7 +36,7 @@ export async function withShortLockWaits<T>(on: Statements, work: () => Promise<
 
 /**
  * Changes a table that processes are using. A transaction that is open for long, such as a backup's, keeps it from being changed.
- * A large table takes hours: that is waited for, and told.
+ * A large table takes hours: that is waited for, with a line now and then.
  *
  * @throws MigrateError `busy` where a transaction keeps the table for half a minute
  */

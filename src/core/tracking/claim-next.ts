@@ -160,7 +160,7 @@ async function findBatch(
 }
 
 /**
- * Whether a batch of these jobs could be claimed now, or could be if nobody had locked it for this moment. One whose counters and
+ * Whether a batch of these jobs could be claimed now, or could be if it were not locked for this moment. One whose counters and
  * rows contradict each other could not: who waits for it would wait for ever.
  */
 export async function hasClaimable(database: Database, scope: JobSet): Promise<boolean> {

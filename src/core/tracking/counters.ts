@@ -147,7 +147,7 @@ export async function hasPending(
 }
 
 /**
- * Batches that nobody holds and nobody can claim: their counters and their rows say different things. It reads the rows of all
+ * Batches without a holder that cannot be claimed: their counters and their rows say different things. It reads the rows of all
  * batches that could be claimed, so it is asked where hardly any is left.
  */
 export async function countAtOdds(database: Database, scope: JobSet): Promise<number> {

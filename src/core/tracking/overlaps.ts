@@ -72,7 +72,7 @@ export async function countOverlap(
 export interface HeldOutside {
   /** Jobs outside the scope. */
   readonly outside: number;
-  /** Nobody knows whether within the scope or outside it: an earlier version did not store it. */
+  /** It is not known whether within the scope or outside it: an earlier version did not store it. */
   readonly unknown: number;
 }
 

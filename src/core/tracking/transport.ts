@@ -7,7 +7,7 @@ import { isLoopback } from '../loopback.js';
 import type { TrackingSettings } from '../settings.js';
 import { tlsOptions } from '../tls.js';
 
-/** Of a server that lost its power nobody would hear for two hours, the default of most systems. */
+/** That a server lost its power would be noticed after two hours, the default of most systems. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
 
 /**
@@ -62,7 +62,7 @@ function dial({ host, port, socketPath }: TrackingSettings): Socket {
 
 /**
  * On a connection that others can read and change, a password is only proven, never sent. The plugins of MySQL 8 encrypt
- * it with a key that comes from the server, over the same connection: whoever stands in between sends one of his own.
+ * it with a key that comes from the server, over the same connection: anyone in between sends one of his own.
  * mysql_clear_password is refused by mysql2 itself.
  */
 function guardedPlugins(host: string): NonNullable<PoolOptions['authPlugins']> {

@@ -42,7 +42,7 @@ export async function excuseClaims(
   }
 }
 
-/** The claim that followed this one took it for a try, since nobody had told its end: it was none. */
+/** The claim that followed this one took it for a try, since its end had not been recorded: it was none. */
 export async function excuseClaim(
   database: Database,
   { batchId, claim }: Pick<ClaimedBatch, 'batchId' | 'claim'>,
